@@ -1,0 +1,1 @@
+//! Alerts: a match rendered for output.

@@ -1,0 +1,93 @@
+//! What is kept of an event that satisfied a stage: its place in the order, its identity, its
+//! record.
+
+use std::fmt;
+
+use super::time::EventTime;
+
+/// A value that may be missing; missing ones come last.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum NullsLast<T> {
+    /// There is a value.
+    Is(T),
+    /// There is none.
+    #[default]
+    Null,
+}
+
+impl<T> From<Option<T>> for NullsLast<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Self::Is)
+    }
+}
+
+/// A value of a tiebreaker field: numbers before texts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OrdinalValue {
+    /// A number.
+    Number(i64),
+    /// Any other value, as text.
+    Text(Box<str>),
+}
+
+/// An event's place in the total order in which sequences are matched.
+///
+/// INVARIANT: the fields are declared in the order in which they are compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ordinal {
+    /// When it happened, as the event says.
+    pub event_time: EventTime,
+    /// Value of the rule's `tiebreaker_field`.
+    pub tiebreaker: NullsLast<OrdinalValue>,
+    /// `event.sequence`.
+    pub sequence: NullsLast<i64>,
+    /// Event log channel.
+    pub channel: NullsLast<Box<str>>,
+    /// Number of the record within its channel.
+    pub record_id: NullsLast<u64>,
+    /// Offset in the partition, or line in a file.
+    pub offset: i64,
+}
+
+impl Ordinal {
+    /// Returns an ordinal of nothing but time and offset.
+    pub fn at(event_time: EventTime, offset: i64) -> Self {
+        Self {
+            event_time,
+            tiebreaker: NullsLast::Null,
+            sequence: NullsLast::Null,
+            channel: NullsLast::Null,
+            record_id: NullsLast::Null,
+            offset,
+        }
+    }
+}
+
+/// What makes two deliveries the same event: a 128-bit hash of its identifying values.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity(pub u128);
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An event that satisfied at least one stage of a rule, as the state keeps it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// Its identity, the same for every delivery.
+    pub identity: Identity,
+    /// When it happened.
+    pub event_time: EventTime,
+    /// Offset of its record in the partition.
+    pub offset: i64,
+    /// The record as it came: alerts are built from it.
+    pub payload: Box<[u8]>,
+}

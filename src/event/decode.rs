@@ -1,0 +1,1 @@
+//! JSON bytes to wanted fields.

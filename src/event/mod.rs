@@ -1,0 +1,16 @@
+//! The event: its fields, their values, its time, its place in the order, its join keys.
+//!
+//! Knows nothing of rules or of any particular event source.
+
+pub mod admitted;
+pub mod decode;
+pub mod field;
+pub mod key;
+pub mod time;
+pub mod value;
+
+pub use admitted::{Admitted, Identity, NullsLast, Ordinal, OrdinalValue};
+pub use field::{FieldId, FieldTable};
+pub use key::{JoinKey, KeyPart};
+pub use time::{EventTime, TimeSpan};
+pub use value::{Fields, Value, Values};

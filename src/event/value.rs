@@ -1,0 +1,139 @@
+//! Values of fields. A field has any number of values: none (absent, null, empty list), one, or
+//! several (a list); lists of objects flatten.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use super::field::FieldId;
+
+/// One value of a field, borrowed from the record where that is possible.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Text.
+    Str(Cow<'a, str>),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// A boolean.
+    Bool(bool),
+    /// The path names an object that holds at least one value: the field exists, and equals nothing.
+    Object,
+}
+
+/// All values of one field.
+pub type Values<'a> = SmallVec<[Value<'a>; 1]>;
+
+impl<'a> Value<'a> {
+    /// Returns the value as text: what Elasticsearch would index for a keyword.
+    ///
+    /// An [`Object`](Self::Object) has no text.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Str(text) => Some(Cow::Borrowed(text)),
+            Self::Int(number) => Some(Cow::Owned(number.to_string())),
+            Self::Float(number) => Some(Cow::Owned(number.to_string())),
+            Self::Bool(true) => Some(Cow::Borrowed("true")),
+            Self::Bool(false) => Some(Cow::Borrowed("false")),
+            Self::Object => None,
+        }
+    }
+
+    /// Returns the text, if the value is a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns a copy that borrows nothing.
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
+            Self::Int(number) => Value::Int(number),
+            Self::Float(number) => Value::Float(number),
+            Self::Bool(truth) => Value::Bool(truth),
+            Self::Object => Value::Object,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Value::Str(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Value::Str(Cow::Owned(text))
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Value::Int(number)
+    }
+}
+
+/// The values of one event, by field.
+#[derive(Clone, Debug, Default)]
+pub struct Fields<'a> {
+    values: Vec<Values<'a>>,
+}
+
+impl<'a> Fields<'a> {
+    /// Returns an event of `len` fields without any value.
+    pub fn new(len: usize) -> Self {
+        Self { values: std::iter::repeat_with(Values::new).take(len).collect() }
+    }
+
+    /// Adds a value to a field.
+    pub fn push(&mut self, id: FieldId, value: Value<'a>) {
+        self.values[id.index()].push(value);
+    }
+
+    /// Replaces a field's values by one.
+    pub fn set(&mut self, id: FieldId, value: Value<'a>) {
+        let values = &mut self.values[id.index()];
+        values.clear();
+        values.push(value);
+    }
+
+    /// Replaces a field's values.
+    pub fn set_all(&mut self, id: FieldId, values: Values<'a>) {
+        self.values[id.index()] = values;
+    }
+
+    /// Takes a field's values, so that it has none.
+    pub fn take(&mut self, id: FieldId) -> Values<'a> {
+        std::mem::take(&mut self.values[id.index()])
+    }
+
+    /// Returns the values of a field.
+    pub fn get(&self, id: FieldId) -> &[Value<'a>] {
+        &self.values[id.index()]
+    }
+
+    /// Returns the first value of a field as text, if it is a string.
+    pub fn str(&self, id: FieldId) -> Option<&str> {
+        self.get(id).first().and_then(Value::as_str)
+    }
+
+    /// Tells whether the field has a value.
+    pub fn has(&self, id: FieldId) -> bool {
+        !self.get(id).is_empty()
+    }
+
+    /// Returns the number of fields, with or without values.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Tells whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+}

@@ -1,0 +1,2 @@
+//! The `maxspan` program.
+fn main() {}

@@ -1,0 +1,171 @@
+//! Rules: what a rule file says, and what it compiles to.
+//!
+//! Never opens a file: `rules_dir` hands the texts in.
+
+pub mod set;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::event::TimeSpan;
+
+/// How bad a match is, as Elastic's rules say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth a look.
+    Low,
+    /// Should be looked at.
+    Medium,
+    /// Must be looked at.
+    High,
+    /// Must be looked at now.
+    Critical,
+}
+
+impl Severity {
+    /// Returns the number that ECS's `event.severity` holds for it: 21, 47, 73 or 99.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Low => 21,
+            Self::Medium => 47,
+            Self::High => 73,
+            Self::Critical => 99,
+        }
+    }
+
+    /// Returns the word that rule files use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// Returns the severity that a rule file's word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Low, Self::Medium, Self::High, Self::Critical]
+            .into_iter()
+            .find(|severity| severity.as_str() == word)
+    }
+}
+
+/// When a match leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Emit {
+    /// As soon as its last event has arrived.
+    #[default]
+    Eager,
+    /// When no event that is still allowed to come can change it.
+    Exact,
+}
+
+/// A technique or sub-technique of MITRE ATT&CK, or a tactic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ThreatEntry {
+    /// Such as `T1047` or `TA0008`.
+    pub id: String,
+    /// Such as `Windows Management Instrumentation`.
+    pub name: String,
+    /// Its page.
+    pub reference: String,
+    /// Sub-techniques, for a technique.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subtechnique: Vec<ThreatEntry>,
+}
+
+/// One `[[rule.threat]]` of a rule file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Threat {
+    /// Such as `MITRE ATT&CK`.
+    pub framework: String,
+    /// The tactic.
+    pub tactic: ThreatEntry,
+    /// The techniques.
+    pub technique: Vec<ThreatEntry>,
+}
+
+/// What a rule file says about the rule, apart from its query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// `rule_id`.
+    pub id: String,
+    /// `name`.
+    pub name: String,
+    /// `description`.
+    pub description: String,
+    /// `version`, if the file has one.
+    pub version: Option<String>,
+    /// `severity`.
+    pub severity: Severity,
+    /// `risk_score`, 0 to 100.
+    pub risk_score: u8,
+    /// `author`.
+    pub author: Vec<String>,
+    /// `license`.
+    pub license: Option<String>,
+    /// `references`.
+    pub references: Vec<String>,
+    /// `false_positives`.
+    pub false_positives: Vec<String>,
+    /// `note`: the investigation guide.
+    pub note: Option<String>,
+    /// `tags`.
+    pub tags: Vec<String>,
+    /// `threat`.
+    pub threat: Vec<Threat>,
+    /// `index`: the index patterns that the rule was written for.
+    pub index: Vec<String>,
+    /// `event_category_override`.
+    pub event_category_override: Option<String>,
+    /// `timestamp_override`.
+    pub timestamp_override: Option<String>,
+    /// `tiebreaker_field`.
+    pub tiebreaker_field: Option<String>,
+}
+
+/// A condition that raises the severity when an event of the match satisfies it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeverityWhen {
+    /// The severity to raise to; a lower one than the rule's own changes nothing.
+    pub severity: Severity,
+    /// An EQL condition, such as `process.name : "cmd.exe"`.
+    pub condition: String,
+}
+
+/// How a rule is to be run: `[rule.maxspan]` of its file, or defaults and overrides of the
+/// configuration. What is absent is decided by the next layer.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Whether it runs at all.
+    pub enabled: Option<bool>,
+    /// When its matches leave.
+    pub emit: Option<Emit>,
+    /// By how much a stage's event may precede the event of the stage before it.
+    pub order_tolerance: Option<TimeSpan>,
+    /// How late an event may arrive and still be taken in its place.
+    pub allowed_lateness: Option<TimeSpan>,
+    /// Conditions that raise the severity.
+    pub severity_when: Vec<SeverityWhen>,
+    /// EQL conditions: an event that satisfies one is no hit of any stage.
+    pub exceptions: Vec<String>,
+}
+
+/// A rule file as parsed, before its query is compiled.
+#[derive(Clone, Debug)]
+pub struct RuleFile {
+    /// Path or other name, and the whole text.
+    pub text: Arc<crate::text::Text>,
+    /// What it says about the rule.
+    pub metadata: Metadata,
+    /// How it asks to be run.
+    pub settings: Settings,
+    /// The EQL query, unescaped.
+    pub query: String,
+    /// Where each byte of the query stands in the file.
+    pub origin: crate::text::origin::Origin,
+}
