@@ -1,1 +1,266 @@
-//! Sequence machines.
+//! Sequence matching over event time: which events of one key, in which order, within which time.
+//!
+//! Pure state: never sees an expression, a field or a clock. It is told that an event satisfies
+//! some terms of some rule under some join key, and what the partition's clock shows; it answers
+//! with matches. For each rule and key there is a [machine](machine) that answers as
+//! Elasticsearch does on a sorted stream, and around it what an unsorted stream needs: see
+//! `speculate` for what is final and what is not, and [`clock`] for how a key's time runs.
+//!
+//! ```text
+//!  offer ──> duplicate? ──> late? ──> recent ──(key's now − lateness)──> base ──> exact matches
+//!                                       └─────────> head ──> eager matches
+//! ```
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::event::{EventTime, JoinKey, TimeSpan};
+
+pub mod clock;
+pub mod machine;
+pub mod plan;
+mod speculate;
+
+pub use clock::PartitionClock;
+pub use machine::Candidate;
+pub use plan::{Emission, Plan, PlanTerm, PlanTimes, TermSet};
+
+use speculate::{Context, KeyState, Pace};
+
+/// A complete sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// Its events, in the order of the stages.
+    pub events: Vec<Arc<Candidate>>,
+    /// Whether it was found only through the order tolerance.
+    pub order_adjusted: bool,
+}
+
+impl Match {
+    /// Returns the event of the last positive stage, which identifies the match.
+    pub fn final_event(&self) -> &Candidate {
+        self.events.last().expect("a match has events")
+    }
+}
+
+/// A match on its way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Index of the rule.
+    pub rule: usize,
+    /// The join key.
+    pub key: JoinKey,
+    /// The match.
+    pub found: Match,
+}
+
+/// What a rule's sequences have counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Candidates that arrived behind a younger one and were put in their place.
+    pub reordered: u64,
+    /// Candidates that came after their place had become final, and were offered all the same.
+    pub late: u64,
+    /// Late candidates that were too old to be offered.
+    pub too_late: u64,
+    /// Second deliveries.
+    pub duplicates: u64,
+    /// Pending sequences freed because maxspan had passed.
+    pub expired: u64,
+    /// Eager matches that a later arrival showed differently.
+    pub contradicted: u64,
+    /// Matches of a leading absence for which not enough of the past was seen.
+    pub undecidable: u64,
+    /// Candidates refused because their key holds as many as it may.
+    pub refused_candidates: u64,
+    /// Identities not remembered because their key holds as many as it may.
+    pub refused_identities: u64,
+    /// Candidates refused because there are as many keys as there may be.
+    pub refused_keys: u64,
+}
+
+/// Limits of one partition's sequences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Most keys, over all rules.
+    pub max_keys: usize,
+    /// Most candidates that are not final yet, per rule and key.
+    pub max_candidates_per_key: usize,
+}
+
+/// What a candidate may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// Everything.
+    Match,
+    /// Move times and be remembered: it is replayed only for that.
+    Remember,
+}
+
+/// The rule's sequences in one partition.
+#[derive(Debug)]
+struct RuleState {
+    plan: Arc<Plan>,
+    keys: HashMap<JoinKey, Keyed>,
+    seen_from: Option<EventTime>,
+    counts: Counts,
+}
+
+/// A key's state, and the timer under which it is found in [`Sequences::timers`].
+#[derive(Debug)]
+struct Keyed {
+    state: KeyState,
+    due: EventTime,
+}
+
+/// All sequences of one partition.
+#[derive(Debug)]
+pub struct Sequences {
+    rules: Vec<RuleState>,
+    pace: Pace,
+    bounds: Bounds,
+    key_count: usize,
+    /// (what the clock must be past, rule, key), for every key exactly once.
+    timers: BTreeSet<(EventTime, usize, JoinKey)>,
+    out: Vec<Found>,
+}
+
+impl Sequences {
+    /// Returns the empty state of these rules.
+    pub fn new(plans: impl IntoIterator<Item = Arc<Plan>>, bounds: Bounds) -> Self {
+        let rule = |plan| RuleState {
+            plan,
+            keys: HashMap::new(),
+            seen_from: None,
+            counts: Counts::default(),
+        };
+        Self {
+            rules: plans.into_iter().map(rule).collect(),
+            pace: Pace { clock: EventTime::MIN, slack: TimeSpan::ZERO },
+            bounds,
+            key_count: 0,
+            timers: BTreeSet::new(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Says since when a rule sees this partition; until then, its beginning is the beginning of
+    /// time.
+    pub fn set_seen_from(&mut self, rule: usize, clock: EventTime) {
+        self.rules[rule].seen_from = Some(clock);
+    }
+
+    /// Takes in an event that satisfies terms of a rule under a key.
+    pub fn offer(&mut self, rule: usize, key: &JoinKey, candidate: Candidate, offer: Offer) {
+        let pace = self.pace;
+        let state = &mut self.rules[rule];
+        if !state.keys.contains_key(key) {
+            if self.key_count >= self.bounds.max_keys && !state.plan.is_single() {
+                state.counts.refused_keys += 1;
+                return;
+            }
+            self.key_count += 1;
+            let new = KeyState::new(&state.plan, candidate.event_time(), pace.clock);
+            state.keys.insert(key.clone(), Keyed { state: new, due: EventTime::MIN });
+        } else {
+            self.timers.remove(&(state.keys[key].due, rule, key.clone()));
+        }
+        self.with_key(rule, key, pace, |key_state, context| match offer {
+            Offer::Match => key_state.offer(candidate, context),
+            Offer::Remember => key_state.remember_only(&candidate, context),
+        });
+    }
+
+    /// Moves the partition's clock and decides what that makes final. `slack` is by how much it may
+    /// be wrong for a single host.
+    pub fn advance(&mut self, clock: EventTime, slack: TimeSpan) {
+        let clock = clock.max(self.pace.clock);
+        self.pace = Pace { clock, slack };
+        self.run_timers(self.pace);
+    }
+
+    /// Lets time run on to `clock` without moving the partition's clock.
+    pub fn advance_idle(&mut self, clock: EventTime) {
+        self.run_timers(Pace { clock, ..self.pace });
+    }
+
+    /// Ends the stream: everything is final.
+    pub fn finish(&mut self) {
+        self.run_timers(Pace { clock: EventTime::MAX, slack: TimeSpan::ZERO });
+    }
+
+    /// Takes the matches that were found since the last call, in the order in which they were.
+    pub fn take_found(&mut self) -> Vec<Found> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Returns the event time below which no event matters after a restart; nothing if none does.
+    pub fn floor(&self) -> Option<EventTime> {
+        let floors = self.rules.iter().flat_map(|rule| {
+            let pace = self.pace;
+            rule.keys.values().map(move |key| key.state.floor(&rule.plan, pace))
+        });
+        floors.min()
+    }
+
+    /// Returns the longest time that any rule remembers an event for.
+    pub fn longest_memory(&self) -> TimeSpan {
+        self.rules.iter().map(|rule| rule.plan.memory()).max().unwrap_or(TimeSpan::ZERO)
+    }
+
+    /// Returns what the rule has counted.
+    pub fn counts(&self, rule: usize) -> Counts {
+        self.rules[rule].counts
+    }
+
+    /// Returns how many sequences of the rule have started and not finished.
+    pub fn pending_count(&self, rule: usize) -> usize {
+        let RuleState { plan, keys, .. } = &self.rules[rule];
+        keys.values().map(|key| key.state.pending_count(plan)).sum()
+    }
+
+    /// Returns how many keys are kept, over all rules.
+    pub fn key_count(&self) -> usize {
+        self.key_count
+    }
+
+    fn run_timers(&mut self, pace: Pace) {
+        while self.timers.first().is_some_and(|(due, ..)| *due < pace.clock) {
+            let (_, rule, key) = self.timers.pop_first().expect("there is a first timer");
+            self.with_key(rule, &key, pace, |key_state, context| key_state.settle(context));
+        }
+    }
+
+    /// Lets a key work, collects its matches, and sets its timer anew or forgets it.
+    ///
+    /// INVARIANT: the key has no timer while it works.
+    fn with_key(
+        &mut self,
+        rule: usize,
+        key: &JoinKey,
+        pace: Pace,
+        work: impl FnOnce(&mut KeyState, &mut Context<'_>),
+    ) {
+        let RuleState { plan, keys, seen_from, counts } = &mut self.rules[rule];
+        let keyed = keys.get_mut(key).expect("the key exists while it works");
+        let mut matches = Vec::new();
+        let mut context = Context {
+            plan,
+            pace,
+            seen_from: *seen_from,
+            max_candidates: self.bounds.max_candidates_per_key,
+            counts,
+            out: &mut matches,
+        };
+        work(&mut keyed.state, &mut context);
+        let found = matches.into_iter().map(|found| Found { rule, key: key.clone(), found });
+        self.out.extend(found);
+        if keyed.state.is_forgettable(plan, pace) {
+            keys.remove(key);
+            self.key_count -= 1;
+        } else {
+            keyed.due = keyed.state.next_due(plan, self.pace.slack);
+            self.timers.insert((keyed.due, rule, key.clone()));
+        }
+    }
+}

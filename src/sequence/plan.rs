@@ -1,0 +1,160 @@
+//! What a sequence asks for, without its conditions: stages, keys left out, times.
+//!
+//! Plain data, and the few facts that follow from it. Never holds an expression.
+
+use crate::event::TimeSpan;
+
+/// Most terms of a query: positive and missing stages as written, and `until`.
+pub const MAX_TERMS: usize = 64;
+
+/// A set of terms, one bit each: which of a query's brackets an event satisfies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TermSet(pub u64);
+
+impl TermSet {
+    /// Returns the set of these terms.
+    pub fn of(terms: impl IntoIterator<Item = usize>) -> Self {
+        Self(terms.into_iter().fold(0, |bits, term| bits | 1 << term))
+    }
+
+    /// Adds a term.
+    pub fn insert(&mut self, term: usize) {
+        self.0 |= 1 << term;
+    }
+
+    /// Tells whether the term is in the set.
+    pub fn has(self, term: usize) -> bool {
+        self.0 >> term & 1 == 1
+    }
+
+    /// Tells whether no term is in the set.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// One bracket of a sequence as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanTerm {
+    /// Whether it must be absent: `![ ]`.
+    pub missing: bool,
+    /// How many events of it are asked for; 1 without `with runs`.
+    pub runs: u32,
+}
+
+/// When matches leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emission {
+    /// As soon as the last event that they need has arrived.
+    Eager,
+    /// When they are final.
+    Exact,
+}
+
+/// Times and switches of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanTimes {
+    /// Longest time between the first and the last event, inclusive.
+    pub maxspan: TimeSpan,
+    /// By how much an event of a stage may precede the event of the stage before it.
+    pub order_tolerance: TimeSpan,
+    /// How late an event may arrive and still be taken in its place.
+    pub allowed_lateness: TimeSpan,
+    /// When matches leave.
+    pub emission: Emission,
+}
+
+/// A positive stage: `with runs=3` makes three of one term.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stage {
+    pub(super) term: usize,
+    /// Whether the stage before it belongs to another term: only there order is tolerated.
+    pub(super) opens_term: bool,
+    /// Terms that must be absent between the stage before it and this one.
+    pub(super) absent_before: Vec<usize>,
+}
+
+/// A compiled sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub(super) stages: Vec<Stage>,
+    /// Missing terms before the first positive stage.
+    pub(super) leading: Vec<usize>,
+    /// Missing terms behind the last positive stage.
+    pub(super) trailing: Vec<usize>,
+    /// All missing terms, without repetition.
+    pub(super) missing: Vec<usize>,
+    pub(super) until: Option<usize>,
+    /// Times and switches.
+    pub times: PlanTimes,
+}
+
+impl Plan {
+    /// Returns the plan of these terms; `until`, if any, is the term behind them.
+    ///
+    /// At least one term must be positive, and there may be at most [`MAX_TERMS`]: the language's
+    /// checker has seen to both.
+    pub fn new(terms: &[PlanTerm], has_until: bool, times: PlanTimes) -> Self {
+        debug_assert!(terms.len() + usize::from(has_until) <= MAX_TERMS);
+        debug_assert!(terms.iter().any(|term| !term.missing));
+        let mut stages: Vec<Stage> = Vec::new();
+        let (mut leading, mut absent) = (Vec::new(), Vec::new());
+        for (term, written) in terms.iter().enumerate() {
+            if written.missing {
+                absent.push(term);
+                continue;
+            }
+            if stages.is_empty() {
+                leading = std::mem::take(&mut absent);
+            }
+            for copy in 0..written.runs.max(1) {
+                let absent_before = std::mem::take(&mut absent);
+                stages.push(Stage { term, opens_term: copy == 0, absent_before });
+            }
+        }
+        let missing = (0..terms.len()).filter(|term| terms[*term].missing).collect();
+        let until = has_until.then_some(terms.len());
+        Self { stages, leading, trailing: absent, missing, until, times }
+    }
+
+    /// Returns the number of positive stages, copies of `runs` counted.
+    pub fn stage_count(&self) -> usize {
+        self.stages.len()
+    }
+
+    /// Tells whether a stage must be absent: such a sequence is decided only when it is final.
+    pub fn has_absence(&self) -> bool {
+        !self.missing.is_empty()
+    }
+
+    /// Tells whether an absence comes first.
+    pub fn has_leading_absence(&self) -> bool {
+        !self.leading.is_empty()
+    }
+
+    /// Tells whether each event is a match by itself: order and time play no part.
+    pub fn is_single(&self) -> bool {
+        self.stages.len() == 1 && self.missing.is_empty()
+    }
+
+    /// Returns F: how far a key's now must be past an event before it may be forgotten.
+    pub fn memory(&self) -> TimeSpan {
+        self.times.maxspan + self.times.allowed_lateness.times(2)
+    }
+
+    /// Returns how far behind a key's now an event may still matter after a restart.
+    pub(super) fn recovery_window(&self) -> TimeSpan {
+        let slack = self.times.order_tolerance.times(self.stages.len() as i64);
+        self.times.allowed_lateness + slack + self.times.maxspan + self.leading_reach()
+    }
+
+    /// Returns how far before a sequence's first event a leading absence looks.
+    pub(super) fn leading_reach(&self) -> TimeSpan {
+        if self.has_leading_absence() { self.times.maxspan } else { TimeSpan::ZERO }
+    }
+
+    /// Tells whether matches are taken from what is final only.
+    pub(super) fn emits_final_only(&self) -> bool {
+        self.has_absence() || self.times.emission == Emission::Exact
+    }
+}

@@ -1,0 +1,295 @@
+//! One key's sequences while events may still arrive late: what is final, what is not, and what
+//! may be said already.
+//!
+//! `base` has seen every final candidate, `recent` holds the others in order, and `head` is what
+//! `base` would be if `recent` were all. Eager matches come from `head`, exact ones from `base`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::clock::KeyTime;
+use super::machine::{Candidate, Machine};
+use super::plan::Plan;
+use super::{Counts, Match};
+use crate::event::{EventTime, Identity, Ordinal, TimeSpan};
+
+/// How many identities a key may remember for each candidate that it may hold.
+const IDENTITIES_PER_CANDIDATE: usize = 16;
+
+/// What the partition's clock shows, and by how much it may be wrong for a single host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    pub(super) clock: EventTime,
+    pub(super) slack: TimeSpan,
+}
+
+/// What surrounds a key while it works.
+pub(super) struct Context<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) pace: Pace,
+    /// Where the rule started to see this partition, for absences that look back.
+    pub(super) seen_from: Option<EventTime>,
+    pub(super) max_candidates: usize,
+    pub(super) counts: &'a mut Counts,
+    pub(super) out: &'a mut Vec<Match>,
+}
+
+/// The final event of a match that has left, and which events it was made of.
+#[derive(Debug)]
+struct Emitted {
+    events: u64,
+}
+
+/// The state of one rule and one join key.
+#[derive(Debug)]
+pub(super) struct KeyState {
+    time: KeyTime,
+    base: Machine,
+    head: Machine,
+    /// INVARIANT: sorted by ordinal; every one is behind `last_final`.
+    recent: VecDeque<Arc<Candidate>>,
+    last_final: Option<Ordinal>,
+    /// Candidates of the last F, by time: a second delivery is none.
+    identities: BTreeSet<(EventTime, Identity)>,
+    /// Final events of the last F whose match has left, by time.
+    emitted: BTreeMap<(EventTime, Identity), Emitted>,
+}
+
+impl KeyState {
+    pub(super) fn new(plan: &Plan, first: EventTime, clock: EventTime) -> Self {
+        let base = Machine::new(plan);
+        Self {
+            time: KeyTime::new(first, clock),
+            head: base.clone(),
+            base,
+            recent: VecDeque::new(),
+            last_final: None,
+            identities: BTreeSet::new(),
+            emitted: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in a candidate in the order of arrival.
+    pub(super) fn offer(&mut self, mut candidate: Candidate, context: &mut Context<'_>) {
+        let age = self.now(context) - candidate.event_time();
+        let is_late = self.last_final.as_ref().is_some_and(|last| candidate.ordinal < *last);
+        if !self.remember(&candidate, context) {
+            return;
+        }
+        self.time.observe(candidate.event_time(), context.pace.clock, context.pace.slack);
+        if is_late && age > context.plan.memory() {
+            context.counts.too_late += 1;
+            self.settle(context);
+            return;
+        }
+        candidate.late = is_late;
+        if context.plan.is_single() {
+            self.offer_single(Arc::new(candidate), context);
+        } else if is_late {
+            context.counts.late += 1;
+            self.insert_late(&Arc::new(candidate), context);
+        } else {
+            self.insert(Arc::new(candidate), context);
+        }
+        self.settle(context);
+    }
+
+    /// Takes note of a candidate that is too old to match after a restart: it moves the key's time
+    /// and is remembered.
+    pub(super) fn remember_only(&mut self, candidate: &Candidate, context: &mut Context<'_>) {
+        if self.remember(candidate, context) {
+            self.time.observe(candidate.event_time(), context.pace.clock, context.pace.slack);
+            self.settle(context);
+        }
+    }
+
+    /// Decides what the key's now has made final.
+    pub(super) fn settle(&mut self, context: &mut Context<'_>) {
+        let limit = self.now(context) - context.plan.times.allowed_lateness;
+        while self.recent.front().is_some_and(|first| first.event_time() < limit) {
+            let candidate = self.recent.pop_front().expect("the queue has a front");
+            self.fold(&candidate, context);
+        }
+        let mut matches = Vec::new();
+        self.base.advance(limit, &mut matches);
+        context.counts.expired += self.base.expire(context.plan, limit);
+        self.head.expire(context.plan, limit);
+        self.emit_final(matches, context);
+        self.forget_old(self.now(context) - context.plan.memory());
+    }
+
+    /// Returns what the partition's clock must be past for [`settle`](Self::settle) to have
+    /// something to do, or for the key to be forgotten.
+    pub(super) fn next_due(&self, plan: &Plan, slack: TimeSpan) -> EventTime {
+        let first_recent = self.recent.front().map(|first| first.event_time());
+        let limits = first_recent.into_iter().chain(self.base.next_limit(plan));
+        let moments = limits.map(|limit| limit + plan.times.allowed_lateness);
+        let forget = self.time.newest_held() + plan.memory();
+        self.time.clock_past(moments.chain([forget]).min().unwrap_or(forget), slack)
+    }
+
+    /// Tells whether the key's now is far enough past everything that it holds.
+    pub(super) fn is_forgettable(&self, plan: &Plan, pace: Pace) -> bool {
+        self.recent.is_empty()
+            && self.base.is_idle()
+            && self.time.now(pace.clock, pace.slack) > self.time.newest_held() + plan.memory()
+    }
+
+    /// Returns the event time below which nothing matters after a restart.
+    pub(super) fn floor(&self, plan: &Plan, pace: Pace) -> EventTime {
+        let held = self.recent.front().map(|first| first.event_time());
+        let held = held.into_iter().chain(self.base.earliest()).chain(self.head.earliest()).min();
+        let window = self.time.now(pace.clock, pace.slack) - plan.recovery_window();
+        held.map_or(window, |held| window.min(held - plan.leading_reach()))
+    }
+
+    pub(super) fn pending_count(&self, plan: &Plan) -> usize {
+        let machine = if plan.emits_final_only() { &self.base } else { &self.head };
+        machine.pending_count()
+    }
+
+    fn now(&self, context: &Context<'_>) -> EventTime {
+        self.time.now(context.pace.clock, context.pace.slack)
+    }
+
+    /// Remembers the candidate's identity; tells whether it is to be taken in.
+    fn remember(&mut self, candidate: &Candidate, context: &mut Context<'_>) -> bool {
+        self.forget_old(self.now(context) - context.plan.memory());
+        let key = (candidate.event_time(), candidate.event.identity);
+        if self.identities.contains(&key) {
+            context.counts.duplicates += 1;
+            return false;
+        }
+        let full = self.identities.len() >= context.max_candidates * IDENTITIES_PER_CANDIDATE
+            || self.recent.len() >= context.max_candidates;
+        if full && !context.plan.is_single() {
+            context.counts.refused_candidates += 1;
+            return false;
+        }
+        if full {
+            // A single event needs no state: it is only no longer known when it comes again.
+            context.counts.refused_identities += 1;
+        } else {
+            self.identities.insert(key);
+        }
+        true
+    }
+
+    fn forget_old(&mut self, before: EventTime) {
+        while self.identities.first().is_some_and(|(at, _)| *at < before) {
+            self.identities.pop_first();
+        }
+        while self.emitted.first_key_value().is_some_and(|((at, _), _)| *at < before) {
+            self.emitted.pop_first();
+        }
+    }
+
+    fn offer_single(&mut self, candidate: Arc<Candidate>, context: &mut Context<'_>) {
+        context.out.push(Match { events: vec![candidate], order_adjusted: false });
+    }
+
+    fn insert(&mut self, candidate: Arc<Candidate>, context: &mut Context<'_>) {
+        let at = self.recent.partition_point(|other| other.ordinal < candidate.ordinal);
+        let in_order = at == self.recent.len();
+        self.recent.insert(at, Arc::clone(&candidate));
+        if context.plan.emits_final_only() {
+            return;
+        }
+        if in_order {
+            let mut matches = Vec::new();
+            self.head.push(context.plan, &candidate, &mut matches);
+            self.emit_eager(matches, context);
+        } else {
+            context.counts.reordered += 1;
+            self.rebuild_head(context);
+        }
+    }
+
+    fn insert_late(&mut self, candidate: &Arc<Candidate>, context: &mut Context<'_>) {
+        let mut matches = Vec::new();
+        self.base.push_late(context.plan, candidate, &mut matches);
+        self.emit_final(matches, context);
+        if !context.plan.emits_final_only() {
+            self.rebuild_head(context);
+        }
+    }
+
+    /// Applies `recent` to `base` anew, and lets go what this shows for the first time.
+    fn rebuild_head(&mut self, context: &mut Context<'_>) {
+        let mut matches = Vec::new();
+        self.head = self.base.clone();
+        for candidate in &self.recent {
+            self.head.push(context.plan, candidate, &mut matches);
+        }
+        self.emit_eager(matches, context);
+    }
+
+    /// Makes a candidate final.
+    fn fold(&mut self, candidate: &Arc<Candidate>, context: &mut Context<'_>) {
+        let mut matches = Vec::new();
+        self.base.push(context.plan, candidate, &mut matches);
+        self.last_final = Some(candidate.ordinal.clone());
+        if !context.plan.emits_final_only() {
+            let key = (candidate.event_time(), candidate.event.identity);
+            let gone = !matches.iter().any(|found| final_key(found) == key);
+            if gone && self.emitted.contains_key(&key) {
+                context.counts.contradicted += 1;
+            }
+        }
+        self.emit_final(matches, context);
+    }
+
+    fn emit_eager(&mut self, matches: Vec<Match>, context: &mut Context<'_>) {
+        for found in matches {
+            self.emit_once(found, context);
+        }
+    }
+
+    fn emit_final(&mut self, matches: Vec<Match>, context: &mut Context<'_>) {
+        let reach = context.plan.times.maxspan + context.plan.times.allowed_lateness;
+        self.count_contradictions(&matches, context.counts);
+        for found in matches {
+            let unseen = context.plan.has_leading_absence()
+                && context.seen_from.is_some_and(|from| self.now(context) < from + reach);
+            if unseen {
+                context.counts.undecidable += 1;
+                continue;
+            }
+            self.emit_once(found, context);
+        }
+    }
+
+    /// Counts the final events for which other events have left than those that are final now.
+    fn count_contradictions(&self, matches: &[Match], counts: &mut Counts) {
+        let finals: BTreeSet<_> = matches.iter().map(final_key).collect();
+        for key in finals {
+            let agrees = |emitted: &Emitted| {
+                let same = |found: &&Match| final_key(found) == key;
+                matches.iter().filter(same).any(|found| fingerprint(found) == emitted.events)
+            };
+            let contradicted = self.emitted.get(&key).is_some_and(|emitted| !agrees(emitted));
+            counts.contradicted += u64::from(contradicted);
+        }
+    }
+
+    fn emit_once(&mut self, found: Match, context: &mut Context<'_>) {
+        let key = final_key(&found);
+        if !self.emitted.contains_key(&key) {
+            self.emitted.insert(key, Emitted { events: fingerprint(&found) });
+            context.out.push(found);
+        }
+    }
+}
+
+fn final_key(found: &Match) -> (EventTime, Identity) {
+    let last = found.final_event();
+    (last.event_time(), last.event.identity)
+}
+
+/// Returns a number that two matches share only if they are made of the same events.
+fn fingerprint(found: &Match) -> u64 {
+    found.events.iter().fold(0, |sum: u64, candidate| {
+        let identity = candidate.event.identity.0;
+        sum.rotate_left(7) ^ identity as u64 ^ (identity >> 64) as u64
+    })
+}
