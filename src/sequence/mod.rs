@@ -228,6 +228,10 @@ impl Sequences {
         while self.timers.first().is_some_and(|(due, ..)| *due < pace.clock) {
             let (_, rule, key) = self.timers.pop_first().expect("there is a first timer");
             self.with_key(rule, &key, pace, |key_state, context| key_state.settle(context));
+            debug_assert!(
+                self.rules[rule].keys.get(&key).is_none_or(|keyed| keyed.due >= pace.clock),
+                "a timer must get something done"
+            );
         }
     }
 

@@ -123,9 +123,10 @@ impl KeyState {
     pub(super) fn next_due(&self, plan: &Plan, slack: TimeSpan) -> EventTime {
         let first_recent = self.recent.front().map(|first| first.event_time());
         let limits = first_recent.into_iter().chain(self.base.next_limit(plan));
-        let moments = limits.map(|limit| limit + plan.times.allowed_lateness);
+        // A key is forgotten only when nothing else is left to be done.
         let forget = self.time.newest_held() + plan.memory();
-        self.time.clock_past(moments.chain([forget]).min().unwrap_or(forget), slack)
+        let moment = limits.min().map_or(forget, |limit| limit + plan.times.allowed_lateness);
+        self.time.clock_past(moment, slack)
     }
 
     /// Tells whether the key's now is far enough past everything that it holds.

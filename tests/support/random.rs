@@ -1,0 +1,43 @@
+//! A small seeded generator, so that a failing case can be named by a number.
+
+/// SplitMix64 (Steele, Lea, Flood 2014): one 64-bit state, every seed is good.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// A number from `start` to `end`, both included.
+    pub fn between(&mut self, start: i64, end: i64) -> i64 {
+        start + self.below((end - start + 1) as u64) as i64
+    }
+
+    /// True with a probability of `percent` %.
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[self.below(choices.len() as u64) as usize]
+    }
+}
+
+/// How many cases to run: `MAXSPAN_CASES` multiplies what a test asks for.
+pub fn cases(ordinary: u64) -> u64 {
+    let factor = std::env::var("MAXSPAN_CASES").ok().and_then(|text| text.parse().ok());
+    ordinary * factor.unwrap_or(1u64)
+}
