@@ -8,6 +8,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use maxspan::event::admitted::Body;
 use maxspan::event::{Admitted, EventTime, Identity, JoinKey, Ordinal, TimeSpan};
 use maxspan::sequence::machine::Candidate;
 use maxspan::sequence::{Bounds, Emission, Offer, Plan, PlanTerm, PlanTimes, Sequences, TermSet};
@@ -187,7 +188,7 @@ fn candidate(event: &Event, terms: TermSet) -> Candidate {
             identity: Identity(event.number as u128 + 1),
             event_time: at(event.time),
             offset: event.number,
-            payload: Box::default(),
+            body: Body::default(),
         }),
     }
 }

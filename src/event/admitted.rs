@@ -2,6 +2,8 @@
 //! record.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::time::EventTime;
 
@@ -79,8 +81,47 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// The bytes of a kept record, counted in a ledger for as long as they are kept.
+pub struct Body {
+    bytes: Box<[u8]>,
+    ledger: Option<Arc<AtomicUsize>>,
+}
+
+impl Body {
+    /// Returns a copy of `bytes` that `ledger` counts until it is dropped.
+    pub fn counted(bytes: &[u8], ledger: &Arc<AtomicUsize>) -> Self {
+        ledger.fetch_add(bytes.len(), Ordering::Relaxed);
+        Self { bytes: bytes.into(), ledger: Some(Arc::clone(ledger)) }
+    }
+
+    /// Returns the bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self { bytes: Box::default(), ledger: None }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Some(ledger) = &self.ledger {
+            ledger.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.bytes.len())
+    }
+}
+
 /// An event that satisfied at least one stage of a rule, as the state keeps it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Admitted {
     /// Its identity, the same for every delivery.
     pub identity: Identity,
@@ -89,5 +130,13 @@ pub struct Admitted {
     /// Offset of its record in the partition.
     pub offset: i64,
     /// The record as it came: alerts are built from it.
-    pub payload: Box<[u8]>,
+    pub body: Body,
 }
+
+impl PartialEq for Admitted {
+    fn eq(&self, other: &Self) -> bool {
+        (self.identity, self.offset) == (other.identity, other.offset)
+    }
+}
+
+impl Eq for Admitted {}

@@ -1,5 +1,293 @@
-//! The compiled rule set: immutable, shared by all partitions.
+//! The compiled rule set: immutable, shared by all partitions, and the report on how it came about.
 
-/// All rules that run.
-#[derive(Debug, Default)]
-pub struct RuleSet {}
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::compile::{self, CompiledRule};
+use super::file::{self, Parsed};
+use super::{Emit, RuleFile, Settings};
+use crate::diag::Diagnostic;
+use crate::event::decode::{Decoder, Limits};
+use crate::event::{FieldId, FieldTable, Fields, TimeSpan, Value};
+use crate::normalize::Normalizer;
+use crate::text::Text;
+
+/// How rules run where neither they nor their overrides say it.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// `[rules.defaults]`.
+    pub settings: Settings,
+    /// `[rules.override."<rule_id>"]`.
+    pub overrides: BTreeMap<String, Settings>,
+    /// What the command line says: stands above everything.
+    pub forced: Settings,
+    /// How late an event may arrive.
+    pub allowed_lateness: TimeSpan,
+    /// Maxspan of a sequence that has none.
+    pub default_maxspan: TimeSpan,
+    /// Whether a rule sees only the events that its index patterns cover.
+    pub index_patterns: bool,
+    /// How records are normalized.
+    pub normalize: crate::normalize::Options,
+    /// Deepest nesting of a record.
+    pub max_nesting: usize,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            overrides: BTreeMap::new(),
+            forced: Settings::default(),
+            allowed_lateness: TimeSpan::from_secs(30),
+            default_maxspan: TimeSpan::from_secs(3_600),
+            index_patterns: true,
+            normalize: crate::normalize::Options::default(),
+            max_nesting: 64,
+        }
+    }
+}
+
+impl Defaults {
+    /// Returns how a rule runs: the command line, then its override, then its file, then the
+    /// defaults. Conditions of all layers count together.
+    pub fn of(&self, rule_id: &str, file: &Settings) -> Settings {
+        let none = Settings::default();
+        let own = self.overrides.get(rule_id).unwrap_or(&none);
+        let layers = [&self.forced, own, file, &self.settings];
+        Settings {
+            enabled: layers.iter().find_map(|layer| layer.enabled),
+            emit: layers.iter().find_map(|layer| layer.emit),
+            order_tolerance: layers.iter().find_map(|layer| layer.order_tolerance),
+            allowed_lateness: layers.iter().find_map(|layer| layer.allowed_lateness),
+            severity_when: layers.iter().flat_map(|l| l.severity_when.iter().cloned()).collect(),
+            exceptions: layers.iter().flat_map(|l| l.exceptions.iter().cloned()).collect(),
+        }
+    }
+
+    /// Makes every rule run with this emission, order tolerance and lateness, where given.
+    pub fn force(
+        &mut self,
+        emit: Option<Emit>,
+        order_tolerance: Option<TimeSpan>,
+        allowed_lateness: Option<TimeSpan>,
+    ) {
+        self.forced.emit = emit;
+        self.forced.order_tolerance = order_tolerance;
+        self.forced.allowed_lateness = allowed_lateness;
+    }
+}
+
+/// What became of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It runs as written.
+    Runs,
+    /// It runs, with a caveat.
+    Caveat,
+    /// It does not run.
+    Refused,
+    /// It is no EQL rule, or it is switched off.
+    Skipped,
+}
+
+/// What there is to say about one rule file.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleReport {
+    /// Where the file is.
+    pub path: String,
+    /// Its rule's id, as far as known.
+    pub rule_id: Option<String>,
+    /// Its rule's name, as far as known.
+    pub name: Option<String>,
+    /// What became of it.
+    pub status: Status,
+    /// Why, if it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Errors, caveats and notes, spans in the file.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The file, for rendering the diagnostics.
+    #[serde(skip)]
+    pub text: Arc<Text>,
+}
+
+/// Names one bracket of one rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TermRef {
+    /// Index of the rule.
+    pub rule: u32,
+    /// Index of the term.
+    pub term: u32,
+}
+
+/// All rules that run, and what it takes to show them an event.
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<CompiledRule>,
+    fields: FieldTable,
+    decoder: Decoder,
+    normalizer: Normalizer,
+    category: FieldId,
+    /// INVARIANT: each list is sorted.
+    by_category: HashMap<Box<str>, Vec<TermRef>>,
+    /// Terms that look at events of every category.
+    any: Vec<TermRef>,
+}
+
+impl RuleSet {
+    /// Compiles rule files; the reports are in the order of the files.
+    ///
+    /// A rule that is refused never keeps the others from running. Of two files with the same rule
+    /// id the first runs.
+    pub fn compile(files: Vec<Arc<Text>>, defaults: &Defaults) -> (Self, Vec<RuleReport>) {
+        let mut fields = FieldTable::default();
+        let category = fields.intern("event.category");
+        let mut builder =
+            Builder { defaults, fields: &mut fields, rules: Vec::new(), ids: BTreeMap::new() };
+        let reports = files.into_iter().map(|text| builder.file(text)).collect();
+        let rules = builder.rules;
+        let normalizer = Normalizer::new(&mut fields, defaults.normalize.clone());
+        let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting });
+        let (by_category, any) = index_terms(&rules);
+        (Self { rules, fields, decoder, normalizer, category, by_category, any }, reports)
+    }
+
+    /// Returns the rules.
+    pub fn rules(&self) -> &[CompiledRule] {
+        &self.rules
+    }
+
+    /// Returns the fields that the rules, the normalizer and the engine read.
+    pub fn fields(&self) -> &FieldTable {
+        &self.fields
+    }
+
+    /// Returns what reads a record.
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// Returns what makes a record's values those of ECS.
+    pub fn normalizer(&self) -> &Normalizer {
+        &self.normalizer
+    }
+
+    /// Collects the terms that an event satisfies, in the order of rules and terms.
+    pub fn hits(&self, event: &Fields<'_>, hits: &mut Vec<TermRef>) {
+        hits.clear();
+        for term in &self.any {
+            self.test(*term, event, hits);
+        }
+        for value in event.get(self.category) {
+            let Value::Str(category) = value else { continue };
+            for term in self.by_category.get(&**category).into_iter().flatten() {
+                self.test(*term, event, hits);
+            }
+        }
+        hits.sort_unstable();
+        hits.dedup();
+    }
+
+    fn test(&self, at: TermRef, event: &Fields<'_>, hits: &mut Vec<TermRef>) {
+        let rule = &self.rules[at.rule as usize];
+        let term = &rule.terms[at.term as usize];
+        let in_category = match (rule.category_field, &term.category) {
+            (Some(field), Some(category)) => {
+                event.get(field).iter().any(|value| value.as_str() == Some(category))
+            }
+            _ => true,
+        };
+        if in_category && term.predicate.matches(event) {
+            hits.push(at);
+        }
+    }
+}
+
+/// Sorts the terms of all rules by the category of the events that they look at.
+fn index_terms(rules: &[CompiledRule]) -> (HashMap<Box<str>, Vec<TermRef>>, Vec<TermRef>) {
+    let (mut by_category, mut any) = (HashMap::<Box<str>, Vec<TermRef>>::new(), Vec::new());
+    for (rule, compiled) in (0..).zip(rules) {
+        for (term, part) in (0..).zip(&compiled.terms) {
+            let at = TermRef { rule, term };
+            match (&part.category, compiled.category_field) {
+                (Some(category), None) => by_category.entry(category.clone()).or_default().push(at),
+                _ => any.push(at),
+            }
+        }
+    }
+    (by_category, any)
+}
+
+struct Builder<'a> {
+    defaults: &'a Defaults,
+    fields: &'a mut FieldTable,
+    rules: Vec<CompiledRule>,
+    /// Rule id -> (path, canonical query) of the rule that runs.
+    ids: BTreeMap<String, (String, String)>,
+}
+
+impl Builder<'_> {
+    fn file(&mut self, text: Arc<Text>) -> RuleReport {
+        let mut report = RuleReport {
+            path: text.name.clone(),
+            rule_id: None,
+            name: None,
+            status: Status::Refused,
+            reason: None,
+            diagnostics: Vec::new(),
+            text: Arc::clone(&text),
+        };
+        match file::parse(text) {
+            Parsed::Skipped { rule_id, kind } => {
+                report.rule_id = rule_id;
+                report.status = Status::Skipped;
+                report.reason = Some(format!("not an EQL rule but `{kind}`"));
+            }
+            Parsed::Refused { rule_id, diagnostics } => {
+                report.rule_id = rule_id;
+                report.diagnostics = diagnostics;
+            }
+            Parsed::Rule(file, diagnostics) => {
+                report.rule_id = Some(file.metadata.id.clone());
+                report.name = Some(file.metadata.name.clone());
+                report.diagnostics = diagnostics;
+                self.rule(&file, &mut report);
+            }
+        }
+        report
+    }
+
+    fn rule(&mut self, file: &RuleFile, report: &mut RuleReport) {
+        let settings = self.defaults.of(&file.metadata.id, &file.settings);
+        if settings.enabled == Some(false) {
+            report.status = Status::Skipped;
+            report.reason = Some("switched off".to_owned());
+            return;
+        }
+        let (rule, diagnostics) = compile::compile(file, self.defaults, self.fields);
+        report.diagnostics.extend(diagnostics);
+        let Some(rule) = rule else { return };
+        if let Some((path, canonical)) = self.ids.get(&rule.metadata.id) {
+            let found = if *canonical == rule.canonical {
+                report.status = Status::Skipped;
+                report.reason = Some(format!("the same rule as in `{path}`"));
+                Diagnostic::note("N0603", format!("`{path}` holds the same rule"))
+            } else {
+                let id = &rule.metadata.id;
+                let message = format!("another rule with the id `{id}` stands in `{path}`");
+                Diagnostic::error("E0603", message).help("give one of them another `rule_id`")
+            };
+            report.diagnostics.push(found);
+            return;
+        }
+        let caveats = report.diagnostics.iter().any(|d| d.severity > crate::diag::Severity::Note);
+        report.status = if caveats { Status::Caveat } else { Status::Runs };
+        let known = (report.path.clone(), rule.canonical.clone());
+        self.ids.insert(rule.metadata.id.clone(), known);
+        self.rules.push(rule);
+    }
+}

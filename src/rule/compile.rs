@@ -1,0 +1,260 @@
+//! A rule file to a compiled rule: the one place that knows both conditions and sequences.
+
+use sha2::{Digest, Sha256};
+
+use super::set::Defaults;
+use super::{Condition, Emit, Metadata, RuleFile, Settings, Severity};
+use crate::diag::Diagnostic;
+use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sequence, Term};
+use crate::eql::{self, print};
+use crate::event::{FieldId, FieldTable, TimeSpan};
+use crate::normalize::IndexPatterns;
+use crate::predicate::Predicate;
+use crate::predicate::key::KeyPlan;
+use crate::sequence::plan::MAX_TERMS;
+use crate::sequence::{Emission, Plan, PlanTerm, PlanTimes};
+use crate::text::origin::Origin;
+
+/// One bracket of a query: what an event must be like, and which key it has there.
+#[derive(Debug)]
+pub struct CompiledTerm {
+    /// Category of the events; nothing for `any`.
+    pub category: Option<Box<str>>,
+    /// What else must hold.
+    pub predicate: Predicate,
+    /// The join key.
+    pub key: KeyPlan,
+}
+
+/// A rule that runs.
+#[derive(Debug)]
+pub struct CompiledRule {
+    /// What the file says about it.
+    pub metadata: Metadata,
+    /// The file's version, or a hash of the query.
+    pub version: String,
+    /// The sequence; a single-event query is a sequence of one.
+    pub plan: std::sync::Arc<Plan>,
+    /// The terms as written, `until` last.
+    pub terms: Vec<CompiledTerm>,
+    /// Names of the join key's fields, those of the first term.
+    pub key_fields: Vec<String>,
+    /// Whether the query is a sequence.
+    pub is_sequence: bool,
+    /// The events that its index patterns cover.
+    pub index: Option<IndexPatterns>,
+    /// The field that holds the category, if that is not `event.category`.
+    pub category_field: Option<FieldId>,
+    /// Orders events of the same time.
+    pub tiebreaker: Option<FieldId>,
+    /// An event that satisfies one of these is no hit.
+    pub exceptions: Vec<Predicate>,
+    /// Conditions that raise the severity.
+    pub severity_when: Vec<(Severity, Predicate)>,
+    /// Tells the rule from others, and from itself before a change.
+    pub hash: u32,
+    /// The canonical query.
+    pub canonical: String,
+}
+
+/// Compiles a rule; the spans of the diagnostics are offsets in its file.
+pub(super) fn compile(
+    file: &RuleFile,
+    defaults: &Defaults,
+    fields: &mut FieldTable,
+) -> (Option<CompiledRule>, Vec<Diagnostic>) {
+    let mut compiler = Compiler { fields, diagnostics: Vec::new() };
+    let rule = compiler.rule(file, defaults);
+    let refused = compiler.diagnostics.iter().any(Diagnostic::is_error);
+    (rule.filter(|_| !refused), compiler.diagnostics)
+}
+
+struct Compiler<'a> {
+    fields: &'a mut FieldTable,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Compiler<'_> {
+    fn rule(&mut self, file: &RuleFile, defaults: &Defaults) -> Option<CompiledRule> {
+        let (query, diagnostics) = eql::parse(&file.query);
+        self.report(&file.origin, diagnostics);
+        let settings = defaults.of(&file.metadata.id, &file.settings);
+        let exceptions = self.conditions(settings.exceptions.iter());
+        let severity_when = self.severities(&settings);
+        let query = query?;
+        let canonical = print::canonical(&query);
+        let parts = self.query(&query, &settings, defaults, &file.origin)?;
+        let metadata = file.metadata.clone();
+        let intern = |name: &Option<String>, fields: &mut FieldTable| {
+            name.as_deref().filter(|name| *name != "event.category").map(|name| fields.intern(name))
+        };
+        Some(CompiledRule {
+            version: metadata.version.clone().unwrap_or_else(|| short_hash(&canonical)),
+            hash: rule_hash(&metadata, &canonical, &settings, &parts.plan),
+            plan: std::sync::Arc::new(parts.plan),
+            terms: parts.terms,
+            key_fields: parts.key_fields,
+            is_sequence: parts.is_sequence,
+            index: (defaults.index_patterns && !metadata.index.is_empty())
+                .then(|| IndexPatterns::compile(&metadata.index)),
+            category_field: intern(&metadata.event_category_override, self.fields),
+            tiebreaker: intern(&metadata.tiebreaker_field, self.fields),
+            exceptions,
+            severity_when,
+            canonical,
+            metadata,
+        })
+    }
+
+    fn query(
+        &mut self,
+        query: &Query,
+        settings: &Settings,
+        defaults: &Defaults,
+        origin: &Origin,
+    ) -> Option<Parts> {
+        match &query.body {
+            Body::Event(event) => Some(self.single(event, settings, defaults, origin)),
+            Body::Sequence(sequence) => self.sequence(sequence, settings, defaults, origin),
+            Body::Sample(sample) => {
+                let refusal = Diagnostic::error("E0601", "`sample` queries are not run yet")
+                    .at(origin.span(sample.span))
+                    .help("write a `sequence` if the order of the events is known");
+                self.diagnostics.push(refusal);
+                None
+            }
+        }
+    }
+
+    fn single(
+        &mut self,
+        event: &EventQuery,
+        settings: &Settings,
+        defaults: &Defaults,
+        origin: &Origin,
+    ) -> Parts {
+        let terms = vec![self.term(event, &[], origin)];
+        let times = times(settings, defaults, TimeSpan::ZERO);
+        let plan = Plan::new(&[PlanTerm { missing: false, runs: 1 }], false, times);
+        Parts { plan, terms, key_fields: Vec::new(), is_sequence: false }
+    }
+
+    fn sequence(
+        &mut self,
+        sequence: &Sequence,
+        settings: &Settings,
+        defaults: &Defaults,
+        origin: &Origin,
+    ) -> Option<Parts> {
+        let all: Vec<&Term> = sequence.terms.iter().chain(&sequence.until).collect();
+        if all.len() > MAX_TERMS {
+            let message = format!("a sequence has at most {MAX_TERMS} terms, this one {}", all.len());
+            self.diagnostics.push(Diagnostic::error("E0602", message).at(origin.span(sequence.span)));
+            return None;
+        }
+        let keys = |term: &Term| -> Vec<KeyField> {
+            sequence.by.iter().chain(&term.by).cloned().collect()
+        };
+        let terms = all.iter().map(|term| self.term(&term.query, &keys(term), origin)).collect();
+        let maxspan = sequence.maxspan.unwrap_or_else(|| {
+            let message = format!("the sequence has no maxspan: {} is used", defaults.default_maxspan);
+            let caveat = Diagnostic::warning("W0601", message)
+                .at(origin.span(sequence.span))
+                .help("add `with maxspan=…` behind the `by` fields, or set `default_maxspan`");
+            self.diagnostics.push(caveat);
+            defaults.default_maxspan
+        });
+        let plan_term = |term: &Term| PlanTerm { missing: term.missing, runs: term.runs };
+        let plan_terms: Vec<PlanTerm> = sequence.terms.iter().map(plan_term).collect();
+        let times = times(settings, defaults, maxspan);
+        let plan = Plan::new(&plan_terms, sequence.until.is_some(), times);
+        let first = sequence.terms.first()?;
+        let key_fields = keys(first).into_iter().map(|key| key.path).collect();
+        Some(Parts { plan, terms, key_fields, is_sequence: true })
+    }
+
+    fn term(&mut self, event: &EventQuery, keys: &[KeyField], origin: &Origin) -> CompiledTerm {
+        CompiledTerm {
+            category: match &event.category {
+                Category::Any => None,
+                Category::Is(name) => Some(name.as_str().into()),
+            },
+            predicate: self.predicate(&event.condition, origin),
+            key: KeyPlan::compile(keys, self.fields),
+        }
+    }
+
+    fn predicate(&mut self, condition: &Expr, origin: &Origin) -> Predicate {
+        Predicate::compile(condition, self.fields).unwrap_or_else(|diagnostics| {
+            self.report(origin, diagnostics);
+            Predicate::never()
+        })
+    }
+
+    fn conditions<'c>(&mut self, conditions: impl Iterator<Item = &'c Condition>) -> Vec<Predicate> {
+        conditions.filter_map(|condition| self.condition(condition)).collect()
+    }
+
+    fn severities(&mut self, settings: &Settings) -> Vec<(Severity, Predicate)> {
+        let when = settings.severity_when.iter();
+        when.filter_map(|when| Some((when.severity, self.condition(&when.condition)?))).collect()
+    }
+
+    fn condition(&mut self, condition: &Condition) -> Option<Predicate> {
+        let (expr, diagnostics) = eql::parse_condition(&condition.text);
+        self.report(&condition.origin, diagnostics);
+        Some(self.predicate(&expr?, &condition.origin))
+    }
+
+    /// Reports what was found in an embedded text against the file around it.
+    fn report(&mut self, origin: &Origin, diagnostics: Vec<Diagnostic>) {
+        self.diagnostics.extend(diagnostics.into_iter().map(|mut diagnostic| {
+            diagnostic.span = diagnostic.span.map(|span| origin.span(span));
+            diagnostic
+        }));
+    }
+}
+
+/// What a query compiles to.
+struct Parts {
+    plan: Plan,
+    terms: Vec<CompiledTerm>,
+    key_fields: Vec<String>,
+    is_sequence: bool,
+}
+
+fn times(settings: &Settings, defaults: &Defaults, maxspan: TimeSpan) -> PlanTimes {
+    PlanTimes {
+        maxspan,
+        order_tolerance: settings.order_tolerance.unwrap_or(TimeSpan::ZERO),
+        allowed_lateness: settings.allowed_lateness.unwrap_or(defaults.allowed_lateness),
+        emission: match settings.emit.unwrap_or_default() {
+            Emit::Eager => Emission::Eager,
+            Emit::Exact => Emission::Exact,
+        },
+    }
+}
+
+fn short_hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Returns a number that changes with everything on which the rule's state depends.
+fn rule_hash(metadata: &Metadata, canonical: &str, settings: &Settings, plan: &Plan) -> u32 {
+    let exceptions: Vec<&str> = settings.exceptions.iter().map(|c| c.text.as_str()).collect();
+    let parts = [
+        metadata.id.as_str(),
+        canonical,
+        &format!("{:?}", plan.times),
+        &format!("{exceptions:?}"),
+        &format!("{:?}", metadata.index),
+        &format!("{:?}{:?}", metadata.event_category_override, metadata.tiebreaker_field),
+    ];
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let digest = hash.finalize();
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+}
