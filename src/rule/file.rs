@@ -11,8 +11,7 @@ use toml::de::DeTable;
 use super::read::{At, Reader, Table, closest, distance, quoted, span};
 use super::{Emit, Metadata, RuleFile, Settings, Severity, SeverityWhen, Threat, ThreatEntry};
 use crate::diag::Diagnostic;
-use crate::event::TimeSpan;
-use crate::text::Text;
+use crate::text::{Span, Text};
 
 /// What became of a file.
 #[derive(Debug)]
@@ -39,11 +38,14 @@ pub enum Parsed {
 pub fn parse(text: Arc<Text>) -> Parsed {
     let (document, errors) = DeTable::parse_recoverable(&text.contents);
     if !errors.is_empty() {
-        return Parsed::Refused { rule_id: None, diagnostics: syntax_errors(&errors) };
+        return Parsed::Refused {
+            rule_id: None,
+            diagnostics: syntax_errors(&text.contents, &errors),
+        };
     }
     let mut reader = Reader::new(&text.contents);
     let root = Table::root(&document);
-    let Some(rule) = reader.table(&root, "rule", "rule") else {
+    let Some(rule) = reader.table(&root, "rule") else {
         return Parsed::Refused { rule_id: None, diagnostics: no_rule(reader, &root) };
     };
     let rule_id = Reader::new("").string(&rule, "rule_id").map(|id| id.value.to_owned());
@@ -72,7 +74,7 @@ pub fn settings_at(text: &str, path: &[&str]) -> (Settings, Vec<Diagnostic>) {
     let mut reader = Reader::new(text);
     let mut table = Table::root(&document);
     for key in path {
-        let Some(inner) = reader.table(&table, key, "rules") else { return Default::default() };
+        let Some(inner) = reader.table(&table, key) else { return Default::default() };
         table = inner;
     }
     let settings = read_settings(&mut reader, &table);
@@ -86,39 +88,39 @@ fn in_file_order(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     found
 }
 
-fn syntax_errors(errors: &[toml::de::Error]) -> Vec<Diagnostic> {
+fn syntax_errors(text: &str, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
     let mut found: Vec<Diagnostic> = Vec::new();
     for error in errors {
         let message = error.message();
         let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
-        let diagnostic = Diagnostic::error("E0501", format!("this is not TOML: {what}"));
-        let diagnostic = match error.span() {
-            Some(range) => diagnostic.at(span(range)),
-            None => diagnostic,
+        let mut diagnostic = Diagnostic::error("E0501", format!("this is not TOML: {what}"));
+        let at = error.span().unwrap_or_default().start.min(text.len());
+        diagnostic = diagnostic.at(error.span().map(span).unwrap_or_default());
+        diagnostic = match what {
+            BAD_ESCAPE => {
+                let len = text[at..].chars().next().map_or(0, char::len_utf8);
+                let help = "write the text between `'''` and `'''`: there a backslash stands for \
+                            itself";
+                diagnostic.at(Span::new(at.saturating_sub(1), at + len)).help(help)
+            }
+            // Nothing closed the text up to the end of the file: its quotes are the last ones.
+            _ if what.contains("multi-line") && at == text.len() => {
+                let opening = text.rfind("'''").max(text.rfind("\"\"\"")).unwrap_or(at);
+                let help = "close the text with the three quotes that opened it";
+                diagnostic.at(Span::new(opening, (opening + 3).min(at))).help(help)
+            }
+            "duplicate key" => diagnostic.help("remove one of the two"),
+            "string values must be quoted" => diagnostic.help("put the value in quotes"),
+            _ if expected.is_empty() => diagnostic,
+            _ => diagnostic.help(format!("expected {expected}")),
         };
-        found.push(match syntax_help(what, expected) {
-            Some(help) => diagnostic.help(help),
-            None => diagnostic,
-        });
+        found.push(diagnostic);
     }
     in_file_order(found)
 }
 
-fn syntax_help(what: &str, expected: &str) -> Option<String> {
-    let help = match what {
-        "missing escaped value" => {
-            "write the text between `'''` and `'''`: there a backslash stands for itself"
-        }
-        "duplicate key" => "remove one of the two",
-        "string values must be quoted" => "put the value in quotes",
-        _ if what.contains("multi-line") && expected.contains(['\'', '"']) => {
-            "close the text with the three quotes that opened it"
-        }
-        _ if expected.is_empty() => return None,
-        _ => return Some(format!("expected {expected}")),
-    };
-    Some(help.to_owned())
-}
+/// What the TOML parser says of a backslash that starts no escape.
+const BAD_ESCAPE: &str = "missing escaped value";
 
 fn no_rule(mut reader: Reader<'_>, root: &Table<'_>) -> Vec<Diagnostic> {
     if reader.found.is_empty() {
@@ -170,7 +172,7 @@ fn read_rule(
 ) -> Option<(Metadata, Settings, super::Condition)> {
     let metadata = read_metadata(reader, rule);
     let query = reader.required(rule, "query", "query = '''…'''", Reader::text);
-    let maxspan = reader.table(rule, "maxspan", "rule.maxspan");
+    let maxspan = reader.table(rule, "maxspan");
     let settings = maxspan.map(|table| read_settings(reader, &table)).unwrap_or_default();
     name_what_is_ignored(reader, rule);
     name_deprecation(reader, root);
@@ -269,28 +271,17 @@ fn read_risk_score(reader: &mut Reader<'_>, table: &Table<'_>, key: &str) -> Opt
     score
 }
 
-fn read_span(reader: &mut Reader<'_>, table: &Table<'_>, key: &str) -> Option<TimeSpan> {
-    let text = reader.string(table, key)?;
-    let value = TimeSpan::parse(text.value);
-    if value.is_none() {
-        let message = format!("`{}` is no length of time", text.value);
-        let help = format!("a number with a unit `ms`, `s`, `m`, `h` or `d`: `{key} = \"1s\"`");
-        reader.invalid(text.span, message, help);
-    }
-    value
-}
-
 fn read_settings(reader: &mut Reader<'_>, table: &Table<'_>) -> Settings {
     reader.refuse_unknown(
         table,
         &["allowed_lateness", "emit", "enabled", "exceptions", "order_tolerance", "severity_when"],
     );
-    let severity_when = reader.tables(table, "severity_when", "rule.maxspan.severity_when");
+    let severity_when = reader.tables(table, "severity_when");
     Settings {
         enabled: reader.boolean(table, "enabled"),
         emit: read_emit(reader, table),
-        order_tolerance: read_span(reader, table, "order_tolerance"),
-        allowed_lateness: read_span(reader, table, "allowed_lateness"),
+        order_tolerance: reader.time_span(table, "order_tolerance"),
+        allowed_lateness: reader.time_span(table, "allowed_lateness"),
         severity_when: severity_when
             .iter()
             .filter_map(|entry| read_severity_when(reader, entry))
@@ -308,7 +299,7 @@ fn read_severity_when(reader: &mut Reader<'_>, entry: &Table<'_>) -> Option<Seve
 }
 
 fn read_threats(reader: &mut Reader<'_>, rule: &Table<'_>) -> Vec<Threat> {
-    let threats = reader.tables(rule, "threat", "rule.threat");
+    let threats = reader.tables(rule, "threat");
     threats.iter().filter_map(|threat| read_threat(reader, threat)).collect()
 }
 
@@ -318,22 +309,17 @@ fn read_threat(reader: &mut Reader<'_>, threat: &Table<'_>) -> Option<Threat> {
         threat,
         "tactic",
         "tactic = { id = \"TA0008\", name = \"Lateral Movement\" }",
-        |reader, threat, key| reader.table(threat, key, "rule.threat.tactic"),
+        Reader::table,
     );
     Some(Threat {
         framework: framework.unwrap_or_else(|| "MITRE ATT&CK".to_owned()),
-        technique: read_entries(reader, threat, "technique", "rule.threat.technique"),
+        technique: read_entries(reader, threat, "technique"),
         tactic: read_entry(reader, &tactic?)?,
     })
 }
 
-fn read_entries(
-    reader: &mut Reader<'_>,
-    table: &Table<'_>,
-    key: &str,
-    name: &'static str,
-) -> Vec<ThreatEntry> {
-    let entries = reader.tables(table, key, name);
+fn read_entries(reader: &mut Reader<'_>, table: &Table<'_>, key: &str) -> Vec<ThreatEntry> {
+    let entries = reader.tables(table, key);
     entries.iter().filter_map(|entry| read_entry(reader, entry)).collect()
 }
 
@@ -341,9 +327,8 @@ fn read_entry(reader: &mut Reader<'_>, entry: &Table<'_>) -> Option<ThreatEntry>
     let id = reader.required(entry, "id", "id = \"T1047\"", Reader::string);
     let name = reader.required(entry, "name", "name = \"…\"", Reader::string);
     let reference = optional(reader, entry, "reference").unwrap_or_default();
-    let name_of_inner = "rule.threat.technique.subtechnique";
     Some(ThreatEntry {
-        subtechnique: read_entries(reader, entry, "subtechnique", name_of_inner),
+        subtechnique: read_entries(reader, entry, "subtechnique"),
         id: id?.value.to_owned(),
         name: name?.value.to_owned(),
         reference,
@@ -371,7 +356,7 @@ const IGNORED: &[(&str, &str)] = &[
 
 fn name_deprecation(reader: &mut Reader<'_>, root: &Table<'_>) {
     let mut aside = Reader::new("");
-    let Some(metadata) = aside.table(root, "metadata", "metadata") else { return };
+    let Some(metadata) = aside.table(root, "metadata") else { return };
     if let Some(maturity) = aside.string(&metadata, "maturity").filter(|m| m.value == "deprecated")
     {
         let note = Diagnostic::note("N0501", "this rule is deprecated by its author");

@@ -9,15 +9,16 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Condition, toml_string};
 use crate::diag::Diagnostic;
+use crate::event::TimeSpan;
 use crate::text::Span;
 use crate::text::origin::Origin;
 
 /// A table of the file, and what to call it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Table<'t> {
     entries: &'t DeTable<'t>,
     /// As in `[rule.maxspan]`.
-    name: &'static str,
+    name: String,
     /// Its header.
     pub(super) span: Span,
 }
@@ -38,7 +39,7 @@ pub(super) struct Reader<'r> {
 impl<'t> Table<'t> {
     /// Returns the table that is the whole file.
     pub(super) fn root(document: &'t Spanned<DeTable<'t>>) -> Self {
-        Self { entries: document.get_ref(), name: "", span: Span::default() }
+        Self { entries: document.get_ref(), name: String::new(), span: Span::default() }
     }
 
     /// Returns all keys, sorted.
@@ -49,6 +50,14 @@ impl<'t> Table<'t> {
     /// Returns where a key stands, if the table has it.
     pub(super) fn key_span(&self, key: &str) -> Option<Span> {
         self.entries.get_key_value(key).map(|(key, _)| span(key.span()))
+    }
+
+    /// Returns a value of this table, or an item of such a value, as a table.
+    fn inner(&self, key: &str, value: &'t Spanned<DeValue<'t>>) -> Option<Self> {
+        let DeValue::Table(entries) = value.get_ref() else { return None };
+        let name =
+            if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
+        Some(Self { entries, name, span: span(value.span()) })
     }
 }
 
@@ -68,7 +77,10 @@ impl<'r> Reader<'r> {
         let value = table.entries.get(key)?;
         match value.get_ref() {
             DeValue::String(string) => Some(At { value: string, span: span(value.span()) }),
-            _ => self.wrong_type(table, key, value, "a string"),
+            _ => {
+                self.wrong_type(table, key, value, "a string");
+                None
+            }
         }
     }
 
@@ -79,7 +91,10 @@ impl<'r> Reader<'r> {
             DeValue::String(string) => Some(string.to_string()),
             DeValue::Integer(number) => Some(number.to_string()),
             DeValue::Float(number) => Some(number.to_string()),
-            _ => self.wrong_type(table, key, value, "a string or a number"),
+            _ => {
+                self.wrong_type(table, key, value, "a string or a number");
+                None
+            }
         }
     }
 
@@ -92,8 +107,28 @@ impl<'r> Reader<'r> {
         };
         match number {
             Some(number) => Some(At { value: number, span: span(value.span()) }),
-            None => self.wrong_type(table, key, value, "a whole number"),
+            None => {
+                self.wrong_type(table, key, value, "a whole number");
+                None
+            }
         }
+    }
+
+    /// Returns a length of time.
+    pub(super) fn time_span(&mut self, table: &Table<'_>, key: &str) -> Option<TimeSpan> {
+        let value = table.entries.get(key)?;
+        let DeValue::String(string) = value.get_ref() else {
+            self.wrong_type(table, key, value, "a length of time");
+            return None;
+        };
+        let time_span = TimeSpan::parse(string);
+        if time_span.is_none() {
+            let number = string.parse::<u32>().unwrap_or(1);
+            let help =
+                format!("a number with a unit `ms`, `s`, `m`, `h` or `d`: `{key} = \"{number}s\"`");
+            self.invalid(span(value.span()), format!("`{string}` is no length of time"), help);
+        }
+        time_span
     }
 
     /// Returns a boolean.
@@ -101,7 +136,10 @@ impl<'r> Reader<'r> {
         let value = table.entries.get(key)?;
         match value.get_ref() {
             DeValue::Boolean(truth) => Some(*truth),
-            _ => self.wrong_type(table, key, value, "`true` or `false`"),
+            _ => {
+                self.wrong_type(table, key, value, "`true` or `false`");
+                None
+            }
         }
     }
 
@@ -109,12 +147,15 @@ impl<'r> Reader<'r> {
     pub(super) fn strings<'t>(&mut self, table: &Table<'t>, key: &str) -> Vec<At<&'t str>> {
         let Some(value) = table.entries.get(key) else { return Vec::new() };
         let DeValue::Array(items) = value.get_ref() else {
-            let _: Option<()> = self.wrong_type(table, key, value, "a list of strings");
+            self.wrong_type(table, key, value, "a list of strings");
             return Vec::new();
         };
         let string = |item: &'t Spanned<DeValue<'t>>| match item.get_ref() {
             DeValue::String(string) => Some(At { value: &**string, span: span(item.span()) }),
-            _ => self.wrong_type(table, key, item, "a list of strings"),
+            _ => {
+                self.wrong_type(table, key, item, "a list of strings");
+                None
+            }
         };
         items.iter().filter_map(string).collect()
     }
@@ -126,36 +167,30 @@ impl<'r> Reader<'r> {
     }
 
     /// Returns a table.
-    pub(super) fn table<'t>(
-        &mut self,
-        table: &Table<'t>,
-        key: &str,
-        name: &'static str,
-    ) -> Option<Table<'t>> {
+    pub(super) fn table<'t>(&mut self, table: &Table<'t>, key: &str) -> Option<Table<'t>> {
         let value = table.entries.get(key)?;
-        match value.get_ref() {
-            DeValue::Table(entries) => Some(Table { entries, name, span: span(value.span()) }),
-            _ => self.wrong_type(table, key, value, "a table"),
+        let inner = table.inner(key, value);
+        if inner.is_none() {
+            self.wrong_type(table, key, value, "a table");
         }
+        inner
     }
 
     /// Returns a list of tables; none if it is absent.
-    pub(super) fn tables<'t>(
-        &mut self,
-        table: &Table<'t>,
-        key: &str,
-        name: &'static str,
-    ) -> Vec<Table<'t>> {
+    pub(super) fn tables<'t>(&mut self, table: &Table<'t>, key: &str) -> Vec<Table<'t>> {
         let Some(value) = table.entries.get(key) else { return Vec::new() };
         let DeValue::Array(items) = value.get_ref() else {
-            let _: Option<()> = self.wrong_type(table, key, value, "a list of tables");
+            self.wrong_type(table, key, value, "a list of tables");
             return Vec::new();
         };
-        let entry = |item: &'t Spanned<DeValue<'t>>| match item.get_ref() {
-            DeValue::Table(entries) => Some(Table { entries, name, span: span(item.span()) }),
-            _ => self.wrong_type(table, key, item, "a list of tables"),
-        };
-        items.iter().filter_map(entry).collect()
+        let mut tables = Vec::new();
+        for item in items.iter() {
+            match table.inner(key, item) {
+                Some(inner) => tables.push(inner),
+                None => self.wrong_type(table, key, item, "a list of tables"),
+            }
+        }
+        tables
     }
 
     /// Returns a value that must be there; `example` is what the hint proposes to write.
@@ -169,7 +204,7 @@ impl<'r> Reader<'r> {
         if table.entries.contains_key(key) {
             return read(self, table, key);
         }
-        let message = format!("`{key}` is missing in {}", shown(table.name));
+        let message = format!("`{key}` is missing in {}", shown(&table.name));
         let missing = Diagnostic::error("E0503", message).at(table.span);
         self.found.push(missing.help(format!("add `{example}`")));
         None
@@ -183,7 +218,7 @@ impl<'r> Reader<'r> {
     /// Reports the keys of a table that are not among `known`.
     pub(super) fn refuse_unknown(&mut self, table: &Table<'_>, known: &[&str]) {
         for key in table.keys().filter(|key| !known.contains(&key.value)) {
-            let message = format!("unknown key `{}` in {}", key.value, shown(table.name));
+            let message = format!("unknown key `{}` in {}", key.value, shown(&table.name));
             let help = match closest(key.value, known) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known keys: {}", quoted(known)),
@@ -192,21 +227,20 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn wrong_type<T>(
+    fn wrong_type(
         &mut self,
         table: &Table<'_>,
         key: &str,
         value: &Spanned<DeValue<'_>>,
         wanted: &str,
-    ) -> Option<T> {
-        let message = format!("`{key}` in {} must be {wanted}", shown(table.name));
+    ) {
+        let message = format!("`{key}` in {} must be {wanted}", shown(&table.name));
         let found = Diagnostic::error("E0504", message).at(span(value.span()));
         let found = found.label(format!("this is {}", kind(value.get_ref())));
         self.found.push(match typed_example(key, value, self.text, wanted) {
             Some(example) => found.help(format!("write `{example}`")),
             None => found,
         });
-        None
     }
 
     fn embedded(&self, string: At<&str>) -> Condition {
@@ -291,6 +325,7 @@ fn typed_example(
         (DeValue::String(string), "`true` or `false`") => {
             Some(format!("{key} = {}", string.parse::<bool>().ok()?))
         }
+        (DeValue::Integer(_), "a length of time") => Some(format!("{key} = \"{raw}s\"")),
         (DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_), "a string") => {
             Some(format!("{key} = \"{raw}\""))
         }
