@@ -2,13 +2,18 @@
 //!
 //! Never opens a file: `rules_dir` hands the texts in.
 
+pub mod file;
+mod read;
 pub mod set;
+mod toml_string;
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::event::TimeSpan;
+use crate::text::Text;
+use crate::text::origin::Origin;
 
 /// How bad a match is, as Elastic's rules say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -71,7 +76,8 @@ pub struct ThreatEntry {
     pub id: String,
     /// Such as `Windows Management Instrumentation`.
     pub name: String,
-    /// Its page.
+    /// Its page; empty if the file names none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub reference: String,
     /// Sub-techniques, for a technique.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -86,6 +92,7 @@ pub struct Threat {
     /// The tactic.
     pub tactic: ThreatEntry,
     /// The techniques.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub technique: Vec<ThreatEntry>,
 }
 
@@ -128,13 +135,22 @@ pub struct Metadata {
     pub tiebreaker_field: Option<String>,
 }
 
+/// An EQL condition of a rule file or of the configuration, such as `process.name : "cmd.exe"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// The condition, unescaped.
+    pub text: String,
+    /// Where each byte of it stands in the file.
+    pub origin: Origin,
+}
+
 /// A condition that raises the severity when an event of the match satisfies it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeverityWhen {
     /// The severity to raise to; a lower one than the rule's own changes nothing.
     pub severity: Severity,
-    /// An EQL condition, such as `process.name : "cmd.exe"`.
-    pub condition: String,
+    /// What an event of the match must satisfy.
+    pub condition: Condition,
 }
 
 /// How a rule is to be run: `[rule.maxspan]` of its file, or defaults and overrides of the
@@ -151,15 +167,15 @@ pub struct Settings {
     pub allowed_lateness: Option<TimeSpan>,
     /// Conditions that raise the severity.
     pub severity_when: Vec<SeverityWhen>,
-    /// EQL conditions: an event that satisfies one is no hit of any stage.
-    pub exceptions: Vec<String>,
+    /// An event that satisfies one of these is no hit of any stage.
+    pub exceptions: Vec<Condition>,
 }
 
 /// A rule file as parsed, before its query is compiled.
 #[derive(Clone, Debug)]
 pub struct RuleFile {
     /// Path or other name, and the whole text.
-    pub text: Arc<crate::text::Text>,
+    pub text: Arc<Text>,
     /// What it says about the rule.
     pub metadata: Metadata,
     /// How it asks to be run.
@@ -167,5 +183,5 @@ pub struct RuleFile {
     /// The EQL query, unescaped.
     pub query: String,
     /// Where each byte of the query stands in the file.
-    pub origin: crate::text::origin::Origin,
+    pub origin: Origin,
 }

@@ -8,7 +8,8 @@ use super::Span;
 /// Where the bytes of an embedded text stand in the text around it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// (offset inside, offset outside), ascending: from each pair on, both advance alike.
+    /// (offset inside, offset outside), ascending: from each pair on, both advance alike. Where
+    /// two pairs share their offset inside, what stands between them outside has no text inside.
     pieces: Vec<(u32, u32)>,
 }
 
@@ -35,6 +36,34 @@ impl Origin {
 
     /// Returns the span outside of a span inside.
     pub fn span(&self, inside: Span) -> Span {
-        Span { start: self.offset(inside.start), end: self.offset(inside.end) }
+        let start = self.offset(inside.start);
+        let end = if inside.end > inside.start { self.end(inside.end) } else { start };
+        Span { start, end }
+    }
+
+    /// Returns where a text that ends at `inside` ends outside: before what is left out there.
+    fn end(&self, inside: u32) -> u32 {
+        let at = self.pieces.partition_point(|(start, _)| *start < inside);
+        match (self.pieces.get(at), at.checked_sub(1).map(|before| self.pieces[before])) {
+            (Some((start, outside)), _) if *start == inside => *outside,
+            (_, Some((start, outside))) => outside + (inside - start),
+            (_, None) => inside,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escape_is_covered_whole_and_left_out_text_is_not() {
+        // Outside, from 10: `a`, `\\n` as two bytes, `b`, five bytes left out, `c`.
+        let origin = Origin::from_pieces(vec![(0, 10), (1, 11), (2, 13), (3, 14), (3, 19)]);
+        assert_eq!(origin.span(Span::new(0, 1)), Span::new(10, 11));
+        assert_eq!(origin.span(Span::new(1, 2)), Span::new(11, 13));
+        assert_eq!(origin.span(Span::new(2, 3)), Span::new(13, 14));
+        assert_eq!(origin.span(Span::new(3, 4)), Span::new(19, 20));
+        assert_eq!(origin.span(Span::new(3, 3)), Span::new(19, 19));
     }
 }
