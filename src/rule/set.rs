@@ -11,7 +11,7 @@ use super::{Emit, RuleFile, Settings};
 use crate::diag::Diagnostic;
 use crate::event::decode::{Decoder, Limits};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan, Value};
-use crate::normalize::Normalizer;
+use crate::normalize::{Documents, Normalizer};
 use crate::text::Text;
 
 /// How rules run where neither they nor their overrides say it.
@@ -131,6 +131,7 @@ pub struct RuleSet {
     fields: FieldTable,
     decoder: Decoder,
     normalizer: Normalizer,
+    documents: Arc<Documents>,
     category: FieldId,
     /// INVARIANT: each list is sorted.
     by_category: HashMap<Box<str>, Vec<TermRef>>,
@@ -153,7 +154,10 @@ impl RuleSet {
         let normalizer = Normalizer::new(&mut fields, defaults.normalize.clone());
         let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting });
         let (by_category, any) = index_terms(&rules);
-        (Self { rules, fields, decoder, normalizer, category, by_category, any }, reports)
+        let documents = Arc::new(Documents::new(defaults.normalize.clone()));
+        let set =
+            Self { rules, fields, decoder, normalizer, documents, category, by_category, any };
+        (set, reports)
     }
 
     /// Returns the rules.
@@ -174,6 +178,11 @@ impl RuleSet {
     /// Returns what makes a record's values those of ECS.
     pub fn normalizer(&self) -> &Normalizer {
         &self.normalizer
+    }
+
+    /// Returns what makes whole documents of records, for alerts.
+    pub fn documents(&self) -> &Arc<Documents> {
+        &self.documents
     }
 
     /// Collects the terms that an event satisfies, in the order of rules and terms.

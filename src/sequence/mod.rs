@@ -79,6 +79,35 @@ pub struct Counts {
     pub refused_keys: u64,
 }
 
+impl Counts {
+    /// Returns the sums.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.combine(other, u64::wrapping_add)
+    }
+
+    /// Returns what was counted since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        self.combine(earlier, u64::wrapping_sub)
+    }
+
+    fn combine(self, other: Self, op: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            reordered: op(self.reordered, other.reordered),
+            late: op(self.late, other.late),
+            too_late: op(self.too_late, other.too_late),
+            duplicates: op(self.duplicates, other.duplicates),
+            expired: op(self.expired, other.expired),
+            contradicted: op(self.contradicted, other.contradicted),
+            undecidable: op(self.undecidable, other.undecidable),
+            refused_candidates: op(self.refused_candidates, other.refused_candidates),
+            refused_identities: op(self.refused_identities, other.refused_identities),
+            refused_keys: op(self.refused_keys, other.refused_keys),
+        }
+    }
+}
+
 /// Limits of one partition's sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -222,6 +251,11 @@ impl Sequences {
     /// Returns how many keys are kept, over all rules.
     pub fn key_count(&self) -> usize {
         self.key_count
+    }
+
+    /// Tells whether letting time run on to `clock` would decide anything.
+    pub fn is_due(&self, clock: EventTime) -> bool {
+        self.timers.first().is_some_and(|(due, ..)| *due < clock)
     }
 
     fn run_timers(&mut self, pace: Pace) {

@@ -1,0 +1,120 @@
+//! `maxspan check`: compiles rules and says what there is to say about each.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::{Exit, output};
+use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
+use crate::rules_dir;
+
+/// Arguments of `maxspan check`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Rule files, directories of rule files, or the service's configuration file
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t)]
+    format: output::Format,
+    /// Print rules that run without a caveat as well
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+/// How many rules became what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Rules that run as written.
+    pub runs: usize,
+    /// Rules that run with a caveat.
+    pub caveat: usize,
+    /// Rules that do not run.
+    pub refused: usize,
+    /// Files that hold no EQL rule, or one that is switched off.
+    pub skipped: usize,
+}
+
+impl Totals {
+    /// Counts the reports.
+    pub fn of(reports: &[RuleReport]) -> Self {
+        let count = |status| reports.iter().filter(|report| report.status == status).count();
+        Self {
+            runs: count(Status::Runs),
+            caveat: count(Status::Caveat),
+            refused: count(Status::Refused),
+            skipped: count(Status::Skipped),
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If a path cannot be read.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let (configs, rules): (Vec<PathBuf>, Vec<PathBuf>) =
+        args.paths.iter().cloned().partition(|path| is_configuration(path));
+    let mut defaults = Defaults::default();
+    let mut paths = rules;
+    for path in &configs {
+        let config = crate::config::Config::load(Some(path), &[])?;
+        defaults = config.rule_defaults();
+        paths.extend(config.rules.paths.iter().cloned());
+    }
+    let files = rules_dir::read(&paths).context("nothing checked")?;
+    let (_, reports) = RuleSet::compile(files, &defaults);
+    match args.format {
+        output::Format::Human => print_human(&reports, args.verbose),
+        output::Format::Json => print_json(&reports)?,
+    }
+    let refused = Totals::of(&reports).refused > 0;
+    Ok(if refused { Exit::Findings } else { Exit::Fine })
+}
+
+/// A configuration has a section that no rule file has.
+fn is_configuration(path: &std::path::Path) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let sections = ["[kafka]", "[rules]", "[http]", "[state]", "[log]"];
+    text.lines().any(|line| sections.contains(&line.trim()))
+}
+
+fn print_human(reports: &[RuleReport], verbose: bool) {
+    for report in reports {
+        output::diagnostics(&report.diagnostics, &report.text, output::Stream::Out);
+        let quiet = !verbose && matches!(report.status, Status::Runs | Status::Skipped);
+        if !quiet {
+            output::line(&format!("{}: {}", report.path, describe(report)));
+        }
+    }
+    let Totals { runs, caveat, refused, skipped } = Totals::of(reports);
+    output::line(&format!(
+        "{} rules: {runs} run, {caveat} run with a caveat, {refused} refused, {skipped} skipped",
+        reports.len(),
+    ));
+}
+
+fn describe(report: &RuleReport) -> String {
+    let status = match report.status {
+        Status::Runs => "runs",
+        Status::Caveat => "runs with a caveat",
+        Status::Refused => "refused",
+        Status::Skipped => "skipped",
+    };
+    match &report.reason {
+        Some(reason) => format!("{status}: {reason}"),
+        None => status.to_owned(),
+    }
+}
+
+fn print_json(reports: &[RuleReport]) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Report<'a> {
+        rules: &'a [RuleReport],
+        totals: Totals,
+    }
+    let report = Report { rules: reports, totals: Totals::of(reports) };
+    output::line(&serde_json::to_string_pretty(&report)?);
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! What a detector counts, as plain numbers: whoever runs it turns them into metrics.
+
+use crate::normalize::Shape;
+use crate::sequence::Counts;
+
+/// Why a record was a dead letter.
+pub const DEAD_LETTER_REASONS: [&str; 4] =
+    ["null_payload", "too_large", "invalid_json", "too_deep"];
+
+/// What a detector has counted since it was last asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Records taken in, replayed ones included.
+    pub records: u64,
+    /// Of these, records that were replayed to rebuild the state.
+    pub replayed: u64,
+    /// Bytes of the records.
+    pub bytes: u64,
+    /// Records in the shape of ECS.
+    pub shape_ecs: u64,
+    /// Records in Winlogbeat's raw shape.
+    pub shape_winlogbeat: u64,
+    /// Records of no known shape.
+    pub shape_unknown: u64,
+    /// Unreadable records, by the index of their reason in [`DEAD_LETTER_REASONS`].
+    pub dead_letters: [u64; DEAD_LETTER_REASONS.len()],
+    /// Readable records without any host.
+    pub no_host: u64,
+    /// Readable records without a time, which no rule sees.
+    pub no_event_time: u64,
+    /// Events that satisfied a stage.
+    pub admitted: u64,
+    /// Candidates refused because the kept records have as many bytes as they may.
+    pub refused_bytes: u64,
+    /// Join keys refused because an event's lists expand to too many.
+    pub refused_keys: u64,
+    /// Advances of idle time that found no room in the metadata.
+    pub idle_refused: u64,
+    /// By rule, in the order of the rule set.
+    pub rules: Vec<RuleStats>,
+}
+
+/// What one rule has counted, and how much it holds now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleStats {
+    /// Matches, each once; matches during a replay are not counted.
+    pub matches: u64,
+    /// What its sequences have counted.
+    pub sequences: Counts,
+}
+
+/// What a detector holds at the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Join keys, over all rules.
+    pub keys: usize,
+    /// Bytes of kept records.
+    pub bytes: usize,
+    /// Sequences that have started and not finished, by rule.
+    pub pending: Vec<usize>,
+}
+
+impl Stats {
+    pub(super) fn count_shape(&mut self, shape: Shape) {
+        match shape {
+            Shape::Ecs => self.shape_ecs += 1,
+            Shape::Winlogbeat => self.shape_winlogbeat += 1,
+            Shape::Unknown => self.shape_unknown += 1,
+        }
+    }
+
+    pub(super) fn count_dead_letter(&mut self, reason: &str) {
+        if let Some(index) = DEAD_LETTER_REASONS.iter().position(|known| *known == reason) {
+            self.dead_letters[index] += 1;
+        }
+    }
+
+    /// Returns the number of unreadable records.
+    pub fn dead_letter_count(&self) -> u64 {
+        self.dead_letters.iter().sum()
+    }
+
+    /// Adds another count to this one.
+    pub fn add(&mut self, other: &Self) {
+        self.records += other.records;
+        self.replayed += other.replayed;
+        self.bytes += other.bytes;
+        self.shape_ecs += other.shape_ecs;
+        self.shape_winlogbeat += other.shape_winlogbeat;
+        self.shape_unknown += other.shape_unknown;
+        for (sum, count) in self.dead_letters.iter_mut().zip(other.dead_letters) {
+            *sum += count;
+        }
+        self.no_host += other.no_host;
+        self.no_event_time += other.no_event_time;
+        self.admitted += other.admitted;
+        self.refused_bytes += other.refused_bytes;
+        self.refused_keys += other.refused_keys;
+        self.idle_refused += other.idle_refused;
+        self.rules.resize(self.rules.len().max(other.rules.len()), RuleStats::default());
+        for (sum, rule) in self.rules.iter_mut().zip(&other.rules) {
+            sum.matches += rule.matches;
+            sum.sequences = sum.sequences.plus(rule.sequences);
+        }
+    }
+}
