@@ -1,1 +1,274 @@
 //! Raw records to ECS values.
+//!
+//! Since 8.0 Winlogbeat writes `winlog.event_data.*` to Kafka and leaves the mapping to
+//! Elasticsearch; rules are written against the mapped fields. The tables of this module map the
+//! wanted ones, and nothing else. Never reads a clock, never removes a value that a rule names.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+
+use crate::event::{EventTime, FieldId, FieldTable, Fields, Value};
+
+mod args;
+mod community_id;
+mod convert;
+mod document;
+mod host;
+mod identity;
+mod index;
+mod names;
+mod powershell;
+mod security;
+mod sysmon;
+mod table;
+mod windows;
+
+pub use document::Documents;
+pub use host::HostHash;
+pub use index::{IndexNames, IndexPatterns};
+
+use table::{Agent, Program};
+
+/// How records are normalized.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Other names of hosts: a name in lower case, and the name that is used instead. For hosts
+    /// that some channels name by their short name and others by their full one.
+    pub host_aliases: BTreeMap<String, String>,
+}
+
+/// How a record is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// It has a category: its fields are ECS's already.
+    Ecs,
+    /// Raw Windows event, as Winlogbeat and Elastic Agent write it.
+    Winlogbeat,
+    /// Neither: it keeps what it has, and only rules for any category can see it.
+    Unknown,
+}
+
+/// What is known of a record as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// How it was laid out.
+    pub shape: Shape,
+    /// When it happened; nothing if the record does not say so in a way that can be read.
+    pub event_time: Option<EventTime>,
+    /// On which host; nothing if the record does not name one.
+    pub host: Option<HostHash>,
+    /// Whether another machine collected it, whose `host.*` fields it then carries.
+    pub is_forwarded: bool,
+}
+
+/// Turns decoded records into ECS, for the fields of one field table.
+#[derive(Debug)]
+pub struct Normalizer {
+    engine: EngineFields,
+    wanted: Wanted,
+    program: Program,
+    host_aliases: BTreeMap<String, String>,
+}
+
+/// Fields that the engine itself reads, whatever the rules are.
+#[derive(Debug)]
+struct EngineFields {
+    timestamp: FieldId,
+    utc_time: FieldId,
+    event_category: FieldId,
+    event_code: FieldId,
+    event_id: FieldId,
+    event_action: FieldId,
+    event_sequence: FieldId,
+    event_dataset: FieldId,
+    stream_dataset: FieldId,
+    stream_namespace: FieldId,
+    host_id: FieldId,
+    host_name: FieldId,
+    host_hostname: FieldId,
+    agent_id: FieldId,
+    agent_type: FieldId,
+    agent_version: FieldId,
+    channel: FieldId,
+    computer_name: FieldId,
+    windows_event_id: FieldId,
+    provider_name: FieldId,
+    record_id: FieldId,
+}
+
+/// Fields that are written only if a rule reads them.
+#[derive(Debug)]
+struct Wanted {
+    timestamp: Option<FieldId>,
+    event_created: Option<FieldId>,
+    host_id: Option<FieldId>,
+    os_type: Option<FieldId>,
+}
+
+/// Targets that are filled whether or not a rule reads them: identities, index patterns and the
+/// stage index need them.
+const ALWAYS: [&str; 2] = ["event.category", "event.action"];
+
+impl Normalizer {
+    /// Returns a normalizer of the fields that the table holds by now, and adds those that it has
+    /// to read for them. To be called when all fields of all rules are in the table.
+    pub fn new(fields: &mut FieldTable, options: Options) -> Self {
+        let of_rules: HashSet<String> = fields.iter().map(|(_, name)| name.to_owned()).collect();
+        let is_wanted = |name: &str| of_rules.contains(name) || ALWAYS.contains(&name);
+        let wanted = Wanted {
+            timestamp: fields.get("@timestamp"),
+            event_created: fields.get("event.created"),
+            host_id: fields.get("host.id"),
+            os_type: fields.get("host.os.type"),
+        };
+        let engine = EngineFields::new(fields);
+        let program = Program::new(fields, &is_wanted);
+        Self { engine, wanted, program, host_aliases: options.host_aliases }
+    }
+
+    /// Fills the wanted ECS fields of a decoded record.
+    pub fn normalize(&self, fields: &mut Fields<'_>) -> Envelope {
+        let shape = self.shape(fields);
+        let event_time = self.event_time(shape, fields);
+        if shape == Shape::Winlogbeat {
+            self.run(fields);
+        }
+        if self.is_windows(fields) {
+            self.stamp_channel_dataset(fields);
+            if let Some(os_type) = self.wanted.os_type.filter(|id| !fields.has(*id)) {
+                fields.set(os_type, Value::from("windows"));
+            }
+        }
+        self.unite_datasets(fields);
+        let (host, is_forwarded) = self.settle_host(fields);
+        Envelope { shape, event_time, host, is_forwarded }
+    }
+
+    fn shape(&self, fields: &Fields<'_>) -> Shape {
+        if fields.has(self.engine.event_category) {
+            Shape::Ecs
+        } else if fields.str(self.engine.channel).is_some() && self.event_code(fields).is_some() {
+            Shape::Winlogbeat
+        } else {
+            Shape::Unknown
+        }
+    }
+
+    /// Returns the number of a Windows event: a number, or before 7.13.1 a text.
+    fn event_code(&self, fields: &Fields<'_>) -> Option<u32> {
+        let number = |id| match fields.get(id).first()? {
+            Value::Int(number) => u32::try_from(*number).ok(),
+            Value::Str(text) => text.parse().ok(),
+            _ => None,
+        };
+        number(self.engine.windows_event_id).or_else(|| number(self.engine.event_code))
+    }
+
+    /// Reads the event time: of raw Sysmon events what the sensor says, else `@timestamp`.
+    fn event_time(&self, shape: Shape, fields: &mut Fields<'_>) -> Option<EventTime> {
+        let written = match fields.get(self.engine.timestamp).first() {
+            Some(Value::Str(text)) => EventTime::parse(text),
+            Some(Value::Int(millis)) => Some(EventTime::from_millis(*millis)),
+            _ => None,
+        };
+        if shape != Shape::Winlogbeat {
+            return written;
+        }
+        let Some(happened) = fields.str(self.engine.utc_time).and_then(EventTime::parse) else {
+            return written;
+        };
+        if let Some(created) = self.wanted.event_created
+            && fields.has(self.engine.timestamp)
+        {
+            fields.set_all(created, fields.get(self.engine.timestamp).into());
+        }
+        if let Some(timestamp) = self.wanted.timestamp {
+            fields.set(timestamp, Value::from(happened.to_string()));
+        }
+        Some(happened)
+    }
+
+    fn run(&self, fields: &mut Fields<'_>) {
+        let (Some(channel), Some(code)) =
+            (fields.str(self.engine.channel), self.event_code(fields))
+        else {
+            return;
+        };
+        // Only Elastic Agent names the data stream; it calls itself by the Beat that it runs.
+        let agent = Agent { is_elastic_agent: fields.has(self.engine.stream_dataset) };
+        self.program.channel(channel).run(code, agent, fields);
+    }
+
+    /// Tells whether the record comes from a Windows event log, whatever its shape.
+    fn is_windows(&self, fields: &Fields<'_>) -> bool {
+        [self.engine.channel, self.engine.computer_name, self.engine.windows_event_id]
+            .into_iter()
+            .any(|id| fields.has(id))
+    }
+
+    /// Names the channel's dataset. A dataset that the record has stays; `windows.forwarded` says
+    /// how it came and not what it is, so that the channel's comes beside it.
+    fn stamp_channel_dataset(&self, fields: &mut Fields<'_>) {
+        let Some(channel) = fields.str(self.engine.channel) else { return };
+        let Some(dataset) = self.program.channel(channel).dataset else { return };
+        for id in [self.engine.event_dataset, self.engine.stream_dataset] {
+            let is_forwarded = fields.str(id) == Some("windows.forwarded");
+            if is_forwarded && fields.get(id).len() == 1 {
+                fields.push(id, Value::from(dataset));
+            }
+        }
+        if !fields.has(self.engine.event_dataset) && !fields.has(self.engine.stream_dataset) {
+            fields.set(self.engine.event_dataset, Value::from(dataset));
+        }
+    }
+
+    fn unite_datasets(&self, fields: &mut Fields<'_>) {
+        let (event, stream) = (self.engine.event_dataset, self.engine.stream_dataset);
+        match (fields.has(event), fields.has(stream)) {
+            (true, false) => fields.set_all(stream, fields.get(event).into()),
+            (false, true) => fields.set_all(event, fields.get(stream).into()),
+            _ => {}
+        }
+    }
+}
+
+impl EngineFields {
+    fn new(fields: &mut FieldTable) -> Self {
+        let mut id = |name| fields.intern(name);
+        Self {
+            timestamp: id("@timestamp"),
+            utc_time: id("winlog.event_data.UtcTime"),
+            event_category: id("event.category"),
+            event_code: id("event.code"),
+            event_id: id("event.id"),
+            event_action: id("event.action"),
+            event_sequence: id("event.sequence"),
+            event_dataset: id("event.dataset"),
+            stream_dataset: id("data_stream.dataset"),
+            stream_namespace: id("data_stream.namespace"),
+            host_id: id("host.id"),
+            host_name: id("host.name"),
+            host_hostname: id("host.hostname"),
+            agent_id: id("agent.id"),
+            agent_type: id("agent.type"),
+            agent_version: id("agent.version"),
+            channel: id("winlog.channel"),
+            computer_name: id("winlog.computer_name"),
+            windows_event_id: id("winlog.event_id"),
+            provider_name: id("winlog.provider_name"),
+            record_id: id("winlog.record_id"),
+        }
+    }
+}
+
+/// Returns every field that normalizing may fill, with repetitions.
+fn targets() -> impl Iterator<Item = &'static str> {
+    table::targets().chain([
+        "@timestamp",
+        "event.created",
+        "event.dataset",
+        "data_stream.dataset",
+        "host.id",
+        "host.os.type",
+    ])
+}

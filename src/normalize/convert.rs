@@ -1,0 +1,466 @@
+//! The ways in which a raw value becomes an ECS value: one line of a table names one of them.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use super::{args, names};
+use crate::event::{Value, Values};
+
+/// One way to convert a value. A value that does not fit gives nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Convert {
+    /// As text.
+    Text,
+    /// `912`, and Security's `0x390`, to a number.
+    Number,
+    /// What stands behind the last backslash; nothing without one.
+    NameInPath,
+    /// What stands behind the last backslash, or everything.
+    BaseName,
+    /// What stands before the last backslash.
+    Directory,
+    /// What stands behind the last dot of the whole path.
+    Extension,
+    /// The arguments of a command line, split as Windows does.
+    WindowsArgs,
+    /// How many those are.
+    WindowsArgCount,
+    /// The arguments of a command line, split at white space.
+    PlainArgs,
+    /// How many those are.
+    PlainArgCount,
+    /// Words separated by white space.
+    Words,
+    /// One hash of a list `MD5=…,SHA256=…`, in lower case.
+    Hash(&'static str),
+    /// All hashes of such a list.
+    Hashes,
+    /// An IP address; its text is kept.
+    Address,
+    /// An IP address that may be wrapped into an IPv6 one: `::ffff:10.0.0.1`.
+    MappedAddress,
+    /// `true` or `false`, to a boolean.
+    Truth,
+    /// Whether a signature's status is `Valid`.
+    IsValid,
+    /// Sysmon's `Initiated` to `egress` or `ingress`.
+    Initiated,
+    /// The firewall's direction to `egress` or `ingress`.
+    FirewallDirection,
+    /// Sysmon's `…IsIpv6` to `ipv4` or `ipv6`.
+    IpVersion,
+    /// An address to `ipv4` or `ipv6`.
+    VersionOfAddress,
+    /// A protocol's number to its name.
+    Transport,
+    /// The domain of `domain\user`.
+    UserDomain,
+    /// The user of `domain\user`.
+    UserName,
+    /// The short name of a registry path's hive.
+    RegistryHive,
+    /// A registry path without its hive.
+    RegistryKey,
+    /// The kind of a registry value as Sysmon prints it.
+    RegistryType,
+    /// A registry value as Sysmon prints it.
+    RegistryStrings,
+    /// Types of the answers of a DNS query.
+    AnswerTypes,
+    /// Data of the answers of a DNS query.
+    AnswerData,
+    /// Addresses among the answers of a DNS query.
+    AnswerAddresses,
+    /// A code to its name; codes without one stay numbers.
+    Named(&'static [(&'static str, &'static str)]),
+    /// `Audit Success` or `Audit Failure` to an outcome.
+    Outcome,
+    /// One entry of PowerShell's context: lines of `key = value`.
+    Context(&'static str, Inner),
+    /// The common name of a directory name: `CN=Jane Doe,OU=…`.
+    CommonName,
+    /// A local path of a share without its `\??\`.
+    SharePath(Inner),
+}
+
+/// What is done with a value that was taken out of another one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Inner {
+    /// Nothing.
+    Text,
+    /// As [`Convert::Directory`].
+    Directory,
+    /// As [`Convert::WindowsArgs`].
+    WindowsArgs,
+    /// As [`Convert::WindowsArgCount`].
+    WindowsArgCount,
+    /// As [`Convert::UserDomain`].
+    UserDomain,
+    /// As [`Convert::UserName`].
+    UserName,
+}
+
+impl Inner {
+    fn convert(self) -> Convert {
+        match self {
+            Self::Text => Convert::Text,
+            Self::Directory => Convert::Directory,
+            Self::WindowsArgs => Convert::WindowsArgs,
+            Self::WindowsArgCount => Convert::WindowsArgCount,
+            Self::UserDomain => Convert::UserDomain,
+            Self::UserName => Convert::UserName,
+        }
+    }
+}
+
+/// Adds what a value becomes to `out`.
+pub(super) fn value<'a>(convert: Convert, value: &Value<'a>, out: &mut Values<'a>) {
+    match value {
+        Value::Str(text) => from_text(convert, text, out),
+        Value::Int(number) if matches!(convert, Convert::Number) => out.push(Value::Int(*number)),
+        Value::Bool(truth) if matches!(convert, Convert::Truth) => out.push(Value::Bool(*truth)),
+        other => {
+            if let Some(text) = other.text() {
+                from_text(convert, &Cow::Owned(text.into_owned()), out);
+            }
+        }
+    }
+}
+
+fn from_text<'a>(convert: Convert, text: &Cow<'a, str>, out: &mut Values<'a>) {
+    match convert {
+        Convert::Text => out.push(Value::Str(text.clone())),
+        Convert::Number => out.extend(number(text).map(Value::Int)),
+        Convert::NameInPath => push_part(text, |text| text.rsplit_once('\\').map(|p| p.1), out),
+        Convert::BaseName => push_part(text, |text| text.rsplit('\\').next(), out),
+        Convert::Directory => push_part(text, |text| text.rsplit_once('\\').map(|p| p.0), out),
+        Convert::Extension => push_part(text, |text| text.rsplit_once('.').map(|p| p.1), out),
+        Convert::WindowsArgs => match text {
+            Cow::Borrowed(text) => out.extend(args::split_windows(text).map(Value::Str)),
+            Cow::Owned(text) => out.extend(
+                args::split_windows(text).map(|argument| Value::from(argument.into_owned())),
+            ),
+        },
+        Convert::WindowsArgCount => push_count(args::split_windows(text).count(), out),
+        Convert::PlainArgs | Convert::Words => match text {
+            Cow::Borrowed(text) => out.extend(args::split_plain(text).map(Value::from)),
+            Cow::Owned(text) => {
+                out.extend(
+                    args::split_plain(text).map(|argument| Value::from(argument.to_owned())),
+                );
+            }
+        },
+        Convert::PlainArgCount => push_count(args::split_plain(text).count(), out),
+        Convert::Hash(kind) => {
+            let found = hashes(text).find(|(name, _)| name.eq_ignore_ascii_case(kind));
+            out.extend(found.map(|(_, hash)| Value::from(hash.to_ascii_lowercase())));
+        }
+        Convert::Hashes => {
+            out.extend(hashes(text).map(|(_, hash)| Value::from(hash.to_ascii_lowercase())));
+        }
+        Convert::Address => push_part(text, address, out),
+        Convert::MappedAddress => push_part(text, |text| address(unmapped(text)), out),
+        Convert::Truth => {
+            let is = |word: &str| text.eq_ignore_ascii_case(word);
+            if is("true") || is("false") {
+                out.push(Value::Bool(is("true")));
+            }
+        }
+        Convert::IsValid => out.push(Value::Bool(&**text == "Valid")),
+        Convert::Initiated => push_word(word_of_truth(text, "egress", "ingress"), out),
+        Convert::IpVersion => push_word(word_of_truth(text, "ipv6", "ipv4"), out),
+        Convert::VersionOfAddress => push_word(version_of_address(text), out),
+        Convert::FirewallDirection => push_word(names::find(names::DIRECTIONS, text), out),
+        Convert::Transport => {
+            out.push(named(names::TRANSPORTS, text, || Cow::Owned(text.to_ascii_lowercase())));
+        }
+        Convert::UserDomain => push_part(text, |text| Some(domain_and_user(text)?.0), out),
+        Convert::UserName => push_part(text, |text| Some(domain_and_user(text)?.1), out),
+        Convert::RegistryHive => push_word(hive_and_key(text).map(|(hive, _)| hive), out),
+        Convert::RegistryKey => push_part(text, |text| hive_and_key(text)?.1, out),
+        Convert::RegistryType => push_word(Some(registry_data(text).0), out),
+        Convert::RegistryStrings => out.extend(registry_data(text).1.map(Value::Str)),
+        Convert::AnswerTypes => out.extend(answers(text).map(|(kind, _)| match kind {
+            Cow::Borrowed(name) => Value::from(name),
+            Cow::Owned(number) => Value::from(number),
+        })),
+        Convert::AnswerData => {
+            out.extend(answers(text).map(|(_, data)| Value::from(data.to_owned())))
+        }
+        Convert::AnswerAddresses => {
+            let addresses = answers(text).filter_map(|(_, data)| address(data));
+            out.extend(addresses.map(|address| Value::from(address.to_owned())));
+        }
+        Convert::Named(table) => out.push(named(table, text, || text.clone())),
+        Convert::Outcome => push_word(
+            match &**text {
+                "Audit Success" => Some("success"),
+                "Audit Failure" => Some("failure"),
+                _ => None,
+            },
+            out,
+        ),
+        Convert::Context(key, inner) => {
+            let entry = context_entry(text, key).map(|entry| Cow::Owned(entry.to_owned()));
+            entry.iter().for_each(|entry| from_text(inner.convert(), entry, out));
+        }
+        Convert::CommonName => push_part(text, common_name, out),
+        Convert::SharePath(inner) => {
+            let path = Cow::Owned(text.trim_start_matches("\\??\\").to_owned());
+            from_text(inner.convert(), &path, out);
+        }
+    }
+}
+
+/// Drops the values that stand further ahead already.
+pub(super) fn remove_repetitions(values: &mut Values<'_>) {
+    if values.len() > 1 {
+        let mut seen = HashSet::new();
+        values.retain(|value| value.text().is_none_or(|text| seen.insert(text.into_owned())));
+    }
+}
+
+/// Adds a part of the text, borrowed if the text is; an empty part is none.
+fn push_part<'a>(
+    text: &Cow<'a, str>,
+    part: impl for<'t> Fn(&'t str) -> Option<&'t str>,
+    out: &mut Values<'a>,
+) {
+    let found = match text {
+        Cow::Borrowed(text) => part(text).map(Cow::Borrowed),
+        Cow::Owned(text) => part(text).map(|part| Cow::Owned(part.to_owned())),
+    };
+    out.extend(found.filter(|part| !part.is_empty()).map(Value::Str));
+}
+
+fn push_word(word: Option<&'static str>, out: &mut Values<'_>) {
+    out.extend(word.map(Value::from));
+}
+
+fn push_count(count: usize, out: &mut Values<'_>) {
+    if count > 0 {
+        out.push(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)));
+    }
+}
+
+fn named<'a>(
+    table: &'static [(&'static str, &'static str)],
+    text: &str,
+    other: impl FnOnce() -> Cow<'a, str>,
+) -> Value<'a> {
+    names::find(table, text).map_or_else(|| Value::Str(other()), Value::from)
+}
+
+fn number(text: &str) -> Option<i64> {
+    let text = text.trim();
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => i64::from_str_radix(digits, 16).ok().filter(|number| *number >= 0),
+        None => text.parse().ok(),
+    }
+}
+
+/// Returns the pairs of `MD5=…,SHA256=…`; a value of zeros alone is none.
+fn hashes(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = text.split(',').filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(_, hash)| hash.bytes().any(|byte| byte != b'0'))
+}
+
+fn address(text: &str) -> Option<&str> {
+    // An IPv6 address may name its interface: `fe80::1%4`.
+    let bare = text.split('%').next()?;
+    bare.parse::<IpAddr>().ok().map(|_| text)
+}
+
+fn unmapped(text: &str) -> &str {
+    const PREFIX: &str = "::ffff:";
+    match text.get(..PREFIX.len()) {
+        Some(start) if start.eq_ignore_ascii_case(PREFIX) => &text[PREFIX.len()..],
+        _ => text,
+    }
+}
+
+fn version_of_address(text: &str) -> Option<&'static str> {
+    match address(text)?.contains(':') {
+        true => Some("ipv6"),
+        false => Some("ipv4"),
+    }
+}
+
+fn word_of_truth(text: &str, yes: &'static str, no: &'static str) -> Option<&'static str> {
+    match text {
+        _ if text.eq_ignore_ascii_case("true") => Some(yes),
+        _ if text.eq_ignore_ascii_case("false") => Some(no),
+        _ => None,
+    }
+}
+
+/// Splits `domain\user`; anything but two parts is neither.
+fn domain_and_user(text: &str) -> Option<(&str, &str)> {
+    text.split_once('\\').filter(|(_, user)| !user.contains('\\'))
+}
+
+/// Returns the short name of the hive and what follows it, if there is such a hive.
+fn hive_and_key(path: &str) -> Option<(&'static str, Option<&str>)> {
+    let (hive, key) = match path.split_once('\\') {
+        Some((hive, key)) => (hive, Some(key)),
+        None => (path, None),
+    };
+    Some((names::find(names::HIVES, hive)?, key))
+}
+
+/// Reads `DWORD (0x00000001)`, `QWORD (0x00000000-0x00000001)`, `Binary Data` or a text.
+fn registry_data<'a>(text: &Cow<'a, str>) -> (&'static str, Option<Cow<'a, str>>) {
+    let within = |prefix: &str| text.strip_prefix(prefix)?.strip_suffix(')');
+    if let Some(number) = within("DWORD (").and_then(number) {
+        return ("SZ_DWORD", Some(Cow::Owned(number.to_string())));
+    }
+    if let Some((high, low)) = within("QWORD (").and_then(|halves| halves.split_once('-'))
+        && let (Some(high), Some(low)) = (number(high), number(low))
+    {
+        // Elastic shifts by 8 bits, not by 32, and rules are written against that.
+        let joined = (i128::from(high) << 8) + i128::from(low);
+        return ("SZ_QWORD", Some(Cow::Owned(joined.to_string())));
+    }
+    if &**text == "Binary Data" {
+        return ("REG_BINARY", None);
+    }
+    ("REG_SZ", Some(text.clone()))
+}
+
+/// Returns type and data of each answer of `type:  5 name;::ffff:10.0.0.1;…`.
+fn answers(text: &str) -> impl Iterator<Item = (Cow<'static, str>, &str)> {
+    text.split(';').filter_map(|answer| {
+        let answer = answer.trim();
+        if let Some(rest) = answer.strip_prefix("type:") {
+            let (kind, data) = rest.trim_start().split_once(char::is_whitespace)?;
+            let name = names::find(names::DNS_TYPES, kind);
+            return Some((
+                name.map_or_else(|| Cow::Owned(kind.to_owned()), Cow::Borrowed),
+                data.trim(),
+            ));
+        }
+        let data = address(unmapped(answer))?;
+        Some((Cow::Borrowed(if data.contains(':') { "AAAA" } else { "A" }), data))
+    })
+}
+
+/// Returns the value of a line `key = value`, blanks in the key not counting.
+fn context_entry<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+    let mut entries = text.lines().filter_map(|line| line.split_once('='));
+    let is_key = |found: &str| {
+        let letters = found.chars().filter(|letter| !letter.is_whitespace());
+        letters.eq(key.chars())
+    };
+    let (_, value) = entries.find(|(found, _)| is_key(found))?;
+    Some(value.trim()).filter(|value| !value.is_empty())
+}
+
+fn common_name(text: &str) -> Option<&str> {
+    let start = text.get(..3).filter(|start| start.eq_ignore_ascii_case("CN="))?;
+    text[start.len()..].split(',').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(convert: Convert, text: &str) -> Vec<String> {
+        let mut out = Values::new();
+        value(convert, &Value::from(text), &mut out);
+        let mut owned = Values::new();
+        value(convert, &Value::from(text.to_owned()), &mut owned);
+        assert_eq!(out, owned, "borrowed and owned texts give the same");
+        out.iter().map(|value| value.text().unwrap().into_owned()).collect()
+    }
+
+    #[test]
+    fn paths_are_taken_apart_at_the_last_backslash() {
+        let path = r"C:\Windows\x.y\cmd.exe";
+        assert_eq!(texts(Convert::NameInPath, path), ["cmd.exe"]);
+        assert_eq!(texts(Convert::Directory, path), [r"C:\Windows\x.y"]);
+        assert_eq!(texts(Convert::Extension, path), ["exe"]);
+        assert_eq!(texts(Convert::Extension, r"C:\x.y\cmd"), [r"y\cmd"]);
+        assert!(texts(Convert::NameInPath, "System").is_empty());
+        assert_eq!(texts(Convert::BaseName, "System"), ["System"]);
+        assert!(texts(Convert::NameInPath, "C:\\").is_empty());
+    }
+
+    #[test]
+    fn numbers_are_decimal_or_hexadecimal() {
+        assert_eq!(texts(Convert::Number, "912"), ["912"]);
+        assert_eq!(texts(Convert::Number, "0x1b78"), ["7032"]);
+        for text in ["", "0x", "0x-1", "9e9", "99999999999999999999"] {
+            assert!(texts(Convert::Number, text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hashes_are_lower_case_and_not_zero() {
+        let list = "MD5=0AB,SHA256=0000,IMPHASH=FF";
+        assert_eq!(texts(Convert::Hash("md5"), list), ["0ab"]);
+        assert_eq!(texts(Convert::Hashes, list), ["0ab", "ff"]);
+        assert!(texts(Convert::Hash("sha256"), list).is_empty());
+    }
+
+    #[test]
+    fn addresses_keep_their_text() {
+        assert_eq!(texts(Convert::Address, "0:0:0:0:0:0:0:1"), ["0:0:0:0:0:0:0:1"]);
+        assert_eq!(texts(Convert::MappedAddress, "::ffff:172.18.39.5"), ["172.18.39.5"]);
+        assert_eq!(texts(Convert::Address, "fe80::1%4"), ["fe80::1%4"]);
+        for text in ["LOCAL", "", "300.1.1.1", "ü::ffff"] {
+            assert!(texts(Convert::MappedAddress, text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn users_have_two_parts() {
+        assert_eq!(texts(Convert::UserDomain, r"NT AUTHORITY\SYSTEM"), ["NT AUTHORITY"]);
+        assert_eq!(texts(Convert::UserName, r"NT AUTHORITY\SYSTEM"), ["SYSTEM"]);
+        assert!(texts(Convert::UserName, "SYSTEM").is_empty());
+        assert!(texts(Convert::UserName, r"a\b\c").is_empty());
+    }
+
+    #[test]
+    fn registry_values_are_read_as_elastic_reads_them() {
+        let path = r"HKEY_LOCAL_MACHINE\SOFTWARE\Run\x";
+        assert_eq!(texts(Convert::RegistryHive, path), ["HKLM"]);
+        assert_eq!(texts(Convert::RegistryKey, path), [r"SOFTWARE\Run\x"]);
+        assert!(texts(Convert::RegistryHive, r"\REGISTRY\x").is_empty());
+        for (details, kind, strings) in [
+            ("DWORD (0x00000010)", "SZ_DWORD", &["16"][..]),
+            ("QWORD (0x00000001-0x00000002)", "SZ_QWORD", &["258"]),
+            ("Binary Data", "REG_BINARY", &[]),
+            ("DWORD (x)", "REG_SZ", &["DWORD (x)"]),
+        ] {
+            assert_eq!(texts(Convert::RegistryType, details), [kind]);
+            assert_eq!(texts(Convert::RegistryStrings, details), strings);
+        }
+    }
+
+    #[test]
+    fn dns_answers_have_type_and_data() {
+        let results = "type:  5 cdn.example.net;::ffff:10.20.0.9;fe80::1;type: 999 x;junk;";
+        assert_eq!(texts(Convert::AnswerTypes, results), ["CNAME", "A", "AAAA", "999"]);
+        assert_eq!(
+            texts(Convert::AnswerData, results),
+            ["cdn.example.net", "10.20.0.9", "fe80::1", "x"]
+        );
+        assert_eq!(texts(Convert::AnswerAddresses, results), ["10.20.0.9", "fe80::1"]);
+    }
+
+    #[test]
+    fn context_keys_lose_their_blanks() {
+        let context = "  Severity = Informational\r\n   Host Application = a.exe -x=1\r\n User = ";
+        let command = Convert::Context("HostApplication", Inner::WindowsArgs);
+        assert_eq!(texts(command, context), ["a.exe", "-x=1"]);
+        assert!(texts(Convert::Context("User", Inner::Text), context).is_empty());
+    }
+
+    #[test]
+    fn repetitions_go() {
+        let mut values: Values<'_> = ["a", "b", "a"].into_iter().map(Value::from).collect();
+        remove_repetitions(&mut values);
+        assert_eq!(values.as_slice(), [Value::from("a"), Value::from("b")]);
+    }
+}

@@ -1,0 +1,139 @@
+//! The whole normalized record, for alerts.
+//!
+//! Uses the tables of the event path over all their targets at once: what an alert shows is what
+//! the rules have seen.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value as Json};
+
+use super::{Normalizer, Options, targets};
+use crate::event::decode::{Decoder, Limits, is_deeper_than, repair};
+use crate::event::{FieldId, FieldTable, Fields, Value};
+
+/// Makes whole ECS documents of records.
+#[derive(Debug)]
+pub struct Documents {
+    decoder: Decoder,
+    normalizer: Normalizer,
+    fields_len: usize,
+    targets: Vec<(FieldId, &'static str)>,
+}
+
+/// Deepest nesting of a record that has a document.
+const MAX_NESTING: usize = 127;
+
+/// Fields that ECS defines as lists.
+const LISTS: &[&str] = &[
+    "dns.answers.data",
+    "dns.answers.type",
+    "dns.resolved_ip",
+    "event.category",
+    "event.type",
+    "process.args",
+    "process.parent.args",
+    "registry.data.strings",
+    "related.hash",
+    "related.hosts",
+    "related.ip",
+    "related.user",
+    "winlog.event_data.PrivilegeList",
+];
+
+impl Documents {
+    /// Returns a maker of documents that normalizes as a [`Normalizer`] with the same options.
+    pub fn new(options: Options) -> Self {
+        let mut fields = FieldTable::default();
+        let names: BTreeSet<&'static str> = targets().collect();
+        let targets = names.into_iter().map(|name| (fields.intern(name), name)).collect();
+        let normalizer = Normalizer::new(&mut fields, options);
+        let decoder = Decoder::new(&fields, Limits { max_nesting: MAX_NESTING });
+        Self { decoder, normalizer, fields_len: fields.len(), targets }
+    }
+
+    /// Returns the record with all ECS fields that follow from it; nothing if it cannot be read.
+    ///
+    /// Everything that the record holds stays, `winlog.*` and `message` too. Fields are added
+    /// where their path leads through objects; where a value is in the way, as a dotted key.
+    pub fn document(&self, payload: &[u8]) -> Option<Map<String, Json>> {
+        let mut document = parse(payload)?;
+        let mut before = Fields::new(self.fields_len);
+        self.decoder.decode(payload, &mut before).ok()?;
+        let mut after = before.clone();
+        self.normalizer.normalize(&mut after);
+        for (id, name) in &self.targets {
+            if before.get(*id) != after.get(*id) {
+                put(&mut document, name, to_json(name, after.get(*id)));
+            }
+        }
+        Some(document)
+    }
+}
+
+fn parse(payload: &[u8]) -> Option<Map<String, Json>> {
+    if is_deeper_than(payload, MAX_NESTING) {
+        return None;
+    }
+    let parsed = serde_json::from_slice(payload);
+    parsed.ok().or_else(|| serde_json::from_slice(&repair(payload)?).ok())
+}
+
+fn to_json(name: &str, values: &[Value<'_>]) -> Json {
+    let one = |value: &Value<'_>| match value {
+        Value::Str(text) => Json::from(&**text),
+        Value::Int(number) => Json::from(*number),
+        Value::Float(number) => Json::from(*number),
+        Value::Bool(truth) => Json::from(*truth),
+        Value::Object => Json::Object(Map::new()),
+    };
+    match values {
+        [value] if !LISTS.contains(&name) => one(value),
+        values => values.iter().map(one).collect(),
+    }
+}
+
+/// Puts a value where the path leads, in the place of every value that the path has by now.
+fn put(document: &mut Map<String, Json>, path: &str, value: Json) {
+    let segments: Vec<&str> = path.split('.').collect();
+    remove(document, &segments);
+    insert(document, &segments, value);
+}
+
+fn insert(object: &mut Map<String, Json>, segments: &[&str], value: Json) {
+    let [first, rest @ ..] = segments else { return };
+    if rest.is_empty() {
+        object.insert((*first).to_owned(), value);
+        return;
+    }
+    match object.entry(*first).or_insert_with(|| Json::Object(Map::new())) {
+        Json::Object(inner) => insert(inner, rest, value),
+        Json::Null => {
+            let mut inner = Map::new();
+            insert(&mut inner, rest, value);
+            object.insert((*first).to_owned(), Json::Object(inner));
+        }
+        _ => {
+            object.insert(segments.join("."), value);
+        }
+    }
+}
+
+/// Removes a path in all its spellings: nested, dotted, in lists of objects.
+fn remove(object: &mut Map<String, Json>, segments: &[&str]) {
+    for len in 1..=segments.len() {
+        let key = segments[..len].join(".");
+        if len == segments.len() {
+            object.remove(&key);
+        } else if let Some(inner) = object.get_mut(&key) {
+            remove_within(inner, &segments[len..]);
+        }
+    }
+}
+
+fn remove_within(json: &mut Json, segments: &[&str]) {
+    match json {
+        Json::Object(object) => remove(object, segments),
+        Json::Array(list) => list.iter_mut().for_each(|item| remove_within(item, segments)),
+        _ => {}
+    }
+}

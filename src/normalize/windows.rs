@@ -1,0 +1,29 @@
+//! Windows channels without mappings of their own.
+
+use super::table::{Channel, Row};
+
+const NOTHING: Row = Row { ids: &[], category: &[], types: &[], action: &[], maps: &[] };
+
+/// The System channel.
+pub(super) static SYSTEM: Channel = Channel {
+    name: "System",
+    dataset: Some("system.system"),
+    module: Some(("system", "system")),
+    maps: &[],
+    rows: &[],
+    other: NOTHING,
+};
+
+/// The Application channel.
+pub(super) static APPLICATION: Channel = Channel {
+    name: "Application",
+    dataset: Some("system.application"),
+    module: Some(("system", "system")),
+    maps: &[],
+    rows: &[],
+    other: NOTHING,
+};
+
+/// All channels that no table knows.
+pub(super) static OTHER: Channel =
+    Channel { name: "", dataset: None, module: None, maps: &[], rows: &[], other: NOTHING };
