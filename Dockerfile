@@ -19,7 +19,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && mkdir -p /out/etc/ssl/certs /out/licenses/rules \
     && cp "target/${TARGET}/release/maxspan" /out/maxspan
 # A program that wants a loader or a library would only fail when the container starts.
-RUN ! readelf --program-headers --dynamic /out/maxspan | grep -E 'INTERP|NEEDED' \
+RUN readelf --program-headers --dynamic /out/maxspan > /tmp/elf \
+    && ! grep -E 'INTERP|NEEDED' /tmp/elf \
     && /out/maxspan --version \
     && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \
     && echo 'maxspan:x:65532:65532:maxspan:/:/nologin' > /out/etc/passwd \

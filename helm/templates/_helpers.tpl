@@ -54,9 +54,7 @@ app.kubernetes.io/component: detector
 {{- $config := deepCopy .Values.config -}}
 {{- $kafka := dict -}}
 {{- with .Values.secrets.sasl }}{{ if .existingSecret -}}
-{{- $_ := set $kafka "sasl" (dict
-      "username_file" (printf "/var/run/secrets/maxspan/sasl/%s" .usernameKey)
-      "password_file" (printf "/var/run/secrets/maxspan/sasl/%s" .passwordKey)) -}}
+{{- $_ := set $kafka "sasl" (dict "password_file" (printf "/var/run/secrets/maxspan/sasl/%s" .passwordKey)) -}}
 {{- end }}{{ end -}}
 {{- with .Values.secrets.tls }}{{ if .existingSecret -}}
 {{- $tls := dict "ca_file" "/var/run/secrets/maxspan/tls/ca.crt" -}}
@@ -64,7 +62,7 @@ app.kubernetes.io/component: detector
 {{- $_ := set $tls "certificate_file" "/var/run/secrets/maxspan/tls/tls.crt" -}}
 {{- $_ := set $tls "key_file" "/var/run/secrets/maxspan/tls/tls.key" -}}
 {{- end -}}
-{{- $_ := set $kafka "tls" $tls -}}
+{{- $_ := set $kafka "security" $tls -}}
 {{- end }}{{ end -}}
 {{- $config = mergeOverwrite (dict "kafka" $kafka) $config -}}
 {{ include "maxspan.toml.table" (dict "path" "" "table" $config) }}

@@ -141,7 +141,7 @@ def pods_fit_the_restricted_profile():
 
 
 # Where the chart tells Maxspan to find the mounted secrets.
-SECRET_KEYS = {"sasl": ["username_file", "password_file"], "tls": ["ca_file", "certificate_file", "key_file"]}
+SECRET_KEYS = {"sasl": ["password_file"], "security": ["ca_file", "certificate_file", "key_file"]}
 
 
 @check
@@ -303,6 +303,9 @@ WRONG_VALUES = [
     "config.kafka.topics={a b}",
     "config.kafka.delivery=maybe",
     "config.kafka.instance_id=one",
+    "config.kafka.sasl.password=secret",
+    "config.kafka.security.protocol=tls",
+    "secrets.sasl.existingSecret=kafka-user",
     "config.http.listen=0.0.0.0:80",
     "config.log.format=xml",
     "config.kafka=none",
