@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+pub use crate::alert::AlertRecord;
 use crate::event::{EventTime, TimeSpan};
 use crate::rule::set::RuleSet;
 
@@ -85,21 +86,6 @@ pub struct DeadLetter {
     /// Its size in bytes.
     pub original_size: usize,
     /// The first 256 KiB of it.
-    pub value: Vec<u8>,
-}
-
-/// An alert, ready to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlertRecord {
-    /// The alert's identity: 64 hexadecimal digits.
-    pub id: String,
-    /// The rule's id.
-    pub rule_id: String,
-    /// The severity's word.
-    pub severity: &'static str,
-    /// Key for the alerts topic: the join key's text.
-    pub key: Vec<u8>,
-    /// One JSON document.
     pub value: Vec<u8>,
 }
 
