@@ -176,10 +176,20 @@ fn check(seed: u64, rules: &Arc<RuleSet>, percent_late: u64) -> usize {
         assert_eq!(
             ids(expected),
             ids(found),
-            "seed {seed}, late {percent_late} %, cuts {cuts:?}, step {offset}: {steps:#?}"
+            "seed {seed}, late {percent_late} %, cuts {cuts:?}, step {offset}:\n{}",
+            story(&steps)
         );
     }
     expected.iter().map(Vec::len).sum()
+}
+
+/// The steps, one a line.
+fn story(steps: &[Step]) -> String {
+    let line = |(offset, step): (usize, &Step)| match step {
+        Step::Record { stamp, payload } => format!("{offset}: {stamp:?} {payload}"),
+        Step::Idle { seconds } => format!("{offset}: idle {seconds} s"),
+    };
+    steps.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

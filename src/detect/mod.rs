@@ -310,7 +310,8 @@ impl Detector {
     pub fn cut(&mut self) -> Option<Cut> {
         let position = self.position.filter(|_| !self.is_replaying())?;
         self.cuts += 1;
-        let memory = self.sequences.longest_memory();
+        // A key is forgotten F after its last event by a clock that may be off by the slack.
+        let memory = self.sequences.longest_memory() + self.slack;
         let floor = self.sequences.floor();
         let replay = self.trail.replay(floor, position, self.clock, memory);
         let mark = |(rule, start): (u32, &Option<i64>)| RuleMark {
