@@ -119,7 +119,7 @@ struct Node {
     children: Vec<(Box<[u8]>, u32)>,
 }
 
-fn by_length<'k>(key: &'k [u8]) -> (usize, &'k [u8]) {
+fn by_length(key: &[u8]) -> (usize, &[u8]) {
     (key.len(), key)
 }
 
