@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use maxspan::event::decode::{Decoder, Limits};
 use maxspan::event::{EventTime, FieldTable, Fields, NullsLast, OrdinalValue, Value};
@@ -683,9 +684,41 @@ fn field_names() -> Vec<&'static str> {
     names
 }
 
+static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::new(Options::default()));
+static READS_NOTHING: LazyLock<Reader> = LazyLock::new(|| Reader::of(&[]));
+static READS_WMI: LazyLock<Reader> = LazyLock::new(|| Reader::of(WMI_FIELDS));
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None,
         ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_can_be_read_has_a_document(
+        input in any::<Index>(),
+        changes in prop::collection::vec(
+            (any::<Index>(), prop_oneof![
+                any::<u8>().prop_map(|byte| vec![byte]),
+                prop::sample::select(vec![
+                    &b"\\ud800"[..], b"\\u0000", b"\xff", b"1e999", b"\t", b"\"\":{},", b"{", b"null",
+                ]).prop_map(<[u8]>::to_vec),
+            ]),
+            0..3,
+        ),
+    ) {
+        let inputs = golden_inputs();
+        let mut payload = input.get(&inputs).1.clone();
+        for (at, bytes) in changes {
+            let at = at.index(payload.len());
+            payload.splice(at..=at, bytes);
+        }
+        let document = DOCUMENTS.document(&payload);
+        for reader in [&*READS_NOTHING, &*READS_WMI] {
+            let mut fields = Fields::new(reader.table.len());
+            let decoded = reader.decoder.decode(&payload, &mut fields);
+            prop_assert_eq!(decoded.is_ok(), document.is_some(), "{:?}", decoded);
+            reader.normalizer.normalize(&mut fields);
+        }
+    }
 
     #[test]
     fn rules_see_what_alerts_show(
@@ -694,7 +727,7 @@ proptest! {
         host_id in any::<bool>(),
     ) {
         let reader = Reader::of(&paths);
-        let documents = Documents::new(Options::default());
+        let documents = &*DOCUMENTS;
         let values = [json!("x\\y"), json!(["C:\\a\\b.c", "d"]), json!(12), json!(null), json!("-"),
             json!({"a": 1}), json!("0x10"), json!(true)];
         for (name, input) in golden_inputs() {

@@ -93,7 +93,7 @@ fn parse(payload: &[u8]) -> Option<Map<String, Json>> {
         return None;
     }
     let parsed = serde_json::from_slice(payload);
-    parsed.ok().or_else(|| serde_json::from_slice(&repair(payload)?).ok())
+    parsed.ok().or_else(|| serde_json::from_slice(&repair(payload)).ok())
 }
 
 fn to_json(name: &str, values: &[Value<'_>]) -> Json {
