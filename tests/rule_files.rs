@@ -1,4 +1,5 @@
 //! Rule files: what loads, what is skipped, what is refused and where.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,1 +1,84 @@
 //! Alerts: a match rendered for output.
+//!
+//! Never reads a clock: `created` is the partition's clock, so that a replay writes the same
+//! bytes.
+
+pub mod ecs;
+pub mod id;
+
+mod document;
+mod reason;
+
+use serde_json::{Map, Value};
+
+use crate::event::{EventTime, Identity, JoinKey};
+use crate::rule::{Metadata, Severity};
+
+pub use id::alert_id;
+
+/// A match with everything that its alert shows.
+#[derive(Debug)]
+pub struct Alert<'a> {
+    /// What the rule file says about the rule.
+    pub rule: &'a Metadata,
+    /// The rule's version, or a hash of its query where the file has none.
+    pub rule_version: &'a str,
+    /// Names of the join key's fields.
+    pub key_fields: &'a [String],
+    /// The join key.
+    pub key: &'a JoinKey,
+    /// The rule's severity, or a higher one where an event of the match asks for it.
+    pub severity: Severity,
+    /// The events in stage order; the last one is the final event.
+    pub events: Vec<AlertEvent>,
+    /// Topic, or path of a file, that the events were read from.
+    pub topic: &'a str,
+    /// Partition that the events were read from.
+    pub partition: i32,
+    /// Whether the match needed the rule's order tolerance.
+    pub order_adjusted: bool,
+    /// Whether one of its events came later than the allowed lateness.
+    pub late: bool,
+    /// The partition's clock when the match was found.
+    pub created: EventTime,
+    /// Whether the rule is a sequence or a sample, rather than a condition on single events.
+    pub is_sequence: bool,
+}
+
+/// One event of a match.
+#[derive(Clone, Debug)]
+pub struct AlertEvent {
+    /// Index of the stage that it satisfied.
+    pub stage: usize,
+    /// When it happened.
+    pub event_time: EventTime,
+    /// Its identity.
+    pub identity: Identity,
+    /// Offset of its record in the partition.
+    pub offset: i64,
+    /// The normalized event.
+    pub document: Map<String, Value>,
+}
+
+/// An alert, ready to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertRecord {
+    /// The alert's identity: 64 hexadecimal digits.
+    pub id: String,
+    /// The rule's id.
+    pub rule_id: String,
+    /// The severity's word.
+    pub severity: &'static str,
+    /// Key for the alerts topic: the join key's text.
+    pub key: Vec<u8>,
+    /// One JSON document.
+    pub value: Vec<u8>,
+}
+
+impl Alert<'_> {
+    /// Returns the alert's identity: the same for every delivery, replay and recomputation.
+    pub fn id(&self) -> String {
+        let final_event = self.events.last().map_or(Identity(0), |event| event.identity);
+        alert_id(&self.rule.id, self.rule_version, self.key, final_event)
+    }
+}

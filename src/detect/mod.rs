@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub use crate::alert::AlertRecord;
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, Fields, JoinKey, TimeSpan};
 use crate::normalize::{Documents, Envelope};
@@ -113,21 +114,6 @@ pub struct DeadLetter {
     /// Its size in bytes.
     pub original_size: usize,
     /// The first 256 KiB of it.
-    pub value: Vec<u8>,
-}
-
-/// An alert, ready to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlertRecord {
-    /// The alert's identity: 64 hexadecimal digits.
-    pub id: String,
-    /// The rule's id.
-    pub rule_id: String,
-    /// The severity's word.
-    pub severity: &'static str,
-    /// Key for the alerts topic: the join key's text.
-    pub key: Vec<u8>,
-    /// One JSON document.
     pub value: Vec<u8>,
 }
 

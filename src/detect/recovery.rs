@@ -81,9 +81,10 @@ impl Trail {
 
     /// Notes that idle time ran on; tells whether there is room for that.
     pub(super) fn note_idle(&mut self, position: i64, clock: EventTime) -> bool {
+        let full = self.idle.len() >= MAX_IDLE;
         match self.idle.last_mut() {
             Some(last) if last.position == position => last.clock = last.clock.max(clock),
-            _ if self.idle.len() >= MAX_IDLE => return false,
+            _ if full => return false,
             _ => self.idle.push(Idle { position, clock }),
         }
         true

@@ -82,7 +82,7 @@ pub struct ThreatEntry {
     pub reference: String,
     /// Sub-techniques, for a technique.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub subtechnique: Vec<ThreatEntry>,
+    pub subtechnique: Vec<Self>,
 }
 
 /// One `[[rule.threat]]` of a rule file.

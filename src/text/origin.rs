@@ -29,7 +29,7 @@ impl Origin {
     pub fn offset(&self, inside: u32) -> u32 {
         let after = self.pieces.partition_point(|(start, _)| *start <= inside);
         match after.checked_sub(1).map(|index| self.pieces[index]) {
-            Some((start, outside)) => outside + (inside - start),
+            Some((start, outside)) => outside.saturating_add(inside - start),
             None => inside,
         }
     }
@@ -65,5 +65,31 @@ mod tests {
         assert_eq!(origin.span(Span::new(2, 3)), Span::new(13, 14));
         assert_eq!(origin.span(Span::new(3, 4)), Span::new(19, 20));
         assert_eq!(origin.span(Span::new(3, 3)), Span::new(19, 19));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbatim_text_is_shifted() {
+        let origin = Origin::verbatim(100);
+        assert_eq!(origin.span(Span::new(2, 5)), Span::new(102, 105));
+        assert_eq!(Origin::verbatim(usize::MAX).offset(7), u32::MAX);
+    }
+
+    #[test]
+    fn escapes_widen_the_span_around_them() {
+        // Inside `a\b`, outside `"a\\b"` from offset 10 on: the backslash is two bytes wide.
+        let origin = Origin::from_pieces(vec![(0, 11), (2, 14)]);
+        assert_eq!(origin.span(Span::new(0, 1)), Span::new(11, 12));
+        assert_eq!(origin.span(Span::new(1, 2)), Span::new(12, 14));
+        assert_eq!(origin.span(Span::new(2, 3)), Span::new(14, 15));
+    }
+
+    #[test]
+    fn no_pieces_change_nothing() {
+        assert_eq!(Origin::default().offset(9), 9);
     }
 }

@@ -1,0 +1,111 @@
+# Nobody should need to remember flags: `make help` lists everything.
+# On Debian with Rust, `make demo` and `make test` install what else they need, or say what is missing.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+CARGO ?= cargo
+IMAGE ?= maxspan:dev
+# More arguments for the program behind a target: make demo ARGS=--stay
+ARGS ?=
+NOT_RUN := target/not-run.txt
+
+# ---- everyday ---------------------------------------------------------------------------------------------
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
+
+.PHONY: demo
+demo: ## build Maxspan and watch it detect a recorded attack (ARGS=--stay keeps it running)
+	@.ci/setup build
+	$(CARGO) build --locked
+	target/debug/maxspan demo $(ARGS)
+
+.PHONY: test
+test: begin lint core whole helm-check report ## everything; the last lines say what was not run, and why
+
+.PHONY: check
+check: ## the quick half of `test`: format, lints, core only
+	@.ci/setup test
+	@$(MAKE) --no-print-directory lint core
+
+.PHONY: fmt
+fmt: ## format the sources
+	$(CARGO) fmt
+
+.PHONY: bench
+bench: ## measure (ARGS=sequence picks one benchmark)
+	@.ci/setup build
+	$(CARGO) bench --locked $(ARGS)
+
+# ---- the parts of `test` ----------------------------------------------------------------------------------
+
+.PHONY: begin
+begin:
+	@.ci/setup test
+	@mkdir -p target && rm -f $(NOT_RUN)
+	@$(MAKE) --no-print-directory kafka-jars || echo "going on without Kafka's jars"
+	@.ci/tools || echo "going on without helm"
+
+.PHONY: lint
+lint: ## formatting and clippy, warnings are errors
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+.PHONY: core
+core: ## tests of the pure core alone: no Kafka, no tokio in the build
+	$(CARGO) test --locked --no-default-features
+
+.PHONY: whole
+whole: ## all tests with all default features
+	$(CARGO) test --locked
+
+.PHONY: helm-check
+helm-check: ## lint, render, validate and assert the chart; check the Dockerfile
+	@.ci/tools || echo "going on without helm"
+	@if [ -x target/tools/venv/bin/python ] && [ -f target/tools/.complete ]; then \
+	    target/tools/venv/bin/python tests/helm/check.py; \
+	else \
+	    mkdir -p target && echo "not run: helm-check: helm could not be fetched (Python 3 with venv, and a network)" | tee -a $(NOT_RUN); \
+	fi
+
+.PHONY: report
+report:
+	@if [ -s $(NOT_RUN) ]; then \
+	    echo; echo "Not everything was run:"; sort -u $(NOT_RUN); \
+	    if [ "$${CI:-}" = true ]; then exit 1; fi; \
+	fi
+
+# ---- what tests need --------------------------------------------------------------------------------------
+
+.PHONY: kafka-jars
+kafka-jars: target/kafka/.complete ## fetch the real Kafka broker that tests start (44 MB, from Maven Central)
+
+target/kafka/.complete: tests/support/kafka/pom.xml
+	@rm -rf target/kafka
+	mvn -q -B -Dstyle.color=never -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/target/kafka/lib
+	@touch $@
+
+.PHONY: helm-sync
+helm-sync: ## copy the shipped rules into the chart
+	@mkdir -p helm/files/rules
+	@rm -f helm/files/rules/*
+	cp $(filter-out %.cases.toml,$(wildcard config/rules/*.toml)) $(wildcard config/rules/LICENSE* config/rules/NOTICE*) helm/files/rules/
+
+# ---- release ----------------------------------------------------------------------------------------------
+
+.PHONY: image
+image: ## build the container image with podman, buildah or docker (IMAGE=name:tag)
+	@tool=$$(for t in podman docker buildah; do command -v $$t && break; done) || \
+	    { echo "image: podman, docker or buildah is needed" >&2; exit 2; }; \
+	set -x; $$tool build -t $(IMAGE) \
+	    --build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null || echo unknown) .
+
+.PHONY: deny
+deny: ## licences, bans and sources of all dependencies (needs cargo-deny)
+	@cargo deny --version >/dev/null 2>&1 || { echo "deny: cargo install --locked cargo-deny" >&2; exit 2; }
+	$(CARGO) deny --all-features check bans licenses sources

@@ -1,0 +1,290 @@
+//! Functions that take texts apart and put them together.
+//!
+//! Positions and lengths count UTF-16 units, as Elasticsearch's do.
+
+use std::borrow::Cow;
+
+use super::super::ast::Case;
+use super::super::types::Type;
+use super::{Function, Param, Scalar, example, optional, required};
+use crate::event::Value;
+use crate::text::fold::fold_char;
+
+pub(super) const BETWEEN: Function = Function {
+    name: "between",
+    params: &[
+        required("source", Type::String),
+        required("left", Type::String),
+        required("right", Type::String),
+        Param { constant: true, ..optional("greedy", Type::Boolean) },
+    ],
+    rest: None,
+    returns: Type::String,
+    has_tilde: true,
+    doc: "Returns the text behind the first `left` up to the next `right` (to the last one if `greedy`), and the empty text if there is none.",
+    examples: &[
+        example(r#"between(a, "<", ">") == "b""#, r#"{"a":"a<b>c>d"}"#, true),
+        example(r#"between(a, "<", ">", true) == "b>c""#, r#"{"a":"a<b>c>d"}"#, true),
+        example(r#"between(a, "X", ">") == """#, r#"{"a":"ax<b>c"}"#, true),
+        example(r#"between~(a, "X<", ">") == "b""#, r#"{"a":"ax<b>c"}"#, true),
+    ],
+    eval: between,
+};
+
+pub(super) const CONCAT: Function = Function {
+    name: "concat",
+    params: &[required("value", Type::Any)],
+    rest: Some(required("value", Type::Any)),
+    returns: Type::String,
+    has_tilde: false,
+    doc: "Returns the texts of its arguments one after the other, and null if one of them is null.",
+    examples: &[
+        example(r#"concat(a, ":", b) == "x:5""#, r#"{"a":"x","b":5}"#, true),
+        example(r#"concat(a, b) == null"#, r#"{"a":"x"}"#, true),
+    ],
+    eval: |args, _: Case| {
+        let mut all = String::new();
+        for arg in args {
+            all.push_str(&arg.as_ref()?.text()?);
+        }
+        Some(Value::from(all))
+    },
+};
+
+pub(super) const INDEX_OF: Function = Function {
+    name: "indexOf",
+    params: &[
+        required("source", Type::String),
+        required("substring", Type::String),
+        optional("start", Type::Number),
+    ],
+    rest: None,
+    returns: Type::Number,
+    has_tilde: true,
+    doc: "Returns where a text stands in another, counted from 0, and null if it does not.",
+    examples: &[
+        example(r#"indexOf(a, ".") == 3"#, r#"{"a":"cmd.exe.txt"}"#, true),
+        example(r#"indexOf(a, ".", 4) == 7"#, r#"{"a":"cmd.exe.txt"}"#, true),
+        example(r#"indexOf(a, "", 4) == 4"#, r#"{"a":"cmd.exe.txt"}"#, true),
+        example(r#"indexOf(a, "x", 40) == null"#, r#"{"a":"cmd.exe.txt"}"#, true),
+        example(r#"indexOf~(a, "EXE", -5) == 4"#, r#"{"a":"cmd.exe.txt"}"#, true),
+    ],
+    eval: index_of,
+};
+
+pub(super) const LENGTH: Function = Function {
+    name: "length",
+    params: &[required("source", Type::String)],
+    rest: None,
+    returns: Type::Number,
+    has_tilde: false,
+    doc: "Returns the number of characters of a text, in UTF-16 units.",
+    examples: &[
+        example("length(a) == 3", r#"{"a":"cmd"}"#, true),
+        example("length(a) == 0", r#"{"a":""}"#, true),
+        example("length(a) == 2", r#"{"a":"😀"}"#, true),
+        example("length(a) != 3", "{}", true),
+    ],
+    eval: |args, _: Case| {
+        let text = args.first()?.as_ref()?.text()?;
+        let length = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
+        i64::try_from(length).ok().map(Value::Int)
+    },
+};
+
+pub(super) const NUMBER: Function = Function {
+    name: "number",
+    params: &[required("source", Type::String), optional("base", Type::Number)],
+    rest: None,
+    returns: Type::Number,
+    has_tilde: false,
+    doc: "Returns the number that a text writes, in base 10 or another, and null if it writes none.",
+    examples: &[
+        example("number(a) == 42", r#"{"a":"42"}"#, true),
+        example("number(a) == 1.5", r#"{"a":"1.5"}"#, true),
+        example("number(a, 16) == 255", r#"{"a":["0xff"]}"#, true),
+        example("number(a, 16) == 255", r#"{"a":"FF"}"#, true),
+        example("number(a) == null", r#"{"a":"forty-two"}"#, true),
+    ],
+    eval: number,
+};
+
+pub(super) const STRING: Function = Function {
+    name: "string",
+    params: &[required("value", Type::Any)],
+    rest: None,
+    returns: Type::String,
+    has_tilde: false,
+    doc: "Returns a value as text.",
+    examples: &[
+        example(r#"string(a) == "5""#, r#"{"a":5}"#, true),
+        example(r#"string(a) == "true""#, r#"{"a":true}"#, true),
+        example("length(string(source.ip)) == 3", r#"{"source.ip":"0:0:0:0:0:0:0:1"}"#, true),
+    ],
+    eval: |args, _: Case| text_of(args.first()?).map(Value::Str),
+};
+
+pub(super) const SUBSTRING: Function = Function {
+    name: "substring",
+    params: &[
+        required("source", Type::String),
+        required("start", Type::Number),
+        optional("end", Type::Number),
+    ],
+    rest: None,
+    returns: Type::String,
+    has_tilde: false,
+    doc: "Returns the part of a text from `start` up to `end` or its end, counted from 0, and from the text's end if negative.",
+    examples: &[
+        example(r#"substring(a, 4) == "exe""#, r#"{"a":"cmd.exe"}"#, true),
+        example(r#"substring(a, -4) == ".exe""#, r#"{"a":"cmd.exe"}"#, true),
+        example(r#"substring(a, 0, -4) == "cmd""#, r#"{"a":"cmd.exe"}"#, true),
+        example(r#"substring(a, 5, 99) == "xe""#, r#"{"a":"cmd.exe"}"#, true),
+        example(r#"substring(a, 99) == """#, r#"{"a":"cmd.exe"}"#, true),
+    ],
+    eval: substring,
+};
+
+/// Returns the number that a value is or writes.
+///
+/// Words such as `inf` write none, although Rust's parser would take them.
+pub fn number_of(value: &Value<'_>) -> Option<Value<'static>> {
+    match value {
+        Value::Int(number) => Some(Value::Int(*number)),
+        Value::Float(number) => Some(Value::Float(*number)),
+        Value::Str(text) => parse_number(text),
+        Value::Bool(_) | Value::Object => None,
+    }
+}
+
+fn parse_number(text: &str) -> Option<Value<'static>> {
+    let last = *text.as_bytes().last()?;
+    if !(last.is_ascii_digit() || last == b'.') {
+        return None;
+    }
+    if let Ok(number) = text.parse() {
+        return Some(Value::Int(number));
+    }
+    text.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float)
+}
+
+fn number<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
+    let text = text_of(args.first()?)?;
+    let base = match args.get(1) {
+        None | Some(None) => 10,
+        Some(Some(base)) => match number_of(base)? {
+            Value::Int(base) => u32::try_from(base).ok()?,
+            _ => return None,
+        },
+    };
+    if base == 10 {
+        return parse_number(&text);
+    }
+    let digits = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) if base == 16 => digits,
+        _ => &text,
+    };
+    (2..=36).contains(&base).then(|| i64::from_str_radix(digits, base).ok())?.map(Value::Int)
+}
+
+fn between<'a>(args: &[Scalar<'a>], case: Case) -> Scalar<'a> {
+    let [source, left, right, greedy @ ..] = args else { return None };
+    let (source, left, right) = (units(source)?, units(left)?, units(right)?);
+    let greedy = match greedy.first() {
+        Some(greedy) => matches!(greedy.as_ref()?, Value::Bool(true)),
+        None => false,
+    };
+    let empty = Some(Value::from(""));
+    let (folded, left) = (folded(&source, case), folded(&left, case));
+    let Some(start) = find(&folded, &left, 0).map(|at| at + left.len()) else { return empty };
+    let right = self::folded(&right, case);
+    let end = if greedy { find_last(&folded, &right, start) } else { find(&folded, &right, start) };
+    match end {
+        Some(end) => Some(Value::from(String::from_utf16_lossy(&source[start..end]))),
+        None => empty,
+    }
+}
+
+fn index_of<'a>(args: &[Scalar<'a>], case: Case) -> Scalar<'a> {
+    let [source, part, start @ ..] = args else { return None };
+    let (source, part) = (units(source)?, units(part)?);
+    let start = match start.first() {
+        Some(start) => integer(start)?.max(0),
+        None => 0,
+    };
+    let start = usize::try_from(start).ok().filter(|start| *start <= source.len())?;
+    let at = find(&folded(&source, case), &folded(&part, case), start)?;
+    i64::try_from(at).ok().map(Value::Int)
+}
+
+fn substring<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
+    let [source, start, end @ ..] = args else { return None };
+    let text = text_of(source)?;
+    let length = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
+    let clamp = |at: i64| {
+        let length = i64::try_from(length).unwrap_or(i64::MAX);
+        let at = if at < 0 { at.saturating_add(length) } else { at };
+        usize::try_from(at.clamp(0, length)).unwrap_or(usize::MAX)
+    };
+    let start = clamp(integer(start)?);
+    let end = match end.first() {
+        Some(end) => clamp(integer(end)?),
+        None => length,
+    };
+    let range = start..end.max(start);
+    Some(Value::Str(match text {
+        Cow::Borrowed(text) if text.is_ascii() => Cow::Borrowed(&text[range]),
+        text if text.is_ascii() => Cow::Owned(text[range].to_owned()),
+        text => {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            Cow::Owned(String::from_utf16_lossy(&units[range]))
+        }
+    }))
+}
+
+/// Returns a value as text, without a copy where the value borrows its text.
+fn text_of<'a>(value: &Scalar<'a>) -> Option<Cow<'a, str>> {
+    match value.as_ref()? {
+        Value::Str(text) => Some(text.clone()),
+        other => other.text().map(|text| Cow::Owned(text.into_owned())),
+    }
+}
+
+fn units(value: &Scalar<'_>) -> Option<Vec<u16>> {
+    Some(value.as_ref()?.text()?.encode_utf16().collect())
+}
+
+fn integer(value: &Scalar<'_>) -> Option<i64> {
+    match number_of(value.as_ref()?)? {
+        Value::Int(number) => Some(number),
+        Value::Float(number) => Some(number as i64),
+        _ => None,
+    }
+}
+
+/// Folding keeps the number of units, so that positions stay.
+fn folded(units: &[u16], case: Case) -> Vec<u16> {
+    if case == Case::Sensitive {
+        return units.to_vec();
+    }
+    let mut out = Vec::with_capacity(units.len());
+    for unit in char::decode_utf16(units.iter().copied()) {
+        match unit {
+            Ok(c) => {
+                let folded = fold_char(c);
+                let kept = if folded.len_utf16() == c.len_utf16() { folded } else { c };
+                out.extend_from_slice(kept.encode_utf16(&mut [0; 2]));
+            }
+            Err(lone) => out.push(lone.unpaired_surrogate()),
+        }
+    }
+    out
+}
+
+fn find(text: &[u16], part: &[u16], from: usize) -> Option<usize> {
+    (from..=text.len().checked_sub(part.len())?).find(|at| text[*at..].starts_with(part))
+}
+
+fn find_last(text: &[u16], part: &[u16], from: usize) -> Option<usize> {
+    (from..=text.len().checked_sub(part.len())?).rev().find(|at| text[*at..].starts_with(part))
+}

@@ -1,0 +1,635 @@
+//! The walls: which module may use which, and what pure modules must not touch.
+//!
+//! Reads the sources as text; the checker is tested on small made-up sources below.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use maxspan::rule::file::{Parsed, parse};
+use maxspan::text::Text;
+
+/// Every top module with the modules that it may use, in layer order: a line uses only what stands
+/// in the lines above it.
+const EDGES: &[(&str, &[&str])] = &[
+    // Layer 0: text and blame.
+    ("text", &[]),
+    ("diag", &["text"]),
+    // Layer 1: the event and the language.
+    ("event", &[]),
+    ("eql", &["diag", "event", "text"]),
+    // Layer 2: evaluation.
+    ("predicate", &["diag", "eql", "event", "text"]),
+    ("sequence", &["event"]),
+    // Layer 3: rules, shapes, alerts, and the detector of one partition.
+    ("normalize", &["event"]),
+    ("rule", &["diag", "eql", "event", "normalize", "predicate", "sequence", "text"]),
+    ("alert", &["event", "rule"]),
+    (
+        "detect",
+        &["alert", "diag", "eql", "event", "normalize", "predicate", "rule", "sequence", "text"],
+    ),
+    // Layer 4: the outside. Each of these may use everything above the I/O line, and:
+    ("metrics", &[]),
+    ("shutdown", &[]),
+    ("telemetry", &[]),
+    ("rules_dir", &[]),
+    ("source", &[]),
+    ("kafka", &["metrics", "shutdown", "source"]),
+    ("http", &["kafka", "metrics", "rules_dir", "shutdown"]),
+    ("config", &["http", "kafka", "rules_dir", "shutdown", "source", "telemetry"]),
+    (
+        "service",
+        &["config", "http", "kafka", "metrics", "rules_dir", "shutdown", "source", "telemetry"],
+    ),
+    // Layer 5: the command line.
+    (
+        "cli",
+        &[
+            "config",
+            "http",
+            "kafka",
+            "metrics",
+            "rules_dir",
+            "service",
+            "shutdown",
+            "source",
+            "telemetry",
+        ],
+    ),
+    ("main", &["cli"]),
+];
+
+/// The last module above the I/O line.
+const LAST_PURE: &str = "detect";
+
+/// Narrower than the table: what a module must not use of a module that it may use.
+const NOT_OF: &[(&str, &[&str])] = &[
+    // The language asks for types of fields and never reads a record.
+    ("eql", &["event::decode"]),
+    // Machines see times, keys and identities; never a value, so that they are tested without any.
+    (
+        "sequence",
+        &[
+            "event::FieldId",
+            "event::FieldTable",
+            "event::Fields",
+            "event::Value",
+            "event::Values",
+            "event::decode",
+            "event::field",
+            "event::value",
+        ],
+    ),
+];
+
+/// What a pure module must not name: paths, each standing for all that lies below it.
+const BANNED_PATHS: &[&str] = &[
+    "axum",
+    "dashmap",
+    "prometheus",
+    "rand",
+    "rdkafka",
+    "std::env",
+    "std::fs",
+    "std::io::stderr",
+    "std::io::stdin",
+    "std::io::stdout",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "std::time::UNIX_EPOCH",
+    "tokio",
+    "tokio_util",
+    "tracing",
+];
+
+/// Paths below a banned one that are plain data.
+const ALLOWED_PATHS: &[&str] =
+    &["std::net::AddrParseError", "std::net::IpAddr", "std::net::Ipv4Addr", "std::net::Ipv6Addr"];
+
+const BANNED_MACROS: &[&str] = &["dbg", "eprint", "eprintln", "print", "println"];
+
+/// Words of the shipped rules: only rules, tests and documentation may know them.
+const RULE_WORDS: &[&str] = &["svchost", "wmi", "wmiprvse"];
+
+#[test]
+fn modules_use_only_what_stands_below_them() {
+    let faults: Vec<String> = sources().iter().flat_map(Source::broken_edges).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn pure_modules_touch_no_clock_file_network_thread_or_metric() {
+    let faults: Vec<String> = sources().iter().flat_map(Source::banned_apis).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_engine_knows_nothing_of_the_shipped_rules() {
+    let faults: Vec<String> = sources().iter().flat_map(Source::rule_words).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_source_file_says_first_what_it_is() {
+    let sources = sources();
+    let silent: Vec<&str> =
+        sources.iter().filter(|s| !s.text.starts_with("//! ")).map(|s| &*s.path).collect();
+    assert!(silent.is_empty(), "no `//!` line at the top: {silent:?}");
+}
+
+#[test]
+fn the_table_points_downward_and_names_every_module() {
+    for (line, (module, uses)) in EDGES.iter().enumerate() {
+        for used in *uses {
+            let is_above = EDGES[..line].iter().any(|(above, _)| above == used);
+            assert!(is_above, "`{module}` uses `{used}`, which does not stand above it");
+        }
+    }
+    for source in sources() {
+        let module = source.module.first().map_or("lib", String::as_str);
+        let is_known = module == "lib" || EDGES.iter().any(|(name, _)| *name == module);
+        assert!(is_known, "{}: `{module}` has no line in the table", source.path);
+    }
+}
+
+#[test]
+fn every_shipped_rule_loads() {
+    let mut rules = 0;
+    for entry in std::fs::read_dir(root().join("config/rules")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if !name.ends_with(".toml") || name.ends_with(".cases.toml") {
+            continue;
+        }
+        let contents = std::fs::read_to_string(&path).unwrap();
+        match parse(Arc::new(Text { name: name.clone(), contents })) {
+            Parsed::Rule(..) => rules += 1,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert!(rules >= 3, "only {rules} rules");
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources() -> Vec<Source> {
+    let mut sources = Vec::new();
+    read_sources(&root().join("src"), &mut Vec::new(), &mut sources);
+    assert!(sources.len() > 10, "the sources were not found");
+    sources
+}
+
+fn read_sources(directory: &Path, module: &mut Vec<String>, sources: &mut Vec<Source>) {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            module.push(stem);
+            read_sources(&path, module, sources);
+            module.pop();
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut module = module.clone();
+            if !["mod", "lib"].contains(&&*stem) {
+                module.push(stem);
+            }
+            let path = path.strip_prefix(root()).unwrap().display().to_string();
+            sources.push(Source { path, module, text });
+        }
+    }
+}
+
+/// One source file.
+struct Source {
+    path: String,
+    /// Its place in the module tree; empty for the crate's root.
+    module: Vec<String>,
+    text: String,
+}
+
+impl Source {
+    fn broken_edges(&self) -> Vec<String> {
+        let Some(from) = self.module.first() else { return Vec::new() };
+        let mut faults = Vec::new();
+        for path in paths(&tokens(&self.text), &self.module) {
+            let [root, to, rest @ ..] = path.names.as_slice() else { continue };
+            let is_ours = root == "crate" || (from == "main" && root == "maxspan");
+            if !is_ours || to == from {
+                continue;
+            }
+            let below = rest.first().map(|name| format!("{to}::{name}")).unwrap_or_default();
+            if !may_use(from, to) || must_not_use(from, &below) {
+                let named = path.names.join("::");
+                faults
+                    .push(format!("{}:{}: `{from}` must not use `{named}`", self.path, path.line));
+            }
+        }
+        faults
+    }
+
+    fn banned_apis(&self) -> Vec<String> {
+        let Some(module) = self.module.first() else { return Vec::new() };
+        let is_test = self.module.last().is_some_and(|name| name == "tests");
+        if !is_pure(module) || is_test {
+            return Vec::new();
+        }
+        let tokens = without_tests(tokens(&self.text));
+        let named = paths(&tokens, &self.module);
+        let banned = named.iter().filter(|path| is_banned(&path.names)).map(|path| {
+            format!("{}:{}: a pure module names `{}`", self.path, path.line, path.names.join("::"))
+        });
+        let is_banned_macro =
+            |pair: &&[Token]| BANNED_MACROS.contains(&&*pair[0].text) && pair[1].text == "!";
+        let printing = tokens.windows(2).filter(is_banned_macro).map(|pair| {
+            format!("{}:{}: a pure module prints: `{}!`", self.path, pair[0].line, pair[0].text)
+        });
+        banned.chain(printing).collect()
+    }
+
+    fn rule_words(&self) -> Vec<String> {
+        let tests_at = without_tests_from(&self.text);
+        let mut faults = Vec::new();
+        for (number, line) in self.text.lines().enumerate().take(tests_at) {
+            // The demonstration may carry rules and captures within it.
+            if line.contains("include_str!") || line.contains("include_bytes!") {
+                continue;
+            }
+            let words = line.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_lowercase);
+            for word in words.filter(|word| RULE_WORDS.contains(&&**word)) {
+                faults.push(format!("{}:{}: knows `{word}`", self.path, number + 1));
+            }
+        }
+        faults
+    }
+}
+
+fn is_pure(module: &str) -> bool {
+    let place = |name| EDGES.iter().position(|(line, _)| *line == name);
+    place(module) <= place(LAST_PURE) && place(module).is_some()
+}
+
+fn may_use(from: &str, to: &str) -> bool {
+    let Some((_, uses)) = EDGES.iter().find(|(name, _)| *name == from) else { return false };
+    uses.contains(&to) || (!is_pure(from) && is_pure(to))
+}
+
+fn must_not_use(from: &str, below: &str) -> bool {
+    NOT_OF.iter().any(|(name, forbidden)| *name == from && forbidden.contains(&below))
+}
+
+fn is_banned(names: &[String]) -> bool {
+    let path = names.join("::");
+    let is_below = |above: &&&str| {
+        path.strip_prefix(**above).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    if ALLOWED_PATHS.iter().any(|allowed| is_below(&allowed)) {
+        return false;
+    }
+    // A lone word may be a variable; `std::time` as a whole would let its clocks in unseen.
+    let is_whole_module = ["std::time", "std::time::*", "std::time::self"].contains(&&*path);
+    names.len() > 1 && (is_whole_module || BANNED_PATHS.iter().any(|banned| is_below(&banned)))
+}
+
+/// Returns the number of the first line of `#[cfg(test)]`, after which only tests stand.
+fn without_tests_from(text: &str) -> usize {
+    text.lines().position(|line| line.trim() == "#[cfg(test)]").unwrap_or(usize::MAX)
+}
+
+/// A word, a number or a single other character of a source; `::` counts as one.
+#[derive(Clone, Debug, PartialEq)]
+struct Token {
+    text: String,
+    line: usize,
+}
+
+/// Splits a source into tokens, without comments and the insides of strings.
+fn tokens(text: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    let mut line = 1;
+    while let Some(first) = rest.chars().next() {
+        let len = token_len(rest, first);
+        let (piece, after) = rest.split_at(len);
+        let is_silent = first.is_whitespace()
+            || piece.starts_with("//")
+            || piece.starts_with("/*")
+            || (piece.len() > 1 && piece.ends_with(['"', '\'', '#']));
+        if !is_silent {
+            tokens.push(Token { text: piece.to_owned(), line });
+        }
+        line += piece.matches('\n').count();
+        rest = after;
+    }
+    tokens
+}
+
+fn token_len(rest: &str, first: char) -> usize {
+    let to = |end: Option<usize>| end.unwrap_or(rest.len());
+    if rest.starts_with("//") {
+        return to(rest.find('\n'));
+    }
+    if rest.starts_with("/*") {
+        return block_comment_len(rest);
+    }
+    if let Some(len) = raw_string_len(rest) {
+        return len;
+    }
+    if first == '"' || rest.starts_with("b\"") {
+        return quoted_len(rest, '"');
+    }
+    if first == '\'' {
+        return char_len(rest);
+    }
+    if first.is_alphanumeric() || first == '_' {
+        return to(rest.find(|c: char| !c.is_alphanumeric() && c != '_'));
+    }
+    if rest.starts_with("::") { 2 } else { first.len_utf8() }
+}
+
+fn block_comment_len(rest: &str) -> usize {
+    let mut depth = 0;
+    for (at, _) in rest.char_indices() {
+        if rest[at..].starts_with("/*") {
+            depth += 1;
+        } else if rest[at..].starts_with("*/") {
+            depth -= 1;
+            if depth == 0 {
+                return at + 2;
+            }
+        }
+    }
+    rest.len()
+}
+
+fn raw_string_len(rest: &str) -> Option<usize> {
+    let body = rest.strip_prefix("br").or_else(|| rest.strip_prefix('r'))?;
+    let hashes = body.len() - body.trim_start_matches('#').len();
+    let inside = body[hashes..].strip_prefix('"')?;
+    let end = format!("\"{}", "#".repeat(hashes));
+    let close = inside.find(&end)?;
+    Some(rest.len() - inside.len() + close + end.len())
+}
+
+/// Returns the length of a quoted text that may hold escaped quotes.
+fn quoted_len(rest: &str, quote: char) -> usize {
+    let open = rest.find(quote).unwrap_or(0) + 1;
+    let mut is_escaped = false;
+    for (at, character) in rest[open..].char_indices() {
+        if character == quote && !is_escaped {
+            return open + at + 1;
+        }
+        is_escaped = character == '\\' && !is_escaped;
+    }
+    rest.len()
+}
+
+/// Returns the length of a character literal, or of the quote alone in front of a lifetime.
+fn char_len(rest: &str) -> usize {
+    let mut inside = rest[1..].chars();
+    match inside.next() {
+        Some('\\') => quoted_len(rest, '\''),
+        Some(character) if inside.next() == Some('\'') => 2 + character.len_utf8(),
+        _ => 1,
+    }
+}
+
+/// Returns the tokens without modules that are compiled for tests only.
+fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
+    let attribute = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let starts = tokens[at..].iter().zip(attribute).filter(|(t, a)| t.text == *a).count();
+        if starts == attribute.len() {
+            at = end_of_item(&tokens, at);
+        } else {
+            kept.push(tokens[at].clone());
+            at += 1;
+        }
+    }
+    kept
+}
+
+/// Returns the index behind the item that starts at `at`: behind its braces, or its semicolon.
+fn end_of_item(tokens: &[Token], at: usize) -> usize {
+    let mut depth = 0;
+    for (index, token) in tokens.iter().enumerate().skip(at) {
+        match &*token.text {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            ";" if depth == 0 => return index + 1,
+            _ => continue,
+        }
+        if depth == 0 {
+            return index + 1;
+        }
+    }
+    tokens.len()
+}
+
+/// A path that a source names, in full.
+#[derive(Debug)]
+struct NamedPath {
+    names: Vec<String>,
+    line: usize,
+}
+
+/// Returns all paths in the tokens, groups taken apart and `super` resolved to `crate`.
+fn paths(tokens: &[Token], module: &[String]) -> Vec<NamedPath> {
+    let mut found = Vec::new();
+    let mut inline: Vec<(String, usize)> = Vec::new();
+    let (mut depth, mut at) = (0, 0);
+    while at < tokens.len() {
+        let text = &*tokens[at].text;
+        match text {
+            "{" => depth += 1,
+            "}" => {
+                depth -= 1;
+                inline.retain(|(_, opened)| *opened < depth + 1);
+            }
+            "mod" if tokens.get(at + 2).is_some_and(|token| token.text == "{") => {
+                inline.push((tokens[at + 1].text.clone(), depth + 1));
+            }
+            _ => {}
+        }
+        if !is_name(text) {
+            at += 1;
+            continue;
+        }
+        let here: Vec<String> =
+            module.iter().cloned().chain(inline.iter().map(|(name, _)| name.clone())).collect();
+        let start = found.len();
+        at = read_path(tokens, at, &mut Vec::new(), &mut found);
+        for path in &mut found[start..] {
+            resolve(&mut path.names, &here);
+        }
+    }
+    found
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
+/// Reads a path, or a group of them behind `prefix`, and returns the index behind it.
+fn read_path(
+    tokens: &[Token],
+    mut at: usize,
+    prefix: &mut Vec<String>,
+    found: &mut Vec<NamedPath>,
+) -> usize {
+    let text = |at: usize| tokens.get(at).map_or("", |token: &Token| &token.text);
+    let outer = prefix.len();
+    while is_name(text(at)) || (text(at) == "*" && outer + prefix.len() > 0) {
+        prefix.push(text(at).to_owned());
+        at += 1;
+        if text(at) != "::" {
+            break;
+        }
+        at += 1;
+    }
+    if text(at) == "{" && text(at.wrapping_sub(1)) == "::" {
+        at += 1;
+        while at < tokens.len() && text(at) != "}" {
+            at = if text(at) == "," {
+                at + 1
+            } else {
+                read_path(tokens, at, prefix, found).max(at + 1)
+            };
+        }
+        at += 1;
+    } else {
+        let line = tokens[at.saturating_sub(1)].line;
+        found.push(NamedPath { names: prefix.clone(), line });
+    }
+    prefix.truncate(outer);
+    at
+}
+
+/// Turns a path that starts with `super` into one that starts with `crate`.
+fn resolve(names: &mut Vec<String>, here: &[String]) {
+    let ups = names.iter().take_while(|name| *name == "super").count();
+    if ups > 0 {
+        let base = here.len().saturating_sub(ups);
+        let prefix = std::iter::once("crate".to_owned()).chain(here[..base].iter().cloned());
+        let resolved: Vec<String> = prefix.chain(names[ups..].iter().cloned()).collect();
+        *names = resolved;
+    }
+}
+
+fn made_up(module: &str, text: &str) -> Source {
+    let module: Vec<String> = module.split("::").map(str::to_owned).collect();
+    Source { path: format!("{}.rs", module.join("/")), module, text: text.to_owned() }
+}
+
+#[test]
+fn a_broken_edge_is_found_however_it_is_written() {
+    for (module, text) in [
+        ("event", "use crate::rule::Rule;"),
+        ("event", "use crate::{event::EventTime, rule::Rule};"),
+        ("event", "use crate::{\n  event::{EventTime, JoinKey},\n  eql::{self},\n};"),
+        ("event", "fn f() -> crate::rule::Rule { todo() }"),
+        ("event", "use super::rule::Rule;"),
+        ("event::key", "use super::super::rule::Rule;"),
+        ("event::key", "mod inner { use super::super::super::rule::Rule; }"),
+        ("event", "mod tests { use crate::rule::Rule; }"),
+        ("event", "fn f<'a>(x: &'a str) -> char { let _ = crate::rule::f(x); '\\'' }"),
+        ("event", "let quote = '\"'; crate::rule::f();"),
+        ("event", "use crate::*;"),
+        ("sequence", "use crate::eql::ast::Expr;"),
+        ("sequence", "use crate::event::{EventTime, Value};"),
+        ("eql", "use crate::event::decode::decode;"),
+        ("rule", "use crate::detect::Detector;"),
+        ("alert", "use crate::detect::AlertRecord;"),
+        ("detect", "use crate::kafka::Worker;"),
+        ("kafka", "use crate::service::run;"),
+        ("http", "use crate::config::Config;"),
+        ("main", "fn main() { maxspan::service::run() }"),
+        ("no_such_module", "use crate::text::Span;"),
+    ] {
+        let faults = made_up(module, text).broken_edges();
+        assert_eq!(faults.len(), 1, "{module}: {text}: {faults:?}");
+    }
+}
+
+#[test]
+fn an_allowed_edge_is_left_alone() {
+    for (module, text) in [
+        ("event", "use std::fmt; use super::event::key::JoinKey; // crate::rule\n"),
+        ("event::key", "use super::time::EventTime; use crate::event::Value;"),
+        ("event::key", "mod tests { use super::*; use super::super::value::Value; }"),
+        ("event", "/* use crate::rule; /* nested */ */ let x = \"crate::rule\";"),
+        ("event", "let x = r#\"use crate::\"rule\"\"#; let y = b\"crate::rule\";"),
+        ("event", "pub(crate) struct A; pub(in crate::event) struct B;"),
+        ("sequence", "use crate::event::{EventTime, JoinKey, TimeSpan};"),
+        ("rule", "use crate::normalize::IndexPatterns; use crate::eql::parse;"),
+        ("kafka::worker", "use crate::detect::Detector; use crate::metrics::Metrics;"),
+        ("main", "fn main() { maxspan::cli::run() }"),
+    ] {
+        assert_eq!(made_up(module, text).broken_edges(), Vec::<String>::new(), "{module}: {text}");
+    }
+}
+
+#[test]
+fn a_banned_api_is_found_however_it_is_written() {
+    for text in [
+        "use std::time::Instant;",
+        "use std::time::{Duration, SystemTime};",
+        "use std::{fmt, fs};",
+        "use std::time;",
+        "use std::time::*;",
+        "use std::net::TcpStream;",
+        "use std::net::{IpAddr, UdpSocket};",
+        "let now = std::time::Instant::now();",
+        "std::thread::spawn(f);",
+        "let home = std::env::var(\"HOME\");",
+        "tokio::spawn(f);",
+        "use rdkafka::Message;",
+        "tracing::warn!(\"x\");",
+        "println!(\"x\");",
+        "mod inner { fn f() { eprintln!(\"x\") } }",
+        "mod tests { use std::fs; }",
+    ] {
+        let faults = made_up("sequence", text).banned_apis();
+        assert_eq!(faults.len(), 1, "{text}: {faults:?}");
+        assert_eq!(made_up("kafka", text).banned_apis(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn harmless_names_and_tests_are_left_alone() {
+    for text in [
+        "use std::time::Duration;",
+        "use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};",
+        "let tracing = rand + tokio;",
+        "// std::fs::read\n/// println!(\"x\")\nlet x = \"std::fs\";",
+        "#[cfg(test)]\nmod tests { use std::fs; fn f() { println!(\"{}\", { 1 }) } }\nfn g() {}",
+        "#[cfg(test)]\nmod tests;",
+        "writeln!(f, \"x\")",
+    ] {
+        assert_eq!(made_up("sequence", text).banned_apis(), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn words_of_the_rules_are_found() {
+    for text in ["// as WMI does", "const X: &str = \"WmiPrvSE.exe\";", "fn is_wmi() {}", "svchost"]
+    {
+        assert_eq!(made_up("normalize", text).rule_words().len(), 1, "{text}");
+    }
+    for text in [
+        "let showMinimum = 1;",
+        "include_str!(\"../config/rules/wmi_rule.toml\")",
+        "fn f() {}\n#[cfg(test)]\nmod tests { const X: &str = \"svchost.exe\"; }",
+    ] {
+        assert_eq!(made_up("normalize", text).rule_words(), Vec::<String>::new(), "{text}");
+    }
+}

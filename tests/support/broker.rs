@@ -1,0 +1,347 @@
+//! A real Apache Kafka broker (or a cluster of up to three) for the tests of one binary.
+//!
+//! Needs Java 17 and the jars that `make kafka-jars` fetches. Where either is missing the tests that need it are
+//! reported as not run; with `CI=true` they fail. A broker lives as long as the test process, however that ends.
+
+#![allow(dead_code, reason = "each test binary uses its own part of the fixture")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "test support")]
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+/// How long a cluster may take to answer; a busy machine needs many times the usual three seconds.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Any 22 characters of URL-safe base64 that decode to 16 bytes.
+const CLUSTER_ID: &str = "TWF4c3BhbiBicm9rZXIgMQ";
+
+/// Why no broker can be had on this machine.
+#[derive(Debug)]
+pub(crate) struct Unavailable(String);
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A running cluster; dropped, it is killed and its files are removed.
+pub(crate) struct Broker {
+    nodes: Vec<Node>,
+    // Declared after the nodes: their processes end before their files go.
+    _dir: tempfile::TempDir,
+}
+
+impl Broker {
+    /// Starts `nodes` brokers on free loopback ports and waits until all of them answer.
+    ///
+    /// # Panics
+    /// When the means are there and the cluster still does not come up; the ends of its logs are in the message.
+    pub(crate) fn start(nodes: usize) -> Result<Self, Unavailable> {
+        let tools = Tools::find()?;
+        match Self::try_start(&tools, nodes) {
+            Ok(broker) => Ok(broker),
+            // Between choosing a free port and listening on it another process may have taken it.
+            Err(first) => Ok(Self::try_start(&tools, nodes)
+                .unwrap_or_else(|second| panic!("kafka did not start, twice:\n{first}\n{second}"))),
+        }
+    }
+
+    /// Starts a cluster for `what`; where that is not possible, notes that `what` was not run.
+    ///
+    /// # Panics
+    /// With `CI=true` where no broker can be had, and as [`Broker::start`] does.
+    pub(crate) fn start_or_not_run(nodes: usize, what: &str) -> Option<Self> {
+        match Self::start(nodes) {
+            Ok(broker) => Some(broker),
+            Err(reason) => {
+                not_run(what, &reason);
+                None
+            }
+        }
+    }
+
+    /// Returns the addresses of all brokers, as `bootstrap.servers` wants them.
+    pub(crate) fn bootstrap(&self) -> String {
+        let addresses: Vec<String> =
+            self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.client_port)).collect();
+        addresses.join(",")
+    }
+
+    /// Returns client settings that point at this cluster and nothing else.
+    pub(crate) fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap());
+        config
+    }
+
+    /// Creates a topic, replicated to as many nodes as there are, up to three.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub(crate) fn create_topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let replicas = i32::try_from(self.nodes.len().min(3)).unwrap();
+        let topic = config.iter().fold(
+            NewTopic::new(name, partitions, TopicReplication::Fixed(replicas)),
+            |topic, (key, value)| topic.set(key, value),
+        );
+        let options = AdminOptions::new().operation_timeout(Some(ADMIN_TIMEOUT));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let results = runtime.block_on(admin.create_topics([&topic], &options)).unwrap();
+        for result in results {
+            result.unwrap_or_else(|(topic, code)| panic!("cannot create topic {topic}: {code}"));
+        }
+    }
+
+    /// Kills one node (counted from 0) as a power cut would; its files stay for [`Broker::restart_node`].
+    pub(crate) fn kill_node(&mut self, node: usize) {
+        self.nodes[node].kill();
+    }
+
+    /// Starts a killed node again on its old files and port, and waits until all live nodes answer.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub(crate) fn restart_node(&mut self, node: usize) {
+        let tools = Tools::find().unwrap();
+        self.nodes[node].spawn(&tools);
+        self.wait_ready().unwrap_or_else(|failure| panic!("kafka did not start again:\n{failure}"));
+    }
+
+    fn try_start(tools: &Tools, count: usize) -> Result<Self, String> {
+        let dir = tempfile::Builder::new()
+            .prefix("broker-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap();
+        let ports = free_ports(2 * count);
+        let nodes = (0..count).map(|n| Node::format(tools, dir.path(), n, &ports)).collect();
+        let mut broker = Self { nodes, _dir: dir };
+        for node in &mut broker.nodes {
+            node.spawn(tools);
+        }
+        broker.wait_ready()?;
+        Ok(broker)
+    }
+
+    /// Asks for metadata until every live node is listed in the answer.
+    fn wait_ready(&mut self) -> Result<(), String> {
+        let probe: BaseConsumer =
+            self.client().set("reconnect.backoff.max.ms", "200").create().unwrap();
+        let live = self.nodes.iter().filter(|node| node.guard.is_some()).count();
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            if let Some(dead) = self.nodes.iter_mut().find_map(Node::died) {
+                return Err(dead);
+            }
+            match probe.fetch_metadata(None, Duration::from_millis(500)) {
+                Ok(metadata) if metadata.brokers().len() >= live => return Ok(()),
+                _ if Instant::now() > deadline => {
+                    let tails: Vec<String> = self.nodes.iter().map(Node::log_tail).collect();
+                    return Err(format!("no answer in {START_DEADLINE:?}:\n{}", tails.join("\n")));
+                }
+                _ => thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+}
+
+/// One broker process, with what is needed to start it again.
+struct Node {
+    client_port: u16,
+    dir: PathBuf,
+    guard: Option<Child>,
+}
+
+impl Node {
+    /// Writes the settings of node `n` (from 0) and formats its storage.
+    fn format(tools: &Tools, base: &Path, n: usize, ports: &[u16]) -> Self {
+        let dir = base.join(format!("node{n}"));
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("server.properties"), properties(&dir, n, ports)).unwrap();
+        let node = Self { client_port: ports[2 * n], dir, guard: None };
+        let status = tools
+            .java("kafka.tools.StorageTool")
+            .args(["format", "-t", CLUSTER_ID, "-c"])
+            .arg(node.dir.join("server.properties"))
+            .stdout(node.log())
+            .stderr(node.log())
+            .status()
+            .unwrap();
+        assert!(status.success(), "cannot format the storage of kafka:\n{}", node.log_tail());
+        node
+    }
+
+    fn spawn(&mut self, tools: &Tools) {
+        let broker = {
+            let mut java = tools.java("kafka.Kafka");
+            java.arg(self.dir.join("server.properties"));
+            java
+        };
+        let guard = Command::new("sh")
+            .arg(support("guard.sh"))
+            .arg(&self.dir)
+            .arg(broker.get_program())
+            .args(broker.get_args())
+            .stdin(Stdio::piped())
+            .stdout(self.log())
+            .stderr(self.log())
+            .spawn()
+            .unwrap();
+        self.guard = Some(guard);
+    }
+
+    fn kill(&mut self) {
+        let mut guard = self.guard.take().expect("the node runs");
+        guard.stdin.take().unwrap().write_all(b"kill\n").unwrap();
+        guard.wait().unwrap();
+    }
+
+    /// Returns the end of the log if the process has ended by itself.
+    fn died(&mut self) -> Option<String> {
+        let status = self.guard.as_mut()?.try_wait().unwrap()?;
+        Some(format!("kafka ended with {status}:\n{}", self.log_tail()))
+    }
+
+    fn log(&self) -> File {
+        let path = self.dir.join("broker.log");
+        OpenOptions::new().create(true).append(true).open(path).unwrap()
+    }
+
+    fn log_tail(&self) -> String {
+        let log = fs::read_to_string(self.dir.join("broker.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(mut guard) = self.guard.take() {
+            // The end of the pipe tells the guard to kill the broker and to remove its files.
+            drop(guard.stdin.take());
+            let _ = guard.wait();
+        }
+    }
+}
+
+/// What a broker is started with.
+struct Tools {
+    java: PathBuf,
+    jars: PathBuf,
+}
+
+impl Tools {
+    fn find() -> Result<Self, Unavailable> {
+        let java = match std::env::var_os("JAVA_HOME") {
+            Some(home) => Path::new(&home).join("bin/java"),
+            None => PathBuf::from("java"),
+        };
+        let major = java_major(&java)
+            .ok_or_else(|| Unavailable("no Java: install openjdk-17-jre-headless".to_owned()))?;
+        if major < 17 {
+            return Err(Unavailable(format!("Java 17 or newer is needed, this is Java {major}")));
+        }
+        let kafka = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/kafka");
+        if !kafka.join(".complete").exists() {
+            return Err(Unavailable("no Kafka jars: run `make kafka-jars`".to_owned()));
+        }
+        Ok(Self { java, jars: kafka.join("lib") })
+    }
+
+    fn java(&self, main_class: &str) -> Command {
+        let mut logging = std::ffi::OsString::from("-Dlog4j2.configurationFile=");
+        logging.push(support("log4j2.properties"));
+        let mut command = Command::new(&self.java);
+        command.args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+        command.arg(logging).arg("-cp").arg(self.jars.join("*")).arg(main_class);
+        command
+    }
+}
+
+fn java_major(java: &Path) -> Option<u32> {
+    let output = Command::new(java).arg("-version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let digits = text.split('"').nth(1)?.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+/// Notes that `what` was not run, in the output and in the list that `make test` prints last.
+///
+/// # Panics
+/// With `CI=true`, where everything has to run.
+pub(crate) fn not_run(what: &str, reason: &dyn fmt::Display) {
+    let line = format!("not run: {what}: {reason}");
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}");
+    println!("{line}");
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/not-run.txt");
+    // One write: lines of tests that end at the same moment do not mix.
+    let mut list = OpenOptions::new().create(true).append(true).open(list).unwrap();
+    list.write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
+fn support(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/kafka").join(file)
+}
+
+/// Returns ports that were free a moment ago, all different.
+fn free_ports(count: usize) -> Vec<u16> {
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    held.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+}
+
+/// Settings of node `n`: broker and controller in one process, timers and logs shrunk for tests.
+fn properties(dir: &Path, n: usize, ports: &[u16]) -> String {
+    let count = ports.len() / 2;
+    let voters: Vec<String> =
+        (0..count).map(|n| format!("{}@127.0.0.1:{}", n + 1, ports[2 * n + 1])).collect();
+    let replicas = count.min(3);
+    format!(
+        "process.roles=broker,controller
+node.id={id}
+controller.quorum.voters={voters}
+listeners=PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{client}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=500
+offsets.topic.num.partitions=3
+offsets.topic.replication.factor={replicas}
+transaction.state.log.num.partitions=3
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
+min.insync.replicas={in_sync}
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+log.retention.check.interval.ms=1000
+offsets.retention.check.interval.ms=1000
+log.initial.task.delay.ms=1000
+log.segment.bytes=1048576
+",
+        id = n + 1,
+        voters = voters.join(","),
+        client = ports[2 * n],
+        controller = ports[2 * n + 1],
+        data = dir.join("data").display(),
+        in_sync = if replicas > 2 { 2 } else { 1 },
+    )
+}

@@ -1,0 +1,27 @@
+#!/bin/sh
+# guard.sh DIR COMMAND...  runs one broker for as long as the process that started it wants it.
+#
+# Standard input is a pipe from that process. A line on it kills the broker and keeps its files (a crash that
+# a test asked for); its end, which comes however that process ends, kills the broker and removes DIR.
+# Only the process started here is ever killed, by its id.
+set -u
+dir=$1
+shift
+exec 3<&0
+"$@" </dev/null &
+broker=$!
+{
+    read -r line <&3 || : >"$dir/.orphan"
+    kill -9 "$broker" 2>/dev/null
+} &
+watch=$!
+wait "$broker"
+code=$?
+# The broker's id may be given to another process from here on.
+kill "$watch" 2>/dev/null
+if [ -e "$dir/.orphan" ]; then
+    rm -rf "$dir"
+    # The last node's guard removes what held them all.
+    rmdir "${dir%/*}" 2>/dev/null
+fi
+exit "$code"
