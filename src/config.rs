@@ -96,9 +96,8 @@ impl Config {
         if !self.kafka.brokers.is_empty() {
             return Ok(());
         }
-        let found = Diagnostic::error(codes::MISSING, "`kafka.brokers` is missing").help(
-            "put `brokers = \"host:9092\"` under `[kafka]`, or set `MAXSPAN_KAFKA__BROKERS`",
-        );
+        let found = Diagnostic::error(codes::MISSING, "`kafka.brokers` is missing")
+            .help("put `brokers = \"host:9092\"` under `[kafka]`, or set `MAXSPAN_KAFKA__BROKERS`");
         Err(ConfigError::new(None, found))
     }
 
@@ -107,8 +106,7 @@ impl Config {
         let settings = self.rules.defaults.compiled();
         let overrides =
             self.rules.overrides.iter().map(|(id, own)| (id.clone(), own.compiled())).collect();
-        let normalize =
-            crate::normalize::Options { host_aliases: self.input.host_aliases.clone() };
+        let normalize = crate::normalize::Options { host_aliases: self.input.host_aliases.clone() };
         Defaults {
             settings,
             overrides,

@@ -95,10 +95,8 @@ impl Listener {
         let Self { listener, address } = self;
         let fault = |source| ListenError { listen: address, source };
         let stop = CancellationToken::new();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(fault)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fault)?;
         let stopped = stop.clone().cancelled_owned();
         let thread = std::thread::Builder::new()
             .name("http".to_owned())
@@ -136,8 +134,14 @@ async fn answer(
 
 fn router(status: Status) -> Router {
     Router::new()
-        .route("/startupz", get(|State(s): State<Status>| async move { verdict(&s.health.startup()) }))
-        .route("/livez", get(|State(s): State<Status>| async move { verdict(&s.health.liveness()) }))
+        .route(
+            "/startupz",
+            get(|State(s): State<Status>| async move { verdict(&s.health.startup()) }),
+        )
+        .route(
+            "/livez",
+            get(|State(s): State<Status>| async move { verdict(&s.health.liveness()) }),
+        )
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(api_status))

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::config::read as value;
 use crate::event::TimeSpan;
 use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
 use crate::rule::{self, Emit, Severity};
+use crate::setting;
 use crate::text::Text;
 
 /// `[rules]`.
@@ -40,10 +40,10 @@ pub struct RuleSettings {
     #[serde(deserialize_with = "emit")]
     pub emit: Option<Emit>,
     /// By how much an event may precede the event of the stage before it.
-    #[serde(deserialize_with = "value::optional_time_span")]
+    #[serde(deserialize_with = "setting::optional_time_span")]
     pub order_tolerance: Option<TimeSpan>,
     /// How late an event may arrive and still be taken in its place.
-    #[serde(deserialize_with = "value::optional_time_span")]
+    #[serde(deserialize_with = "setting::optional_time_span")]
     pub allowed_lateness: Option<TimeSpan>,
     /// Conditions that raise the severity.
     pub severity_when: Vec<SeverityWhen>,
@@ -197,16 +197,16 @@ fn read_file(path: &Path) -> Result<Arc<Text>, ReadError> {
 }
 
 fn paths<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<PathBuf>, D::Error> {
-    Ok(value::list(value)?.into_iter().map(PathBuf::from).collect())
+    Ok(setting::list(value)?.into_iter().map(PathBuf::from).collect())
 }
 
 fn emit<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Emit>, D::Error> {
     match String::deserialize(value)?.as_str() {
         "eager" => Ok(Some(Emit::Eager)),
         "exact" => Ok(Some(Emit::Exact)),
-        other => Err(de::Error::custom(format!(
-            "`{other}` is no way to emit: write `eager` or `exact`"
-        ))),
+        other => {
+            Err(de::Error::custom(format!("`{other}` is no way to emit: write `eager` or `exact`")))
+        }
     }
 }
 

@@ -103,8 +103,12 @@ fn report(loaded: &Loaded, metrics: &Metrics) {
     metrics.rules.refused.set(i64::try_from(refused).unwrap_or(i64::MAX));
     for report in loaded.refused() {
         let first = report.diagnostics.iter().find(|found| found.is_error());
-        tracing::error!(path = report.path, rule = report.rule_id,
-            reason = first.map(|found| found.message.as_str()), "rule refused");
+        tracing::error!(
+            path = report.path,
+            rule = report.rule_id,
+            reason = first.map(|found| found.message.as_str()),
+            "rule refused"
+        );
     }
     tracing::info!(running, refused, "rules loaded");
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// How long the last cut and the leaving of the group may take.
-    #[serde(deserialize_with = "crate::config::read::duration")]
+    #[serde(deserialize_with = "crate::setting::duration")]
     pub deadline: Duration,
 }
 

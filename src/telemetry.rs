@@ -39,8 +39,7 @@ impl Default for Settings {
 pub fn init(settings: &Settings) {
     // The text was checked when it was read.
     let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let outcome = match settings.format {
         Format::Json => builder.json().flatten_event(true).try_init(),
         Format::Pretty => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),

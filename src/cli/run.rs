@@ -40,8 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 
 /// Returns the overrides, the stronger ones last: environment, then command line.
 fn overrides(args: &Args) -> Result<Vec<Override>, ConfigError> {
-    let fault =
-        |found: Diagnostic| ConfigError { text: None, diagnostics: vec![found] };
+    let fault = |found: Diagnostic| ConfigError { text: None, diagnostics: vec![found] };
     // A variable that is no UTF-8 cannot be one of ours that makes sense.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

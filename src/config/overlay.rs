@@ -55,9 +55,8 @@ impl Override {
         let key = variable[PREFIX.len()..].to_lowercase();
         let mut path: Vec<String> = key.split("__").map(str::to_owned).collect();
         if path.len() < 2 || path.iter().any(String::is_empty) {
-            return Err(Diagnostic::error(codes::OVERRIDE, format!("{name} names no key")).help(
-                "write the section, two underscores and the key: `MAXSPAN_KAFKA__BROKERS`",
-            ));
+            return Err(Diagnostic::error(codes::OVERRIDE, format!("{name} names no key"))
+                .help("write the section, two underscores and the key: `MAXSPAN_KAFKA__BROKERS`"));
         }
         if path.len() > 2 && path[..2] == ["kafka", "properties"] {
             path = vec![path[0].clone(), path[1].clone(), path[2..].join(".").replace('_', ".")];

@@ -1,14 +1,9 @@
-//! Reading values: lengths of time, lists, and faults with a hint.
+//! Turns faults of the TOML reader into diagnostics with a hint.
 //!
 //! Never touches a file or the environment.
 
-use std::time::Duration;
-
-use serde::{Deserialize, Deserializer, de};
-
 use super::codes;
 use crate::diag::Diagnostic;
-use crate::event::TimeSpan;
 use crate::text::Span;
 
 /// Turns a fault of the TOML reader into a diagnostic.
@@ -28,48 +23,6 @@ pub(super) fn diagnostic(error: &toml::de::Error) -> Diagnostic {
     match error.span() {
         Some(span) => found.at(Span::new(span.start, span.end)),
         None => found,
-    }
-}
-
-/// Reads a length of time such as `"20s"`.
-pub(crate) fn time_span<'de, D: Deserializer<'de>>(value: D) -> Result<TimeSpan, D::Error> {
-    let text = String::deserialize(value)?;
-    TimeSpan::parse(&text).ok_or_else(|| {
-        de::Error::custom(format!("`{text}` is no length of time: write `500ms`, `20s`, `5m`, `1h`"))
-    })
-}
-
-/// Reads a length of time that may be left out.
-pub(crate) fn optional_time_span<'de, D: Deserializer<'de>>(
-    value: D,
-) -> Result<Option<TimeSpan>, D::Error> {
-    time_span(value).map(Some)
-}
-
-/// Reads a length of time that is more than none.
-pub(crate) fn duration<'de, D: Deserializer<'de>>(value: D) -> Result<Duration, D::Error> {
-    let span = time_span(value)?;
-    match u64::try_from(span.nanos()) {
-        Ok(nanos) if nanos > 0 => Ok(Duration::from_nanos(nanos)),
-        _ => Err(de::Error::custom(format!("`{span}` is too short: write at least `1ms`"))),
-    }
-}
-
-/// Reads a list, or a text whose parts are separated by commas.
-pub(crate) fn list<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected a list of texts, or one text with commas")]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
-    let parts = match OneOrMany::deserialize(value)? {
-        OneOrMany::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
-        OneOrMany::Many(parts) => parts,
-    };
-    match parts.iter().any(String::is_empty) || parts.is_empty() {
-        true => Err(de::Error::custom("expected at least one name, and no empty one")),
-        false => Ok(parts),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::event::TimeSpan;
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Step of a clock that needs a second host's word.
-    #[serde(deserialize_with = "super::read::time_span")]
+    #[serde(deserialize_with = "crate::setting::time_span")]
     pub max_skew: TimeSpan,
     /// Largest record in bytes.
     pub max_record_bytes: usize,
@@ -29,7 +29,7 @@ pub struct Settings {
     /// Largest alert in bytes.
     pub max_alert_bytes: usize,
     /// The maxspan of a rule that has none.
-    #[serde(deserialize_with = "super::read::time_span")]
+    #[serde(deserialize_with = "crate::setting::time_span")]
     pub default_maxspan: TimeSpan,
 }
 

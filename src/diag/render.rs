@@ -32,9 +32,8 @@ pub fn render(diagnostic: &Diagnostic, text: &Text, colour: Colour) -> String {
                 Some(label) => place.label(label),
                 None => place,
             };
-            let snippet = Snippet::source(text.contents.as_str())
-                .path(text.name.as_str())
-                .annotation(place);
+            let snippet =
+                Snippet::source(text.contents.as_str()).path(text.name.as_str()).annotation(place);
             title.element(snippet).elements(help)
         }
         None => title.elements(help),

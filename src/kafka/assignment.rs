@@ -132,8 +132,10 @@ impl Group {
             return;
         }
         if !self.committer.flush(origins.to_vec(), patience) {
-            tracing::warn!(partitions = origins.len(),
-                "output was not durable in time; the next owner does it again");
+            tracing::warn!(
+                partitions = origins.len(),
+                "output was not durable in time; the next owner does it again"
+            );
         }
         self.drop_state(origins);
     }
@@ -353,7 +355,10 @@ impl Group {
 
     fn count_partitions(&self) {
         let count = lock(&self.shared.owned).len();
-        self.shared.metrics.kafka.assigned.set(i64::try_from(count).unwrap_or(i64::MAX));
+        let limit = count.saturating_mul(self.shared.options.max_bytes);
+        let signed = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.shared.metrics.kafka.assigned.set(signed(count));
+        self.shared.metrics.detect.pending_limit.set(signed(limit));
     }
 
     fn worker_of(&self, origin: &Origin) -> &worker::Handle {

@@ -151,7 +151,8 @@ impl Committer {
             match self.inbox.requests.recv_timeout(self.sleep()) {
                 Ok(Request::Nudge) => self.cycle_unless_backing_off(),
                 Ok(Request::Flush(origins, deadline, done)) => {
-                    drop(done.send(self.flush(&origins, deadline)));
+                    let is_durable = self.flush(&origins, deadline);
+                    done.send(is_durable).ok();
                 }
                 Ok(Request::Discard(origins)) => self.discard(&origins),
                 Err(RecvTimeoutError::Timeout) => self.cycle_unless_backing_off(),
@@ -306,9 +307,11 @@ impl Committer {
         let mut list = TopicPartitionList::new();
         let started = {
             let owned = lock(&self.shared.owned);
-            let ready = self.parcels.open.iter().filter(|parcel| {
-                parcel.is_durable() && owned.contains(&parcel.bundle.origin)
-            });
+            let ready = self
+                .parcels
+                .open
+                .iter()
+                .filter(|parcel| parcel.is_durable() && owned.contains(&parcel.bundle.origin));
             for parcel in ready {
                 add(&mut list, &parcel.bundle.origin, &parcel.bundle.cut);
             }

@@ -253,9 +253,8 @@ impl PartitionState {
     }
 
     fn view(&self, origin: &Origin) -> PartitionView {
-        let known = |value: &AtomicI64| {
-            Some(value.load(Ordering::Relaxed)).filter(|number| *number >= 0)
-        };
+        let known =
+            |value: &AtomicI64| Some(value.load(Ordering::Relaxed)).filter(|number| *number >= 0);
         PartitionView {
             topic: origin.topic.to_string(),
             partition: origin.partition,

@@ -38,8 +38,8 @@ use crate::metrics::Metrics;
 use crate::rule::set::RuleSet;
 
 pub use settings::{
-    Delivery, OnMissingOffsets, PropertyName, PropertyValue, Protocol, Sasl, SecretError,
-    Security, Settings,
+    Delivery, OnMissingOffsets, PropertyName, PropertyValue, Protocol, Sasl, SecretError, Security,
+    Settings,
 };
 
 /// Why the Kafka side cannot start.

@@ -56,9 +56,8 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         let client = consumer.client().native_ptr();
         // SAFETY: the client is alive (we hold its `Arc`), the topic is a C string; the call
         // copies it and returns a queue that we own, or null.
-        let queue = unsafe {
-            sys::rd_kafka_queue_get_partition(client, topic.as_ptr(), origin.partition)
-        };
+        let queue =
+            unsafe { sys::rd_kafka_queue_get_partition(client, topic.as_ptr(), origin.partition) };
         let queue = NonNull::new(queue)?;
         let waker = Box::new(waker);
         // SAFETY: the queue is valid; forwarding to null means "keep your records yourself". The
@@ -80,12 +79,7 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         let mut messages = [ptr::null_mut(); BATCH];
         // SAFETY: the queue is valid and `messages` has room for `BATCH` pointers.
         let count = unsafe {
-            sys::rd_kafka_consume_batch_queue(
-                self.queue.as_ptr(),
-                0,
-                messages.as_mut_ptr(),
-                BATCH,
-            )
+            sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, messages.as_mut_ptr(), BATCH)
         };
         let count = usize::try_from(count).unwrap_or(0).min(BATCH);
         // All of them are owned before the first is used: a panic in `each` must not leak.
@@ -261,9 +255,8 @@ unsafe fn entries(list: *mut sys::rd_kafka_topic_partition_list_t) -> Vec<Entry>
             // SAFETY: an element's topic is a C string; its metadata has `metadata_size` bytes.
             let (topic, metadata) = unsafe {
                 let topic = std::ffi::CStr::from_ptr(element.topic);
-                let metadata = NonNull::new(element.metadata.cast::<u8>()).map(|bytes| {
-                    std::slice::from_raw_parts(bytes.as_ptr(), element.metadata_size)
-                });
+                let metadata = NonNull::new(element.metadata.cast::<u8>())
+                    .map(|bytes| std::slice::from_raw_parts(bytes.as_ptr(), element.metadata_size));
                 (topic, metadata)
             };
             Entry {

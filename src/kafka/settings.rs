@@ -11,19 +11,19 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::config::read;
+use crate::setting;
 
 /// `[kafka]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The first brokers to ask.
-    #[serde(deserialize_with = "read::list")]
+    #[serde(deserialize_with = "setting::list")]
     pub brokers: Vec<String>,
     /// The consumer group.
     pub group: String,
     /// The topics to read.
-    #[serde(deserialize_with = "read::list")]
+    #[serde(deserialize_with = "setting::list")]
     pub topics: Vec<String>,
     /// Where alerts go.
     pub alerts_topic: String,
@@ -34,7 +34,7 @@ pub struct Settings {
     /// How often an alert may arrive.
     pub delivery: Delivery,
     /// How long progress without an alert may stay uncommitted.
-    #[serde(deserialize_with = "read::duration")]
+    #[serde(deserialize_with = "setting::duration")]
     pub commit_interval: Duration,
     /// Threads that evaluate; the number of cores if absent.
     pub workers: Option<NonZeroUsize>,

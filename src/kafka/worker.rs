@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, sync_channel};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use prometheus::Gauge;
 use prometheus::local::LocalHistogram;
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -18,11 +19,13 @@ use super::idle::Idle;
 use super::queue::{Item, PartitionQueue};
 use super::shared::Shared;
 use super::waiting::Waiting;
-use crate::detect::{Cut, Detector, Origin, Output, Stamp};
+use crate::detect::{Cut, Detector, Held, Origin, Output, Stamp};
 
 /// How long a worker sleeps when nothing wakes it.
 const NAP: Duration = Duration::from_millis(100);
 const COMMANDS: usize = 64;
+/// How often, in milliseconds, it is published what detectors hold.
+const HELD_EVERY: u64 = 1_000;
 
 /// What a worker is asked to do.
 pub(super) enum Command {
@@ -139,14 +142,17 @@ impl Worker {
 
     fn execute(&mut self, command: Command) {
         match command {
-            Command::Adopt(adoption) => self.partitions.push(Partition::new(*adoption, &self.shared)),
+            Command::Adopt(adoption) => {
+                self.partitions.push(Partition::new(*adoption, &self.shared))
+            }
             Command::Restart(origin, detector) => {
                 if let Some(partition) = self.find(&origin) {
                     partition.restart(*detector);
                 }
             }
             Command::Freeze(origins) => {
-                for partition in self.partitions.iter_mut().filter(|p| origins.contains(&p.origin)) {
+                for partition in self.partitions.iter_mut().filter(|p| origins.contains(&p.origin))
+                {
                     partition.is_frozen = true;
                 }
             }
@@ -163,8 +169,12 @@ impl Worker {
                 self.nudge_if_alerts_wait();
             }
             Command::Release(origins, done) => {
-                self.partitions.retain(|partition| !origins.contains(&partition.origin));
-                drop(done.send(()));
+                let is_given_up = |partition: &Partition| origins.contains(&partition.origin);
+                for partition in self.partitions.iter().filter(|p| is_given_up(p)) {
+                    partition.unpublish(&self.shared);
+                }
+                self.partitions.retain(|partition| !is_given_up(partition));
+                done.send(()).ok();
             }
             Command::Stop => {}
         }
@@ -178,12 +188,13 @@ impl Worker {
     fn turn(&mut self) -> bool {
         let mut is_busy = false;
         for partition in &mut self.partitions {
-            let taken = partition.drain(&self.shared);
+            let taken = partition.drain();
             is_busy |= taken > 0;
             match taken {
                 0 => partition.idle(&self.shared),
                 _ => partition.publish(&self.shared),
             }
+            partition.publish_held(&self.shared);
             for fault in partition.faults.drain(..) {
                 report(&self.shared, &partition.origin, fault);
             }
@@ -226,11 +237,15 @@ struct Partition {
     idle: Idle,
     faults: Vec<RDKafkaErrorCode>,
     latency: LocalHistogram,
+    clock: Gauge,
+    /// What was last published as held, and when.
+    held: (Held, u64),
 }
 
 impl Partition {
     fn new(adoption: Adoption, shared: &Shared) -> Self {
         let Adoption { origin, queue, detector, state, committed } = adoption;
+        let clock = shared.metrics.ingest.clock_of(&origin.topic, origin.partition);
         if detector.is_replaying() {
             state.replay_began.store(now_millis(), Ordering::Relaxed);
         }
@@ -246,6 +261,8 @@ impl Partition {
             idle: Idle::default(),
             faults: Vec::new(),
             latency: shared.metrics.ingest.processing_latency.local(),
+            clock,
+            held: (Held::default(), 0),
         }
     }
 
@@ -257,7 +274,7 @@ impl Partition {
     }
 
     /// Feeds one batch to the detector and returns how many items there were.
-    fn drain(&mut self, shared: &Shared) -> usize {
+    fn drain(&mut self) -> usize {
         if self.is_frozen || self.waiting.is_full() {
             return 0;
         }
@@ -274,7 +291,7 @@ impl Partition {
                 if let (true, Some(stamped)) = (is_live, triggered_at) {
                     latency.observe(seconds(now - stamped));
                 }
-                count_matches(waiting.note(detector.outbox(), triggered_at), shared);
+                waiting.note(detector.outbox(), triggered_at);
                 state.position.store(record.offset + 1, Ordering::Relaxed);
             }
             Item::Fault(fault) => faults.push(fault),
@@ -294,7 +311,7 @@ impl Partition {
         }
         if let Some(elapsed) = self.idle.tick(now_millis(), at_end) {
             self.detector.advance_idle(elapsed);
-            count_matches(self.waiting.note(self.detector.outbox(), None), shared);
+            self.waiting.note(self.detector.outbox(), None);
             self.publish(shared);
         }
     }
@@ -303,6 +320,10 @@ impl Partition {
     fn publish(&mut self, shared: &Shared) {
         let stats = self.detector.take_stats();
         shared.metrics.ingest.record(&self.origin.topic, &stats);
+        shared.metrics.detect.record(&shared.rules, &stats);
+        if let Some(clock) = self.detector.clock() {
+            self.clock.set(clock.millis() as f64 / 1_000.0);
+        }
         self.latency.flush();
         self.state.outbox.store(self.waiting.len() as u64, Ordering::Relaxed);
         let began = self.state.replay_began.load(Ordering::Relaxed);
@@ -313,6 +334,24 @@ impl Partition {
             tracing::info!(topic = %self.origin.topic, partition = self.origin.partition, millis,
                 "state is rebuilt");
         }
+    }
+
+    /// Publishes what is held, about once a second: that looks at every key.
+    fn publish_held(&mut self, shared: &Shared) {
+        let now = now_millis();
+        if now.saturating_sub(self.held.1) >= HELD_EVERY {
+            let held = self.detector.held();
+            shared.metrics.detect.replace_held(&shared.rules, &self.held.0, &held);
+            self.held = (held, now);
+        }
+    }
+
+    /// Takes back what was published of a partition that is given up.
+    fn unpublish(&self, shared: &Shared) {
+        shared.metrics.detect.replace_held(&shared.rules, &self.held.0, &Held::default());
+        let labels = [&*self.origin.topic, &self.origin.partition.to_string()];
+        // There is one: it was made when the partition was adopted.
+        drop(shared.metrics.ingest.clock.remove_label_values(&labels));
     }
 
     /// Returns a cut if there is something to make durable and no other cut is on its way.
@@ -346,14 +385,6 @@ impl Partition {
 
     fn wants_commit(&self) -> bool {
         !self.is_cut && self.waiting.is_urgent()
-    }
-}
-
-fn count_matches(gained: &[Output], shared: &Shared) {
-    for output in gained {
-        if let Output::Alert(alert) = output {
-            shared.metrics.alert.matches.with_label_values(&[&alert.rule_id]).inc();
-        }
     }
 }
 

@@ -7,8 +7,6 @@ use crate::detect::Output;
 
 /// Alerts and dead letters.
 pub struct AlertMetrics {
-    /// Matches found.
-    pub matches: IntCounterVec,
     /// Alerts that the brokers have acknowledged.
     pub delivered: IntCounter,
     /// Attempts to write an alert or a dead letter that failed.
@@ -23,7 +21,6 @@ impl AlertMetrics {
     /// Registers the metrics of this area.
     pub fn register(area: &Area<'_>) -> Result<Self> {
         Ok(Self {
-            matches: area.counter_vec("matches", "Matches found.", &["rule_id"])?,
             delivered: area
                 .counter("alerts_delivered", "Alerts that the brokers have acknowledged.")?,
             errors: area.counter_vec(

@@ -37,8 +37,7 @@ impl KafkaMetrics {
                 "Records between the next one to process and the last stable offset.",
                 &["topic", "partition"],
             )?,
-            assigned: area
-                .gauge("partitions_assigned", "Partitions that this instance owns.")?,
+            assigned: area.gauge("partitions_assigned", "Partitions that this instance owns.")?,
             rebalances: area.counter_vec(
                 "rebalances",
                 "Changes of the assignment: assign, revoke, lost.",

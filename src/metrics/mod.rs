@@ -3,6 +3,7 @@
 //! Never a global: a test makes its own. Numbers are added once a batch, never once a record.
 
 pub mod alert;
+pub mod detect;
 pub mod ingest;
 pub mod kafka;
 pub mod rules;
@@ -21,6 +22,8 @@ pub struct Metrics {
     registry: Registry,
     /// Records taken in.
     pub ingest: ingest::IngestMetrics,
+    /// What the rules do with them.
+    pub detect: detect::DetectMetrics,
     /// Partitions, commits, rebalances.
     pub kafka: kafka::KafkaMetrics,
     /// Alerts and dead letters.
@@ -34,7 +37,8 @@ impl Metrics {
     pub fn new() -> Result<Self> {
         let registry = Registry::new();
         let area = Area { registry: &registry };
-        let build = area.gauge_vec("build_info", "Always 1; says which version runs.", &["version"])?;
+        let build =
+            area.gauge_vec("build_info", "Always 1; says which version runs.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let (ingest, kafka) =
             (ingest::IngestMetrics::register(&area)?, kafka::KafkaMetrics::register(&area)?);
@@ -42,7 +46,8 @@ impl Metrics {
             (alert::AlertMetrics::register(&area)?, rules::RuleMetrics::register(&area)?);
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        Ok(Self { registry, ingest, kafka, alert, rules })
+        let detect = detect::DetectMetrics::register(&area)?;
+        Ok(Self { registry, ingest, detect, kafka, alert, rules })
     }
 
     /// Returns all metrics in Prometheus's text format.
@@ -82,6 +87,16 @@ impl Area<'_> {
     /// Returns a gauge of fractions.
     pub fn float_gauge(&self, name: &str, help: &str) -> Result<prometheus::Gauge> {
         self.add(prometheus::Gauge::new(format!("maxspan_{name}"), help)?)
+    }
+
+    /// Returns a gauge of fractions with labels.
+    pub fn float_gauge_vec(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<prometheus::GaugeVec> {
+        self.add(prometheus::GaugeVec::new(Opts::new(format!("maxspan_{name}"), help), labels)?)
     }
 
     /// Returns a histogram of seconds, from a millisecond to ten minutes.

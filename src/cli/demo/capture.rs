@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use serde::Deserialize;
 
 /// See the README beside it for where it comes from.
-const CAPTURE: &[u8] = include_bytes!("wmi_exec_method.ndjson.gz");
+const CAPTURE: &[u8] = include_bytes!("attack.ndjson.gz");
 
 /// One record of the capture.
 pub(super) struct Record {

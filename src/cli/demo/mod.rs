@@ -37,18 +37,9 @@ pub struct Args {
 
 /// The shipped rules.
 const RULES: [(&str, &str); 3] = [
-    (
-        "wmi_incoming_lateral_movement_v100.toml",
-        include_str!("../../../config/rules/wmi_incoming_lateral_movement_v100.toml"),
-    ),
-    (
-        "wmi_incoming_lateral_movement_2023.toml",
-        include_str!("../../../config/rules/wmi_incoming_lateral_movement_2023.toml"),
-    ),
-    (
-        "wmi_incoming_lateral_movement_20s.toml",
-        include_str!("../../../config/rules/wmi_incoming_lateral_movement_20s.toml"),
-    ),
+    ("v100", include_str!("../../../config/rules/wmi_incoming_lateral_movement_v100.toml")),
+    ("2023", include_str!("../../../config/rules/wmi_incoming_lateral_movement_2023.toml")),
+    ("20s", include_str!("../../../config/rules/wmi_incoming_lateral_movement_20s.toml")),
 ];
 
 const INPUT: &str = "winlogbeat";
@@ -76,7 +67,7 @@ async fn demo(args: &Args) -> anyhow::Result<Exit> {
     telemetry::init(&config.log);
     broker.produce(&config.kafka.topics[0], &records)?;
     output::note(&format!(
-        "in-process broker: {} records of a recorded WMI attack in topic `{INPUT}`",
+        "in-process broker: {} records of a recorded attack in topic `{INPUT}`",
         records.len()
     ));
     let rules = rules_dir::compile(texts(), &config.rule_defaults())?;

@@ -23,7 +23,8 @@ fn readable(alert: &Value) -> String {
     let label = Stream::Out.paint(&severity.to_uppercase(), style);
     let name = Stream::Out.paint(&text("/rule/name"), Style::Bold);
     let id = Stream::Out.paint(&text("/rule/id"), Style::Dim);
-    let mut lines = vec![format!("\n{label}  {name}  {id}"), format!("  {}", text("/event/reason"))];
+    let mut lines =
+        vec![format!("\n{label}  {name}  {id}"), format!("  {}", text("/event/reason"))];
     let events = alert.pointer("/maxspan/sequence/events").and_then(Value::as_array);
     for (index, event) in events.into_iter().flatten().enumerate() {
         lines.push(format!("  {}. {}", index + 1, stage(event)));
