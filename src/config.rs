@@ -1,1 +1,153 @@
-//! config
+//! The configuration: one TOML file, environment variables and `--set` on top of it.
+//!
+//! Never decides what a key means: each section stands beside the code that it configures.
+
+pub mod overlay;
+pub mod read;
+pub mod state;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::diag::Diagnostic;
+use crate::rule::set::Defaults;
+use crate::text::Text;
+
+pub use overlay::Override;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `[kafka]`: brokers, group, topics, delivery.
+    pub kafka: crate::kafka::Settings,
+    /// `[rules]`: where they are and how they run.
+    pub rules: crate::rules_dir::Settings,
+    /// `[state]`: limits of what is kept in memory.
+    pub state: state::Settings,
+    /// `[input]`: how records are read.
+    pub input: InputSettings,
+    /// `[http]`: probes, metrics, API.
+    pub http: crate::http::Settings,
+    /// `[log]`: level and format.
+    pub log: crate::telemetry::Settings,
+    /// `[shutdown]`: how long it may take.
+    pub shutdown: crate::shutdown::Settings,
+}
+
+/// `[input]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InputSettings {
+    /// Whether a rule sees only records that its index patterns cover.
+    pub index_patterns: bool,
+    /// Other names of hosts: a name in lower case, and the name that is used instead.
+    pub host_aliases: BTreeMap<String, String>,
+}
+
+impl Default for InputSettings {
+    fn default() -> Self {
+        Self { index_patterns: true, host_aliases: BTreeMap::new() }
+    }
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.summary())]
+pub struct ConfigError {
+    /// The file, if there is one: spans refer to it.
+    pub text: Option<Arc<Text>>,
+    /// The findings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Config {
+    /// Returns the configuration of a file, if one is named, with the overrides on top of it.
+    pub fn load(path: Option<&Path>, overrides: &[Override]) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Self::parse(None, overrides) };
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(contents) => Self::parse(Some(Text { name, contents }), overrides),
+            Err(error) => {
+                let what = format!("cannot read the configuration `{name}`: {error}");
+                Err(ConfigError::new(None, Diagnostic::error(codes::UNREADABLE, what)))
+            }
+        }
+    }
+
+    /// Returns the configuration that a text and the overrides on top of it make.
+    ///
+    /// The text is judged alone first, so that its faults are shown where they stand.
+    pub fn parse(text: Option<Text>, overrides: &[Override]) -> Result<Self, ConfigError> {
+        let source = text.as_ref().map_or("", |text| text.contents.as_str());
+        let parsed = match toml::from_str(source) {
+            Ok(config) if overrides.is_empty() => Ok(config),
+            Ok(_) => overlay::apply(source, overrides),
+            Err(error) => Err(read::diagnostic(&error)),
+        };
+        parsed.map_err(|diagnostic| ConfigError::new(text, diagnostic))
+    }
+
+    /// Tells what is missing for a service, which other commands can do without.
+    pub fn check_service(&self) -> Result<(), ConfigError> {
+        if !self.kafka.brokers.is_empty() {
+            return Ok(());
+        }
+        let found = Diagnostic::error(codes::MISSING, "`kafka.brokers` is missing")
+            .help("put `brokers = \"host:9092\"` under `[kafka]`, or set `MAXSPAN_KAFKA__BROKERS`");
+        Err(ConfigError::new(None, found))
+    }
+
+    /// Returns how rules are compiled.
+    pub fn rule_defaults(&self) -> Defaults {
+        let settings = self.rules.defaults.compiled();
+        let overrides =
+            self.rules.overrides.iter().map(|(id, own)| (id.clone(), own.compiled())).collect();
+        let normalize = crate::normalize::Options { host_aliases: self.input.host_aliases.clone() };
+        Defaults {
+            settings,
+            overrides,
+            default_maxspan: self.state.default_maxspan,
+            index_patterns: self.input.index_patterns,
+            normalize,
+            max_nesting: self.state.max_nesting,
+            ..Defaults::default()
+        }
+    }
+
+    /// Returns the limits of a detector.
+    pub fn detector_options(&self) -> crate::detect::Options {
+        crate::detect::Options { owner: self.kafka.instance(), ..self.state.options() }
+    }
+}
+
+impl ConfigError {
+    fn new(text: Option<Text>, diagnostic: Diagnostic) -> Self {
+        Self { text: text.map(Arc::new), diagnostics: vec![diagnostic] }
+    }
+
+    fn summary(&self) -> String {
+        let messages: Vec<&str> = self.diagnostics.iter().map(|d| d.message.as_str()).collect();
+        match &self.text {
+            Some(text) => format!("{}: {}", text.name, messages.join("; ")),
+            None => messages.join("; "),
+        }
+    }
+}
+
+/// Codes of the findings about a configuration.
+pub mod codes {
+    /// The text is no TOML, or a value is none that its key may have.
+    pub const INVALID: &str = "E0901";
+    /// A key that does not exist.
+    pub const UNKNOWN_KEY: &str = "E0902";
+    /// A key that must be given is not.
+    pub const MISSING: &str = "E0903";
+    /// The file cannot be read.
+    pub const UNREADABLE: &str = "E0904";
+    /// An environment variable or `--set` that cannot be applied.
+    pub const OVERRIDE: &str = "E0905";
+}

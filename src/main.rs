@@ -1,2 +1,5 @@
 //! The `maxspan` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    maxspan::cli::main()
+}

@@ -1,11 +1,148 @@
 //! Rule files from disk: the only code that opens one.
+//!
+//! Never judges a rule: that is `rule`'s.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, de};
+
+use crate::event::TimeSpan;
+use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
+use crate::rule::{self, Emit, Severity};
+use crate::setting;
 use crate::text::Text;
+
+/// `[rules]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Files, and directories that are searched for `*.toml`.
+    #[serde(deserialize_with = "paths")]
+    pub paths: Vec<PathBuf>,
+    /// How rules run that do not say it themselves.
+    pub defaults: RuleSettings,
+    /// How single rules run, by `rule_id`; wins over what their files say.
+    #[serde(rename = "override")]
+    pub overrides: BTreeMap<String, RuleSettings>,
+}
+
+/// `[rules.defaults]` and `[rules.override."<rule_id>"]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuleSettings {
+    /// Whether the rule runs at all.
+    pub enabled: Option<bool>,
+    /// When matches leave.
+    #[serde(deserialize_with = "emit")]
+    pub emit: Option<Emit>,
+    /// By how much an event may precede the event of the stage before it.
+    #[serde(deserialize_with = "setting::optional_time_span")]
+    pub order_tolerance: Option<TimeSpan>,
+    /// How late an event may arrive and still be taken in its place.
+    #[serde(deserialize_with = "setting::optional_time_span")]
+    pub allowed_lateness: Option<TimeSpan>,
+    /// Conditions that raise the severity.
+    pub severity_when: Vec<SeverityWhen>,
+    /// EQL conditions: an event that satisfies one is no hit of any stage.
+    pub exceptions: Vec<String>,
+}
+
+/// A condition that raises the severity.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeverityWhen {
+    /// The severity to raise to.
+    #[serde(deserialize_with = "severity")]
+    pub severity: Severity,
+    /// An EQL condition.
+    pub condition: String,
+}
+
+/// A rule set, and what there is to say about each file.
+pub struct Loaded {
+    /// The compiled rules.
+    pub rules: Arc<RuleSet>,
+    /// The reports, in the order of the files.
+    pub reports: Vec<RuleReport>,
+}
+
+/// Why no rules can be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A path cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] ReadError),
+    /// Nothing would run.
+    #[error("no rule runs: {files} file(s) found, {refused} rule(s) refused; see `maxspan check`")]
+    Empty {
+        /// How many files there are.
+        files: usize,
+        /// How many rules were refused.
+        refused: usize,
+    },
+}
+
+/// Reads and compiles the rules of a configuration; an error if none of them runs.
+pub fn load(settings: &Settings, defaults: &Defaults) -> Result<Loaded, LoadError> {
+    let texts = read(&settings.paths)?;
+    compile(texts, defaults)
+}
+
+/// Compiles rules; an error if none of them runs.
+pub fn compile(texts: Vec<Arc<Text>>, defaults: &Defaults) -> Result<Loaded, LoadError> {
+    let files = texts.len();
+    let (rules, reports) = RuleSet::compile(texts, defaults);
+    let loaded = Loaded { rules: Arc::new(rules), reports };
+    match loaded.rules.rules().is_empty() {
+        true => Err(LoadError::Empty { files, refused: loaded.refused().count() }),
+        false => Ok(loaded),
+    }
+}
+
+impl Loaded {
+    /// Returns the reports about rules that do not run although they should.
+    pub fn refused(&self) -> impl Iterator<Item = &RuleReport> {
+        self.reports.iter().filter(|report| report.status == Status::Refused)
+    }
+}
+
+impl RuleSettings {
+    /// Returns the settings as the rule compiler takes them.
+    pub fn compiled(&self) -> rule::Settings {
+        let severity_when = self.severity_when.iter().map(|when| rule::SeverityWhen {
+            severity: when.severity,
+            condition: condition(&when.condition),
+        });
+        rule::Settings {
+            enabled: self.enabled,
+            emit: self.emit,
+            order_tolerance: self.order_tolerance,
+            allowed_lateness: self.allowed_lateness,
+            severity_when: severity_when.collect(),
+            exceptions: self.exceptions.iter().map(|text| condition(text)).collect(),
+        }
+    }
+}
+
+/// Returns a condition that stands in no rule file.
+fn condition(text: &str) -> rule::Condition {
+    rule::Condition { text: text.to_owned(), origin: crate::text::origin::Origin::default() }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            paths: vec![PathBuf::from("config/rules")],
+            defaults: RuleSettings::default(),
+            overrides: BTreeMap::new(),
+        }
+    }
+}
 
 /// Why rules could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -57,4 +194,27 @@ fn read_file(path: &Path) -> Result<Arc<Text>, ReadError> {
     // A byte that is no UTF-8 shows itself in a diagnostic of the rule, with its place.
     let contents = String::from_utf8_lossy(&bytes).into_owned();
     Ok(Arc::new(Text { name: path.display().to_string(), contents }))
+}
+
+fn paths<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<PathBuf>, D::Error> {
+    Ok(setting::list(value)?.into_iter().map(PathBuf::from).collect())
+}
+
+fn emit<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Emit>, D::Error> {
+    match String::deserialize(value)?.as_str() {
+        "eager" => Ok(Some(Emit::Eager)),
+        "exact" => Ok(Some(Emit::Exact)),
+        other => {
+            Err(de::Error::custom(format!("`{other}` is no way to emit: write `eager` or `exact`")))
+        }
+    }
+}
+
+fn severity<'de, D: Deserializer<'de>>(value: D) -> Result<Severity, D::Error> {
+    let word = String::deserialize(value)?;
+    Severity::parse(&word).ok_or_else(|| {
+        de::Error::custom(format!(
+            "`{word}` is no severity: write `low`, `medium`, `high` or `critical`"
+        ))
+    })
 }

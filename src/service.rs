@@ -1,1 +1,126 @@
-//! service
+//! The service: wiring only, from the configuration to the last commit.
+//!
+//! Never parses an argument, and never prints.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, ConfigError};
+use crate::http::{self, ListenError, RuleView};
+use crate::kafka;
+use crate::metrics::Metrics;
+use crate::rule::set::{RuleReport, Status as RuleStatus};
+use crate::rules_dir::{self, LoadError, Loaded};
+
+/// Why the service has ended other than by request.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// Something is missing in the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There are no rules to run.
+    #[error(transparent)]
+    Rules(#[from] LoadError),
+    /// The address for HTTP cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The Kafka side cannot start.
+    #[error(transparent)]
+    Kafka(#[from] kafka::Error),
+    /// A metric cannot be registered.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The Kafka side cannot go on.
+    #[error("{0}")]
+    Failed(String),
+    /// Leaving took longer than allowed.
+    #[error("not everything was durable after {} s; the next owner does it again", .0.as_secs())]
+    Deadline(Duration),
+}
+
+/// What can be seen of a running service.
+#[derive(Clone)]
+pub struct View {
+    /// Where HTTP listens.
+    pub address: std::net::SocketAddr,
+    /// Health, partitions, metrics.
+    pub status: http::Status,
+}
+
+/// Runs the service until `shutdown` is cancelled.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), ServiceError> {
+    config.check_service()?;
+    let rules = rules_dir::load(&config.rules, &config.rule_defaults())?;
+    run_with(config, rules, shutdown, |_| ()).await
+}
+
+/// Runs the service with rules that are loaded already, and shows it to `started`.
+pub async fn run_with(
+    config: Config,
+    rules: Loaded,
+    shutdown: CancellationToken,
+    started: impl FnOnce(View),
+) -> Result<(), ServiceError> {
+    let metrics = Arc::new(Metrics::new()?);
+    report(&rules, &metrics);
+    // Every fault so far: nothing joined, nothing read.
+    let listener = http::bind(&config.http)?;
+    let options = config.detector_options();
+    let mut consumer = kafka::Consumer::join(&config.kafka, rules.rules, options, &metrics)?;
+    let status = http::Status {
+        health: consumer.health(),
+        partitions: consumer.partitions(),
+        metrics,
+        rules: Arc::new(views(&rules.reports)),
+    };
+    let server = listener.serve(status.clone())?;
+    tracing::info!(address = %server.address, group = config.kafka.group, "started");
+    started(View { address: server.address, status });
+
+    let failure = tokio::select! {
+        reason = consumer.failed() => Some(reason),
+        () = shutdown.cancelled() => None,
+    };
+    // Not ready from here on; the partitions are given up with all their output durable.
+    let deadline = config.shutdown.deadline;
+    let is_drained = consumer.drain(deadline).await;
+    server.stop();
+    tracing::info!(drained = is_drained, "stopped");
+    match failure {
+        Some(reason) => Err(ServiceError::Failed(reason)),
+        None if !is_drained => Err(ServiceError::Deadline(deadline)),
+        None => Ok(()),
+    }
+}
+
+/// Says which rules run and which do not.
+fn report(loaded: &Loaded, metrics: &Metrics) {
+    let (running, refused) = (loaded.rules.rules().len(), loaded.refused().count());
+    metrics.rules.loaded.set(i64::try_from(running).unwrap_or(i64::MAX));
+    metrics.rules.refused.set(i64::try_from(refused).unwrap_or(i64::MAX));
+    for report in loaded.refused() {
+        let first = report.diagnostics.iter().find(|found| found.is_error());
+        tracing::error!(
+            path = report.path,
+            rule = report.rule_id,
+            reason = first.map(|found| found.message.as_str()),
+            "rule refused"
+        );
+    }
+    tracing::info!(running, refused, "rules loaded");
+}
+
+fn views(reports: &[RuleReport]) -> Vec<RuleView> {
+    reports
+        .iter()
+        .filter(|report| report.status != RuleStatus::Skipped)
+        .map(|report| RuleView {
+            id: report.rule_id.clone().unwrap_or_default(),
+            name: report.name.clone().unwrap_or_else(|| report.path.clone()),
+            status: report.status,
+        })
+        .collect()
+}

@@ -31,13 +31,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     // Layer 4: the outside. Each of these may use everything above the I/O line, and:
     ("metrics", &[]),
-    ("shutdown", &[]),
+    ("setting", &[]),
+    ("shutdown", &["setting"]),
     ("telemetry", &[]),
-    ("rules_dir", &[]),
+    ("rules_dir", &["setting"]),
     ("source", &[]),
-    ("kafka", &["metrics", "shutdown", "source"]),
+    ("kafka", &["metrics", "setting", "shutdown", "source"]),
     ("http", &["kafka", "metrics", "rules_dir", "shutdown"]),
-    ("config", &["http", "kafka", "rules_dir", "shutdown", "source", "telemetry"]),
+    ("config", &["http", "kafka", "rules_dir", "setting", "shutdown", "source", "telemetry"]),
     (
         "service",
         &["config", "http", "kafka", "metrics", "rules_dir", "shutdown", "source", "telemetry"],

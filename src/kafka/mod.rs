@@ -1,1 +1,284 @@
-//! kafka
+//! The Kafka side: one consumer, workers that own partitions, one committer.
+//!
+//! ```text
+//! poll thread (assignment) ── partition queues ── workers (detectors) ── committer ── brokers
+//! ```
+//! Types of the Kafka client do not leave this module.
+
+mod assignment;
+mod committer;
+pub mod health;
+mod idle;
+mod outcome;
+mod queue;
+mod settings;
+mod shared;
+mod start;
+mod stats;
+mod topics;
+mod waiting;
+mod worker;
+mod writer;
+
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use assignment::{Group, GroupConsumer};
+use health::{Health, Partitions, now_millis};
+use shared::Shared;
+
+use crate::detect::Options;
+use crate::metrics::Metrics;
+use crate::rule::set::RuleSet;
+
+pub use settings::{
+    Delivery, OnMissingOffsets, PropertyName, PropertyValue, Protocol, Sasl, SecretError, Security,
+    Settings,
+};
+
+/// Why the Kafka side cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The client refuses its settings.
+    #[error("kafka client: {}", plain(.0))]
+    Client(#[from] KafkaError),
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A member of the consumer group, with everything that evaluates and writes.
+pub struct Consumer {
+    shared: Arc<Shared>,
+    poll: JoinHandle<()>,
+    failures: UnboundedReceiver<String>,
+}
+
+impl Consumer {
+    /// Starts the threads and joins the group; returns before the brokers have answered.
+    pub fn join(
+        settings: &Settings,
+        rules: Arc<RuleSet>,
+        options: Options,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, Error> {
+        let (announce, failures) = unbounded_channel();
+        let shared =
+            Arc::new(Shared::new(settings.clone(), rules, options, Arc::clone(metrics), announce));
+        let engine = Engine::start(&shared)?;
+        let poll = std::thread::Builder::new().name("poll".to_owned()).spawn(|| engine.run())?;
+        Ok(Self { shared, poll, failures })
+    }
+
+    /// Returns the health of the threads.
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.shared.health)
+    }
+
+    /// Returns the assigned partitions.
+    pub fn partitions(&self) -> Arc<Partitions> {
+        Arc::clone(&self.shared.partitions)
+    }
+
+    /// Waits until something happens after which the consumer cannot go on, and returns it.
+    pub async fn failed(&mut self) -> String {
+        match self.failures.recv().await {
+            Some(reason) => reason,
+            // The announcing end lives in `self.shared`.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Makes the last cuts durable and leaves the group; false if that took too long.
+    pub async fn drain(self, deadline: Duration) -> bool {
+        let ends = Instant::now() + deadline;
+        self.shared.stop();
+        while !self.poll.is_finished() {
+            if Instant::now() >= ends {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.poll.join().is_ok()
+    }
+}
+
+/// What the poll thread owns.
+struct Engine {
+    shared: Arc<Shared>,
+    consumer: Arc<GroupConsumer>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// How long the poll thread waits for an event of the group.
+const POLL: Duration = Duration::from_millis(100);
+/// What is left of the deadline for leaving the group, once the last cuts are durable.
+const LEAVE: Duration = Duration::from_secs(10);
+
+impl Engine {
+    fn start(shared: &Arc<Shared>) -> Result<Self, Error> {
+        let client = shared.settings.consumer()?;
+        let writer = writer::Writer::new(&shared.settings)?;
+        let (committer, inbox) = committer::inbox();
+        let mut threads = Vec::new();
+        let mut workers = Vec::new();
+        for number in 0..shared.settings.worker_count() {
+            let (worker, thread) = worker::Handle::spawn(number, shared, committer.nudge())?;
+            workers.push(worker);
+            threads.push(thread);
+        }
+        let group = Group {
+            shared: Arc::clone(shared),
+            workers: workers.clone(),
+            committer,
+            heart: shared.health.heart("poll"),
+            consumer: OnceLock::new(),
+        };
+        let consumer: Arc<GroupConsumer> = Arc::new(client.create_with_context(group)?);
+        // Set once, right here.
+        drop(consumer.context().consumer.set(Arc::downgrade(&consumer)));
+        let committer = committer::Committer {
+            inbox,
+            shared: Arc::clone(shared),
+            consumer: Arc::clone(&consumer),
+            writer,
+            workers,
+            heart: shared.health.heart("committer"),
+            parcels: committer::Parcels::default(),
+        };
+        threads.push(
+            std::thread::Builder::new()
+                .name("committer".to_owned())
+                .spawn(move || committer.run())?,
+        );
+        Ok(Self { shared: Arc::clone(shared), consumer, threads })
+    }
+
+    fn run(self) {
+        let topics: Vec<&str> = self.shared.settings.topics.iter().map(String::as_str).collect();
+        if let Err(error) = self.consumer.subscribe(&topics) {
+            self.shared.fail(format!("cannot subscribe: {}", plain(&error)));
+        }
+        let mut watch = topics::Watch::new();
+        while !self.shared.is_stopping() {
+            self.poll();
+            watch.look(&self.consumer, &self.shared);
+            self.publish();
+            for origin in self.shared.take_restarts() {
+                self.consumer.context().restart(&self.consumer, &origin);
+            }
+            if self.shared.take_rejoin() {
+                self.consumer.unsubscribe();
+                if let Err(error) = self.consumer.subscribe(&topics) {
+                    self.shared.fail(format!("cannot subscribe: {}", plain(&error)));
+                }
+            }
+            if self.threads.iter().any(JoinHandle::is_finished) {
+                return self.shared.fail("a worker or the committer has ended unexpectedly");
+            }
+        }
+        self.leave();
+    }
+
+    fn poll(&self) {
+        let context = self.consumer.context();
+        context.heart.beat();
+        match self.consumer.poll(POLL) {
+            // Also after a rebalance: nothing is not idleness.
+            None => {}
+            Some(Ok(_)) => {
+                // A partition whose queue is not ours: start the whole assignment anew.
+                tracing::error!("a record came past the partition queues");
+                self.shared.ask_for_rejoin();
+            }
+            Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                self.shared.fail(format!("the consumer has failed for good: {code}"));
+            }
+            Some(Err(error)) => tracing::debug!(%error, "consumer"),
+        }
+    }
+
+    /// Publishes what only the poll thread knows.
+    fn publish(&self) {
+        let metrics = &self.shared.metrics.kafka;
+        for origin in self.shared.partitions.origins() {
+            let state = self.shared.partitions.find(&origin);
+            if let Some(lag) = state.and_then(|state| state.lag()) {
+                let labels = [&*origin.topic, &origin.partition.to_string()];
+                metrics.lag.with_label_values(&labels).set(lag);
+            }
+        }
+        let silence = self.shared.health.longest_silence();
+        let now = worker::seconds(worker::unix_millis());
+        metrics.last_progress.set(now - silence.as_secs_f64());
+    }
+
+    /// Makes the last cuts durable, leaves the group, ends the threads.
+    fn leave(self) {
+        let context = self.consumer.context();
+        let origins = self.shared.partitions.origins();
+        tracing::info!(partitions = origins.len(), "leaving the group");
+        context.give_up(&origins, LEAVE);
+        self.consumer.unsubscribe();
+        let ends = Instant::now() + LEAVE;
+        // Serves the revocation that unsubscribing leads to; nothing is left to make durable.
+        while Instant::now() < ends && self.is_assigned() {
+            self.poll();
+        }
+        context.committer.stop();
+        for worker in &context.workers {
+            worker.send(worker::Command::Stop);
+        }
+        for thread in self.threads {
+            // A panic has been reported by the thread itself.
+            drop(thread.join());
+        }
+        let began = now_millis();
+        // The last owner: this closes the client.
+        drop(self.consumer);
+        tracing::debug!(millis = now_millis() - began, "consumer closed");
+    }
+
+    fn is_assigned(&self) -> bool {
+        self.consumer.assignment().is_ok_and(|list| list.count() > 0)
+    }
+}
+
+/// Sends a line of librdkafka's log to ours.
+///
+/// Connections come and go; what is wrong for longer is told by health, in words.
+fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            tracing::error!(facility, message, "librdkafka");
+        }
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning
+            if !matches!(facility, "FAIL" | "ERROR") =>
+        {
+            tracing::warn!(facility, message, "librdkafka");
+        }
+        _ => tracing::debug!(facility, message, "librdkafka"),
+    }
+}
+
+/// Returns an error of the client without the client's type names.
+fn plain(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, description, key, value) => match key.as_str() {
+            "" => description.clone(),
+            _ => format!("`{key}` = `{value}`: {description}"),
+        },
+        KafkaError::ClientCreation(description) => description.clone(),
+        other => other.to_string(),
+    }
+}

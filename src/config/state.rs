@@ -1,0 +1,68 @@
+//! `[state]`: limits of what a partition's detector keeps.
+//!
+//! Never sets a limit of its own: the defaults are the detector's.
+
+use serde::Deserialize;
+
+use crate::detect::Options;
+use crate::event::TimeSpan;
+
+/// `[state]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Step of a clock that needs a second host's word.
+    #[serde(deserialize_with = "crate::setting::time_span")]
+    pub max_skew: TimeSpan,
+    /// Largest record in bytes.
+    pub max_record_bytes: usize,
+    /// Deepest nesting of a record's JSON.
+    pub max_nesting: usize,
+    /// Most keys per partition.
+    pub max_keys: usize,
+    /// Most candidates per rule and key.
+    pub max_candidates_per_key: usize,
+    /// Most join keys that one event's lists may expand to.
+    pub max_key_expansion: usize,
+    /// Most bytes of records per partition.
+    pub max_bytes: usize,
+    /// Largest alert in bytes.
+    pub max_alert_bytes: usize,
+    /// The maxspan of a rule that has none.
+    #[serde(deserialize_with = "crate::setting::time_span")]
+    pub default_maxspan: TimeSpan,
+}
+
+impl Settings {
+    /// Returns the detector's options.
+    pub fn options(&self) -> Options {
+        Options {
+            max_skew: self.max_skew,
+            max_record_bytes: self.max_record_bytes,
+            max_nesting: self.max_nesting,
+            max_keys: self.max_keys,
+            max_candidates_per_key: self.max_candidates_per_key,
+            max_key_expansion: self.max_key_expansion,
+            max_bytes: self.max_bytes,
+            max_alert_bytes: self.max_alert_bytes,
+            ..Options::default()
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let options = Options::default();
+        Self {
+            max_skew: options.max_skew,
+            max_record_bytes: options.max_record_bytes,
+            max_nesting: options.max_nesting,
+            max_keys: options.max_keys,
+            max_candidates_per_key: options.max_candidates_per_key,
+            max_key_expansion: options.max_key_expansion,
+            max_bytes: options.max_bytes,
+            max_alert_bytes: options.max_alert_bytes,
+            default_maxspan: TimeSpan::from_secs(3_600),
+        }
+    }
+}

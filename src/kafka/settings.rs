@@ -1,0 +1,346 @@
+//! `[kafka]`: the section, and the client settings that follow from it.
+//!
+//! Never opens a connection; the only files it reads are those that hold secrets.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::setting;
+
+/// `[kafka]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The first brokers to ask.
+    #[serde(deserialize_with = "setting::list")]
+    pub brokers: Vec<String>,
+    /// The consumer group.
+    pub group: String,
+    /// The topics to read.
+    #[serde(deserialize_with = "setting::list")]
+    pub topics: Vec<String>,
+    /// Where alerts go.
+    pub alerts_topic: String,
+    /// Where records go that cannot be read.
+    pub dead_letter_topic: String,
+    /// What to call this instance; the host's name if absent.
+    pub instance_id: Option<String>,
+    /// How often an alert may arrive.
+    pub delivery: Delivery,
+    /// How long progress without an alert may stay uncommitted.
+    #[serde(deserialize_with = "setting::duration")]
+    pub commit_interval: Duration,
+    /// Threads that evaluate; the number of cores if absent.
+    pub workers: Option<NonZeroUsize>,
+    /// What to do with a partition that has no committed offset.
+    pub on_missing_offsets: OnMissingOffsets,
+    /// Encryption.
+    pub security: Security,
+    /// Authentication.
+    pub sasl: Sasl,
+    /// Further settings, handed to librdkafka as they are.
+    pub properties: BTreeMap<PropertyName, PropertyValue>,
+}
+
+/// How often an alert may arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Delivery {
+    /// At least once: twice only if the process dies between writing and committing.
+    #[default]
+    AtLeastOnce,
+}
+
+/// What to do with a partition that has no committed offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnMissingOffsets {
+    /// Start with the oldest record.
+    #[default]
+    Earliest,
+    /// Start with what comes next.
+    Latest,
+    /// Stop: an operator must decide.
+    Fail,
+}
+
+/// `[kafka.security]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Security {
+    /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`; follows from the rest if absent.
+    pub protocol: Option<Protocol>,
+    /// Certificates of the authorities to trust (PEM).
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate (PEM).
+    pub certificate_file: Option<PathBuf>,
+    /// Our private key (PEM).
+    pub key_file: Option<PathBuf>,
+    /// A file with the private key's password.
+    pub key_password_file: Option<PathBuf>,
+}
+
+/// How a connection is secured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// Not at all.
+    Plaintext,
+    /// TLS.
+    Ssl,
+    /// A login without TLS.
+    SaslPlaintext,
+    /// A login over TLS.
+    SaslSsl,
+}
+
+/// `[kafka.sasl]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sasl {
+    /// Such as `SCRAM-SHA-512`.
+    pub mechanism: Option<String>,
+    /// The user.
+    pub username: Option<String>,
+    /// A file with the user's password.
+    pub password_file: Option<PathBuf>,
+}
+
+/// The name of a librdkafka property that is ours to hand on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PropertyName(pub String);
+
+/// The value of a librdkafka property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertyValue(pub String);
+
+/// A secret that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the secret `{}` (`{key}`): {source}", path.display())]
+pub struct SecretError {
+    key: &'static str,
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+impl Settings {
+    /// Returns the settings of the consumer.
+    pub(super) fn consumer(&self) -> Result<ClientConfig, SecretError> {
+        let mut client = self.client()?;
+        let defaults = [
+            ("group.id", self.group.as_str()),
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("session.timeout.ms", "10000"),
+            ("heartbeat.interval.ms", "3000"),
+            ("max.poll.interval.ms", "60000"),
+            ("isolation.level", "read_committed"),
+            // A missing or lost offset is ours to judge, see `assignment`.
+            ("auto.offset.reset", "error"),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("enable.partition.eof", "false"),
+            ("allow.auto.create.topics", "false"),
+            ("fetch.min.bytes", "1"),
+            ("fetch.wait.max.ms", "100"),
+            ("fetch.message.max.bytes", "1048576"),
+            // With a queue per partition this limit holds for each of them.
+            ("queued.max.messages.kbytes", "8192"),
+            ("queued.min.messages", "20000"),
+            ("fetch.queue.backoff.ms", "5"),
+            ("check.crcs", "false"),
+            ("topic.metadata.refresh.interval.ms", "30000"),
+            // Tells where the partitions end: lag, and whether a partition is idle.
+            ("statistics.interval.ms", "1000"),
+        ];
+        for (name, value) in defaults {
+            client.set(name, value);
+        }
+        self.hand_on(&mut client);
+        Ok(client)
+    }
+
+    /// Returns the settings of the producer.
+    pub(super) fn producer(&self) -> Result<ClientConfig, SecretError> {
+        let mut client = self.client()?;
+        let defaults = [
+            ("enable.idempotence", "true"),
+            ("acks", "all"),
+            ("compression.type", "lz4"),
+            ("linger.ms", "0"),
+            ("message.timeout.ms", "30000"),
+        ];
+        for (name, value) in defaults {
+            client.set(name, value);
+        }
+        self.hand_on(&mut client);
+        Ok(client)
+    }
+
+    /// Returns what to call this instance.
+    pub fn instance(&self) -> String {
+        let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let name = self.instance_id.clone().or_else(host).unwrap_or_default();
+        match name.trim() {
+            "" => "maxspan".to_owned(),
+            name => name.to_owned(),
+        }
+    }
+
+    /// Returns how many threads evaluate.
+    pub fn worker_count(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.workers.map_or_else(cores, NonZeroUsize::get)
+    }
+
+    /// Returns the brokers as librdkafka and Kafka's own tools write them.
+    pub fn bootstrap_servers(&self) -> String {
+        self.brokers.join(",")
+    }
+
+    fn client(&self) -> Result<ClientConfig, SecretError> {
+        let mut client = ClientConfig::new();
+        client.set_log_level(RDKafkaLogLevel::Info);
+        client.set("bootstrap.servers", self.bootstrap_servers());
+        client.set("client.id", format!("maxspan-{}", self.instance()));
+        client.set("socket.timeout.ms", "10000");
+        client.set("socket.keepalive.enable", "true");
+        client.set("reconnect.backoff.max.ms", "2000");
+        client.set("security.protocol", self.protocol());
+        let paths = [
+            ("ssl.ca.location", &self.security.ca_file),
+            ("ssl.certificate.location", &self.security.certificate_file),
+            ("ssl.key.location", &self.security.key_file),
+        ];
+        for (name, path) in paths {
+            if let Some(path) = path {
+                client.set(name, path.display().to_string());
+            }
+        }
+        if let Some(path) = &self.security.key_password_file {
+            client.set("ssl.key.password", secret("kafka.security.key_password_file", path)?);
+        }
+        if let Some(mechanism) = &self.sasl.mechanism {
+            client.set("sasl.mechanism", mechanism);
+        }
+        if let Some(username) = &self.sasl.username {
+            client.set("sasl.username", username);
+        }
+        if let Some(path) = &self.sasl.password_file {
+            client.set("sasl.password", secret("kafka.sasl.password_file", path)?);
+        }
+        Ok(client)
+    }
+
+    fn protocol(&self) -> &'static str {
+        let has_sasl = self.sasl.mechanism.is_some() || self.sasl.username.is_some();
+        let has_tls = self.security.ca_file.is_some() || self.security.certificate_file.is_some();
+        let protocol = self.security.protocol.unwrap_or(match (has_sasl, has_tls) {
+            (false, false) => Protocol::Plaintext,
+            (false, true) => Protocol::Ssl,
+            (true, false) => Protocol::SaslPlaintext,
+            (true, true) => Protocol::SaslSsl,
+        });
+        match protocol {
+            Protocol::Plaintext => "plaintext",
+            Protocol::Ssl => "ssl",
+            Protocol::SaslPlaintext => "sasl_plaintext",
+            Protocol::SaslSsl => "sasl_ssl",
+        }
+    }
+
+    fn hand_on(&self, client: &mut ClientConfig) {
+        for (name, value) in &self.properties {
+            client.set(&name.0, &value.0);
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            brokers: Vec::new(),
+            group: "maxspan".to_owned(),
+            topics: vec!["winlogbeat".to_owned()],
+            alerts_topic: "maxspan-alerts".to_owned(),
+            dead_letter_topic: "maxspan-dead-letter".to_owned(),
+            instance_id: None,
+            delivery: Delivery::default(),
+            commit_interval: Duration::from_secs(1),
+            workers: None,
+            on_missing_offsets: OnMissingOffsets::default(),
+            security: Security::default(),
+            sasl: Sasl::default(),
+            properties: BTreeMap::new(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Delivery {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        match String::deserialize(value)?.as_str() {
+            "at_least_once" => Ok(Self::AtLeastOnce),
+            "exactly_once" => Err(de::Error::custom(
+                "`exactly_once` is not built yet: write `at_least_once`; \
+                 alert ids let a sink drop what arrives twice",
+            )),
+            other => Err(de::Error::custom(format!(
+                "`{other}` is no way to deliver: write `at_least_once`"
+            ))),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PropertyName {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(value)?;
+        match OURS.iter().find(|(ours, _)| *ours == name) {
+            Some((_, instead)) => Err(de::Error::custom(format!(
+                "`{name}` cannot be set under `[kafka.properties]`: {instead}"
+            ))),
+            None => Ok(Self(name)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PropertyValue {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(value)? {
+            toml::Value::String(text) => Ok(Self(text)),
+            toml::Value::Integer(number) => Ok(Self(number.to_string())),
+            toml::Value::Float(number) => Ok(Self(number.to_string())),
+            toml::Value::Boolean(truth) => Ok(Self(truth.to_string())),
+            _ => Err(de::Error::custom("expected a text, a number, `true` or `false`")),
+        }
+    }
+}
+
+fn secret(key: &'static str, path: &Path) -> Result<String, SecretError> {
+    match std::fs::read_to_string(path) {
+        // Editors and `kubectl create secret --from-file` leave a line end behind.
+        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+        Err(source) => Err(SecretError { key, path: path.to_owned(), source }),
+    }
+}
+
+/// Properties that the engine depends on, and what to do instead.
+const OURS: [(&str, &str); 14] = [
+    ("bootstrap.servers", "use `kafka.brokers`"),
+    ("metadata.broker.list", "use `kafka.brokers`"),
+    ("client.id", "use `kafka.instance_id`"),
+    ("group.id", "use `kafka.group`"),
+    ("transactional.id", "use `kafka.instance_id`"),
+    ("enable.auto.commit", "offsets are committed with what they stand for"),
+    ("enable.auto.offset.store", "offsets are committed with what they stand for"),
+    ("auto.offset.reset", "use `kafka.on_missing_offsets`"),
+    ("enable.partition.eof", "the ends of partitions come from fetch answers"),
+    ("allow.auto.create.topics", "topics are never created by the service"),
+    ("enable.idempotence", "alerts are always written idempotently"),
+    ("acks", "alerts are always written with `acks=all`"),
+    ("sasl.password", "use `kafka.sasl.password_file`"),
+    ("ssl.key.password", "use `kafka.security.key_password_file`"),
+];

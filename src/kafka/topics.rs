@@ -1,0 +1,146 @@
+//! Looks whether the topics exist, and says how to create those that do not.
+//!
+//! Never creates one.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::assignment::GroupConsumer;
+use super::health::Concern;
+use super::settings::Settings;
+use super::shared::Shared;
+
+const QUESTION: Duration = Duration::from_secs(2);
+const WHILE_MISSING: Duration = Duration::from_secs(2);
+const WHILE_THERE: Duration = Duration::from_secs(60);
+
+/// Looks for the topics now and then.
+pub(super) struct Watch {
+    next: Instant,
+}
+
+impl Watch {
+    /// Returns a watch that looks at once.
+    pub(super) fn new() -> Self {
+        Self { next: Instant::now() }
+    }
+
+    /// Looks for the topics if it is time to.
+    pub(super) fn look(&mut self, consumer: &GroupConsumer, shared: &Shared) {
+        if Instant::now() < self.next {
+            return;
+        }
+        let is_complete = match missing(consumer, shared) {
+            Ok(missing) => {
+                shared.health.set_started();
+                if shared.health.clear(Concern::Brokers) {
+                    tracing::info!("brokers answer");
+                }
+                note(shared, &missing);
+                missing.is_empty()
+            }
+            Err(error) => {
+                let brokers = shared.settings.bootstrap_servers();
+                let reason = format!("no broker answers at `{brokers}`");
+                if shared.health.raise(Concern::Brokers, reason) {
+                    tracing::error!(brokers, %error, "no broker answers");
+                }
+                false
+            }
+        };
+        self.next = Instant::now() + if is_complete { WHILE_THERE } else { WHILE_MISSING };
+    }
+}
+
+/// A topic that does not exist.
+#[derive(Debug, PartialEq, Eq)]
+struct Missing<'a> {
+    topic: &'a str,
+    is_input: bool,
+}
+
+fn missing<'a>(
+    consumer: &GroupConsumer,
+    shared: &'a Shared,
+) -> Result<Vec<Missing<'a>>, KafkaError> {
+    let Settings { topics, alerts_topic, dead_letter_topic, .. } = &shared.settings;
+    let inputs = topics.iter().map(|topic| (topic.as_str(), true));
+    let outputs = [alerts_topic, dead_letter_topic].map(|topic| (topic.as_str(), false));
+    let mut found = Vec::new();
+    for (topic, is_input) in inputs.chain(outputs) {
+        match partitions(consumer, topic)? {
+            None => found.push(Missing { topic, is_input }),
+            Some(count) if is_input => {
+                let gauge = shared.metrics.kafka.topic_partitions.with_label_values(&[topic]);
+                gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Returns how many partitions a topic has; nothing if it does not exist.
+fn partitions(consumer: &GroupConsumer, topic: &str) -> Result<Option<usize>, KafkaError> {
+    let metadata = consumer.fetch_metadata(Some(topic), QUESTION)?;
+    let Some(answer) = metadata.topics().iter().find(|answer| answer.name() == topic) else {
+        return Ok(None);
+    };
+    match answer.error().map(RDKafkaErrorCode::from) {
+        None => Ok(Some(answer.partitions().len())),
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+            Ok(None)
+        }
+        // The topic may well exist: a topic that we may not see is not ours to create.
+        Some(code) => Err(KafkaError::MetadataFetch(code)),
+    }
+}
+
+fn note(shared: &Shared, missing: &[Missing<'_>]) {
+    let messages: Vec<String> =
+        missing.iter().map(|missing| advice(missing, &shared.settings)).collect();
+    if messages.is_empty() {
+        shared.set_missing_topics(None);
+        if shared.health.clear(Concern::Topics) {
+            tracing::info!("all topics exist");
+        }
+        return;
+    }
+    let is_news = shared.health.raise(Concern::Topics, messages.join("; "));
+    // Alerts and positions may go on while only an input is missing.
+    let is_output_missing = missing.iter().any(|missing| !missing.is_input);
+    shared.set_missing_topics(is_output_missing.then(|| messages.join("; ")));
+    if is_news {
+        for message in messages {
+            tracing::error!("{message}");
+        }
+    }
+}
+
+fn advice(missing: &Missing<'_>, settings: &Settings) -> String {
+    let (topic, brokers) = (missing.topic, settings.bootstrap_servers());
+    // Hosts are spread over an input's partitions; one or two take all alerts of any estate.
+    let partitions = if missing.is_input { 12 } else { 1 };
+    format!(
+        "topic `{topic}` does not exist; create it with: kafka-topics.sh --bootstrap-server \
+         {brokers} --create --topic {topic} --partitions {partitions}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_names_the_command_that_creates_the_topic() {
+        let settings = Settings { brokers: vec!["k:9092".to_owned()], ..Settings::default() };
+        let message = advice(&Missing { topic: "maxspan-alerts", is_input: false }, &settings);
+        assert_eq!(
+            message,
+            "topic `maxspan-alerts` does not exist; create it with: kafka-topics.sh \
+             --bootstrap-server k:9092 --create --topic maxspan-alerts --partitions 1"
+        );
+    }
+}

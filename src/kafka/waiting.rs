@@ -1,0 +1,95 @@
+//! What a worker knows about the items of a detector's outbox, item by item.
+//!
+//! Never holds the output itself: that stays with the detector until it is accepted.
+
+use std::collections::VecDeque;
+
+use crate::detect::Output;
+
+/// A partition stops being drained while more than this waits.
+const MAX_OUTPUTS: usize = 10_000;
+const MAX_BYTES: usize = 32 << 20;
+/// Dead letters alone ask for a commit when they are this many bytes.
+const MANY_BYTES: usize = 1 << 20;
+
+/// One entry for each item of the outbox.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    items: VecDeque<Item>,
+    bytes: usize,
+    alerts: usize,
+}
+
+#[derive(Debug)]
+struct Item {
+    bytes: usize,
+    is_alert: bool,
+    triggered_at: Option<i64>,
+}
+
+impl Waiting {
+    /// Notes what the outbox has gained.
+    pub(super) fn note(&mut self, outbox: &[Output], triggered_at: Option<i64>) {
+        for output in &outbox[self.items.len().min(outbox.len())..] {
+            let (bytes, is_alert) = match output {
+                Output::Alert(alert) => (alert.value.len(), true),
+                Output::DeadLetter(letter) => (letter.value.len(), false),
+            };
+            self.bytes += bytes;
+            self.alerts += usize::from(is_alert);
+            self.items.push_back(Item { bytes, is_alert, triggered_at });
+        }
+    }
+
+    /// Forgets the oldest items.
+    pub(super) fn accept(&mut self, count: usize) {
+        for item in self.items.drain(..count.min(self.items.len())) {
+            self.bytes -= item.bytes;
+            self.alerts -= usize::from(item.is_alert);
+        }
+    }
+
+    /// Returns, item by item, the Kafka timestamp of the record that triggered it.
+    pub(super) fn triggers(&self) -> impl Iterator<Item = Option<i64>> + '_ {
+        self.items.iter().map(|item| item.triggered_at)
+    }
+
+    /// Returns how many items wait.
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Tells whether waiting for the next regular commit would be too long.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.alerts > 0 || self.bytes > MANY_BYTES
+    }
+
+    /// Tells whether no more records should be taken in.
+    pub(super) fn is_full(&self) -> bool {
+        self.items.len() > MAX_OUTPUTS || self.bytes > MAX_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::DeadLetter;
+
+    fn letter(offset: i64) -> Output {
+        let value = vec![0; 10];
+        Output::DeadLetter(DeadLetter { reason: "invalid_json", offset, original_size: 10, value })
+    }
+
+    #[test]
+    fn gained_output_is_noted_once() {
+        let mut waiting = Waiting::default();
+        let mut outbox = vec![letter(1)];
+        waiting.note(&outbox, Some(7));
+        outbox.push(letter(2));
+        waiting.note(&outbox, None);
+        assert_eq!(waiting.triggers().collect::<Vec<_>>(), [Some(7), None]);
+        waiting.accept(1);
+        assert_eq!((waiting.len(), waiting.bytes), (1, 10));
+        assert!(!waiting.is_urgent() && !waiting.is_full());
+    }
+}

@@ -1,0 +1,119 @@
+//! Writes alerts and dead letters, and collects the brokers' answers.
+//!
+//! Never waits: whoever sends looks for answers as often as it likes.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+
+use super::health::lock;
+use super::settings::Settings;
+use crate::detect::{AlertRecord, DeadLetter, Origin, Output};
+
+/// The brokers' answers that nobody has looked at yet.
+#[derive(Default)]
+pub(super) struct Answers(Mutex<Vec<(usize, RDKafkaErrorCode)>>);
+
+/// Writes output to its topic.
+pub(super) struct Writer {
+    producer: BaseProducer<Answers>,
+    alerts_topic: String,
+    dead_letter_topic: String,
+}
+
+impl Writer {
+    /// Returns a writer; connects when it is first used.
+    pub(super) fn new(settings: &Settings) -> Result<Self, super::Error> {
+        let producer = settings.producer()?.create_with_context(Answers::default())?;
+        Ok(Self {
+            producer,
+            alerts_topic: settings.alerts_topic.clone(),
+            dead_letter_topic: settings.dead_letter_topic.clone(),
+        })
+    }
+
+    /// Hands one item to the client; its answer will carry `ticket`.
+    pub(super) fn send(
+        &self,
+        origin: &Origin,
+        output: &Output,
+        ticket: usize,
+    ) -> Result<(), RDKafkaErrorCode> {
+        let sent = match output {
+            Output::Alert(alert) => self.producer.send(self.alert(alert, ticket)),
+            Output::DeadLetter(letter) => {
+                self.producer.send(self.dead_letter(origin, letter, ticket))
+            }
+        };
+        sent.map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))
+    }
+
+    /// Returns the answers that have come, waiting for the first ones at most this long.
+    ///
+    /// The client's poll waits the whole time even when answers come, so it must be short.
+    pub(super) fn answers(&self, wait: Duration) -> Vec<(usize, RDKafkaErrorCode)> {
+        self.producer.poll(wait);
+        std::mem::take(&mut *lock(&self.producer.context().0))
+    }
+
+    fn alert<'a>(&'a self, alert: &'a AlertRecord, ticket: usize) -> Record<'a> {
+        let headers = OwnedHeaders::new_with_capacity(3)
+            .insert(text("rule_id", &alert.rule_id))
+            .insert(text("alert_id", &alert.id))
+            .insert(text("severity", alert.severity));
+        BaseRecord::with_opaque_to(&self.alerts_topic, ticket)
+            .key(alert.key.as_slice())
+            .payload(alert.value.as_slice())
+            .headers(headers)
+    }
+
+    fn dead_letter<'a>(
+        &'a self,
+        origin: &Origin,
+        letter: &'a DeadLetter,
+        ticket: usize,
+    ) -> Record<'a> {
+        let headers = OwnedHeaders::new_with_capacity(5)
+            .insert(text("reason", letter.reason))
+            .insert(text("topic", &origin.topic))
+            .insert(text("partition", &origin.partition.to_string()))
+            .insert(text("offset", &letter.offset.to_string()))
+            .insert(text("original_size", &letter.original_size.to_string()));
+        BaseRecord::with_opaque_to(&self.dead_letter_topic, ticket)
+            .payload(letter.value.as_slice())
+            .headers(headers)
+    }
+}
+
+type Record<'a> = BaseRecord<'a, [u8], [u8], usize>;
+
+fn text<'a>(key: &'a str, value: &'a str) -> Header<'a, &'a str> {
+    Header { key, value: Some(value) }
+}
+
+impl ClientContext for Answers {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        super::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "producer");
+    }
+}
+
+impl ProducerContext for Answers {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
+        let code = match result {
+            Ok(_) => RDKafkaErrorCode::NoError,
+            Err((error, _)) => error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
+        };
+        lock(&self.0).push((ticket, code));
+    }
+}

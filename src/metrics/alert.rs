@@ -1,0 +1,53 @@
+//! What goes out.
+
+use prometheus::{Histogram, IntCounter, IntCounterVec};
+
+use super::{Area, Result};
+use crate::detect::Output;
+
+/// Alerts and dead letters.
+pub struct AlertMetrics {
+    /// Alerts that the brokers have acknowledged.
+    pub delivered: IntCounter,
+    /// Attempts to write an alert or a dead letter that failed.
+    pub errors: IntCounterVec,
+    /// Dead letters that the brokers have acknowledged.
+    pub dead_letters: IntCounterVec,
+    /// From the timestamp of the record that completed the match until the alert was acknowledged.
+    pub detection_latency: Histogram,
+}
+
+impl AlertMetrics {
+    /// Registers the metrics of this area.
+    pub fn register(area: &Area<'_>) -> Result<Self> {
+        Ok(Self {
+            delivered: area
+                .counter("alerts_delivered", "Alerts that the brokers have acknowledged.")?,
+            errors: area.counter_vec(
+                "alert_delivery_errors",
+                "Attempts to write an alert or a dead letter that failed.",
+                &["reason"],
+            )?,
+            dead_letters: area.counter_vec(
+                "dlq_records",
+                "Records that could not be read and are in the dead-letter topic.",
+                &["reason"],
+            )?,
+            detection_latency: area.seconds(
+                "detection_latency",
+                "From the Kafka timestamp of the record that completed a match until its alert \
+                 was acknowledged.",
+            )?,
+        })
+    }
+
+    /// Counts output that the brokers have acknowledged.
+    pub fn record_delivered(&self, output: &Output) {
+        match output {
+            Output::Alert(_) => self.delivered.inc(),
+            Output::DeadLetter(letter) => {
+                self.dead_letters.with_label_values(&[letter.reason]).inc();
+            }
+        }
+    }
+}

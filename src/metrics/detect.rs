@@ -1,0 +1,122 @@
+//! What the rules do with the events: hits, matches, pending sequences.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+use super::{Area, Result};
+use crate::detect::{Held, Stats};
+use crate::rule::set::RuleSet;
+
+/// What the rules do with the events.
+pub struct DetectMetrics {
+    /// Events that satisfied a stage.
+    pub admitted: IntCounter,
+    /// Matches found.
+    pub matches: IntCounterVec,
+    /// Sequences started and not finished.
+    pub pending: IntGaugeVec,
+    /// Bytes of kept records.
+    pub pending_bytes: IntGauge,
+    /// Bytes that may be kept.
+    pub pending_limit: IntGauge,
+    /// Join keys that are kept.
+    pub keys: IntGauge,
+    /// Pending sequences freed because maxspan had passed.
+    pub expired: IntCounterVec,
+    /// Candidates, keys and identities refused because a limit was reached.
+    pub evicted: IntCounterVec,
+    /// Hits that came after their place had become final.
+    pub late: IntCounter,
+    /// Hits that were put before younger ones.
+    pub reordered: IntCounter,
+    /// Second deliveries.
+    pub duplicates: IntCounter,
+    /// Eager matches that a later arrival showed differently.
+    pub contradicted: IntCounterVec,
+    /// Matches of a leading absence for which not enough of the past was seen.
+    pub undecidable: IntCounterVec,
+    /// Advances of idle time that found no room in the commit's metadata.
+    pub idle_refused: IntCounter,
+}
+
+impl DetectMetrics {
+    /// Registers the metrics of this area.
+    pub fn register(area: &Area<'_>) -> Result<Self> {
+        let by_rule = |name: &str, help: &str| area.counter_vec(name, help, &["rule_id"]);
+        let evicted =
+            "Events, keys and identities refused because a limit of `[state]` was reached.";
+        Ok(Self {
+            admitted: area.counter("events_admitted", "Events that satisfied a stage.")?,
+            matches: by_rule("matches", "Matches found; those of replays are not counted.")?,
+            pending: area.gauge_vec(
+                "pending_sequences",
+                "Sequences started and not yet finished.",
+                &["rule_id"],
+            )?,
+            pending_bytes: area.gauge("pending_bytes", "Bytes of the records that are kept.")?,
+            pending_limit: area
+                .gauge("pending_limit_bytes", "Bytes of records that may be kept.")?,
+            keys: area.gauge("keys", "Join keys that are kept, over all rules.")?,
+            expired: by_rule("pending_expired", "Pending sequences freed by maxspan.")?,
+            evicted: area.counter_vec("pending_evicted", evicted, &["reason"])?,
+            late: area.counter("late_events", "Hits that came after their place was final.")?,
+            reordered: area.counter("reordered_events", "Hits put before younger ones.")?,
+            duplicates: area.counter("duplicate_events", "Hits delivered more than once.")?,
+            contradicted: by_rule(
+                "contradicted",
+                "Eager matches that a later arrival showed differently.",
+            )?,
+            undecidable: by_rule(
+                "undecidable",
+                "Matches of a leading absence for which not enough of the past was seen.",
+            )?,
+            idle_refused: area.counter(
+                "idle_refused",
+                "Advances of idle time that found no room in the commit's metadata.",
+            )?,
+        })
+    }
+
+    /// Adds what a detector has counted since it was last asked.
+    pub fn record(&self, rules: &RuleSet, stats: &Stats) {
+        self.admitted.inc_by(stats.admitted);
+        self.idle_refused.inc_by(stats.idle_refused);
+        let mut refused = stats.refused_bytes + stats.refused_keys;
+        for (rule, counted) in rules.rules().iter().zip(&stats.rules) {
+            let of = counted.sequences;
+            let id = [rule.metadata.id.as_str()];
+            self.late.inc_by(of.late + of.too_late);
+            self.reordered.inc_by(of.reordered);
+            self.duplicates.inc_by(of.duplicates);
+            refused += of.refused_candidates + of.refused_identities + of.refused_keys;
+            for (counter, count) in [
+                (&self.matches, counted.matches),
+                (&self.expired, of.expired),
+                (&self.contradicted, of.contradicted),
+                (&self.undecidable, of.undecidable),
+            ] {
+                if count > 0 {
+                    counter.with_label_values(&id).inc_by(count);
+                }
+            }
+        }
+        if refused > 0 {
+            self.evicted.with_label_values(&["cap"]).inc_by(refused);
+        }
+    }
+
+    /// Replaces what one detector held by what it holds now.
+    pub fn replace_held(&self, rules: &RuleSet, before: &Held, now: &Held) {
+        self.keys.add(difference(before.keys, now.keys));
+        self.pending_bytes.add(difference(before.bytes, now.bytes));
+        for (index, rule) in rules.rules().iter().enumerate() {
+            let of = |held: &Held| held.pending.get(index).copied().unwrap_or(0);
+            let gauge = self.pending.with_label_values(&[rule.metadata.id.as_str()]);
+            gauge.add(difference(of(before), of(now)));
+        }
+    }
+}
+
+fn difference(before: usize, now: usize) -> i64 {
+    let signed = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    signed(now) - signed(before)
+}

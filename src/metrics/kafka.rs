@@ -1,0 +1,79 @@
+//! Partitions, commits, rebalances.
+
+use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+use super::{Area, Result};
+
+/// Partitions, commits, rebalances.
+pub struct KafkaMetrics {
+    /// Records behind the end of the partition.
+    pub lag: IntGaugeVec,
+    /// Partitions that this instance owns.
+    pub assigned: IntGauge,
+    /// Changes of the assignment.
+    pub rebalances: IntCounterVec,
+    /// How long the last replay took.
+    pub restore_seconds: Gauge,
+    /// Replays that found their start gone from the log.
+    pub replay_truncated: IntCounter,
+    /// Faults of single partitions, by librdkafka's name.
+    pub partition_faults: IntCounterVec,
+    /// Commits by how they ended.
+    pub commits: IntCounterVec,
+    /// From the request for a cut until its commit was acknowledged.
+    pub commit_duration: Histogram,
+    /// Partitions of the topics that are read.
+    pub topic_partitions: IntGaugeVec,
+    /// When every thread had last made progress.
+    pub last_progress: Gauge,
+}
+
+impl KafkaMetrics {
+    /// Registers the metrics of this area.
+    pub fn register(area: &Area<'_>) -> Result<Self> {
+        Ok(Self {
+            lag: area.gauge_vec(
+                "consumer_lag",
+                "Records between the next one to process and the last stable offset.",
+                &["topic", "partition"],
+            )?,
+            assigned: area.gauge("partitions_assigned", "Partitions that this instance owns.")?,
+            rebalances: area.counter_vec(
+                "rebalances",
+                "Changes of the assignment: assign, revoke, lost.",
+                &["kind"],
+            )?,
+            restore_seconds: area.float_gauge(
+                "state_restore_seconds",
+                "How long the last replay after an assignment took.",
+            )?,
+            replay_truncated: area.counter(
+                "replay_truncated",
+                "Replays or restarts that found their first record gone from the log.",
+            )?,
+            partition_faults: area.counter_vec(
+                "partition_faults",
+                "Faults that the client reported for single partitions.",
+                &["reason"],
+            )?,
+            commits: area.counter_vec(
+                "commits",
+                "Commits of positions: ok, retry, rebalance, failed.",
+                &["result"],
+            )?,
+            commit_duration: area.seconds(
+                "commit_duration",
+                "From the request for a cut until its commit was acknowledged.",
+            )?,
+            topic_partitions: area.gauge_vec(
+                "topic_partitions",
+                "Partitions of the topics that are read.",
+                &["topic"],
+            )?,
+            last_progress: area.float_gauge(
+                "loop_last_progress_timestamp_seconds",
+                "Unix time at which the slowest thread had last made progress.",
+            )?,
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! Reads single settings: lengths of time and lists.
+//!
+//! Never touches a file or the environment. The sections of the configuration stand beside the
+//! code that they configure, and share this.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::event::TimeSpan;
+
+/// Reads a length of time such as `"20s"`.
+pub(crate) fn time_span<'de, D: Deserializer<'de>>(value: D) -> Result<TimeSpan, D::Error> {
+    let text = String::deserialize(value)?;
+    TimeSpan::parse(&text).ok_or_else(|| {
+        de::Error::custom(format!(
+            "`{text}` is no length of time: write `500ms`, `20s`, `5m`, `1h`"
+        ))
+    })
+}
+
+/// Reads a length of time that may be left out.
+pub(crate) fn optional_time_span<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<TimeSpan>, D::Error> {
+    time_span(value).map(Some)
+}
+
+/// Reads a length of time that is more than none.
+pub(crate) fn duration<'de, D: Deserializer<'de>>(value: D) -> Result<Duration, D::Error> {
+    let span = time_span(value)?;
+    match u64::try_from(span.nanos()) {
+        Ok(nanos) if nanos > 0 => Ok(Duration::from_nanos(nanos)),
+        _ => Err(de::Error::custom(format!("`{span}` is too short: write at least `1ms`"))),
+    }
+}
+
+/// Reads a list, or a text whose parts are separated by commas.
+pub(crate) fn list<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a list of texts, or one text with commas")]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    let parts = match OneOrMany::deserialize(value)? {
+        OneOrMany::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+        OneOrMany::Many(parts) => parts,
+    };
+    match parts.iter().any(String::is_empty) || parts.is_empty() {
+        true => Err(de::Error::custom("expected at least one name, and no empty one")),
+        false => Ok(parts),
+    }
+}

@@ -1,0 +1,118 @@
+//! The command line: exit codes, and one clear line for each way to get it wrong.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+fn maxspan(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maxspan"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MAXSPAN_") {
+            command.env_remove(name);
+        }
+    }
+    command.output().unwrap()
+}
+
+/// Asserts exit code, silence on standard output, and parts of what is said on standard error.
+fn fails(arguments: &[&str], code: i32, parts: &[&str]) {
+    let output = maxspan(arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "{arguments:?}");
+    for part in parts {
+        assert!(said.contains(part), "{arguments:?}: `{part}` is not in:\n{said}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+/// Writes a configuration and returns its path, which lives as long as the directory.
+fn config(directory: &tempfile::TempDir, contents: &str) -> String {
+    let path = directory.path().join("maxspan.toml");
+    std::fs::write(&path, contents).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn wrong_flags_are_a_matter_of_usage() {
+    fails(&["run", "--confg", "x"], 2, &["unexpected argument '--confg'", "--config"]);
+    fails(&["rnu"], 2, &["unrecognized subcommand 'rnu'", "run"]);
+    fails(&["demo", "--http", "nowhere"], 2, &["--http"]);
+}
+
+#[test]
+fn help_and_version_are_fine() {
+    for flag in ["--help", "--version"] {
+        let output = maxspan(&[flag]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(String::from_utf8(output.stdout).unwrap().contains("maxspan"));
+    }
+}
+
+#[test]
+fn missing_or_wrong_configuration_is_a_matter_of_usage() {
+    let directory = tempfile::tempdir().unwrap();
+    fails(&["run", "--config", "/no/such/file.toml"], 2, &["cannot read", "/no/such/file.toml"]);
+    fails(&["run"], 2, &["`kafka.brokers` is missing", "MAXSPAN_KAFKA__BROKERS"]);
+    let path = config(&directory, "[kafka]\nbrokres = \"a:1\"\n");
+    fails(&["run", "--config", &path], 2, &["brokres", "maxspan.toml:2:1", "did you mean"]);
+    fails(&["run", "--set", "kafka"], 2, &["is not of the form `key=value`"]);
+    fails(&["run", "--set", "kafka.grop=x"], 2, &["`--set kafka.grop=x`", "did you mean `group`?"]);
+}
+
+#[test]
+fn unreadable_rules_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = config(&directory, "[kafka]\nbrokers = \"127.0.0.1:1\"\n[rules]\npaths = \"/no/rules\"\n");
+    fails(&["run", "--config", &path], 2, &["cannot read rules from `/no/rules`"]);
+}
+
+#[test]
+fn rules_of_which_none_runs_are_a_finding() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    std::fs::write(rules.join("a.toml"), "[rule]\n").unwrap();
+    let contents =
+        format!("[kafka]\nbrokers = \"127.0.0.1:1\"\n[rules]\npaths = \"{}\"\n", rules.display());
+    let path = config(&directory, &contents);
+    fails(&["run", "--config", &path], 1, &["no rule runs", "1 rule(s) refused"]);
+}
+
+#[test]
+fn port_in_use_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let contents =
+        format!("[kafka]\nbrokers = \"127.0.0.1:1\"\n[http]\nlisten = \"{address}\"\n");
+    let path = config(&directory, &contents);
+    let listen = address.to_string();
+    fails(&["run", "--config", &path], 2, &["cannot listen on", &listen, "http.listen"]);
+}
+
+#[test]
+fn wrong_client_property_and_missing_secret_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let head = "[kafka]\nbrokers = \"127.0.0.1:1\"\n[http]\nlisten = \"127.0.0.1:0\"\n";
+    let path = config(&directory, &format!("{head}[kafka.properties]\n\"no.such\" = 1\n"));
+    fails(&["run", "--config", &path], 2, &["no.such"]);
+    let path = config(&directory, &format!("{head}[kafka.sasl]\npassword_file = \"/no/secret\"\n"));
+    fails(&["run", "--config", &path], 2, &["cannot read the secret `/no/secret`"]);
+}
+
+#[test]
+fn demo_finds_the_recorded_attack() {
+    let output = maxspan(&["demo", "--json"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let alerts = String::from_utf8(output.stdout).unwrap();
+    let rules: std::collections::BTreeSet<String> = alerts
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|alert| alert["rule"]["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(rules.len(), 3, "each of the three rules finds it: {rules:?}");
+}

@@ -1,0 +1,178 @@
+//! The configuration: faults with their place and a hint, values on top of the file.
+#![cfg(feature = "service")]
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::time::Duration;
+
+use maxspan::config::{Config, ConfigError, Override};
+use maxspan::diag::render::{Colour, render};
+use maxspan::event::TimeSpan;
+use maxspan::kafka::OnMissingOffsets;
+use maxspan::rule::Emit;
+use maxspan::text::Text;
+
+fn parse(contents: &str, overrides: &[Override]) -> Result<Config, ConfigError> {
+    let text = Text { name: "maxspan.toml".to_owned(), contents: contents.to_owned() };
+    Config::parse(Some(text), overrides)
+}
+
+fn valid(contents: &str) -> Config {
+    parse(contents, &[]).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Asserts that a text is refused, and that what is shown holds all these parts.
+fn refused(contents: &str, parts: &[&str]) {
+    let error = parse(contents, &[]).expect_err(contents);
+    let text = error.text.clone().unwrap();
+    let shown: Vec<String> =
+        error.diagnostics.iter().map(|found| render(found, &text, Colour::None)).collect();
+    let shown = shown.join("\n");
+    for part in parts {
+        assert!(shown.contains(part), "`{part}` is not in:\n{shown}");
+    }
+}
+
+fn env(pairs: &[(&str, &str)]) -> Vec<Override> {
+    let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Override::from_env(pairs).unwrap()
+}
+
+fn set(argument: &str) -> Override {
+    Override::from_argument(argument).unwrap()
+}
+
+#[test]
+fn the_shipped_file_says_the_defaults() {
+    let shipped = valid(include_str!("../config/maxspan.toml"));
+    let mut defaults = Config::default();
+    defaults.kafka.brokers = vec!["localhost:9092".to_owned()];
+    assert_eq!(format!("{shipped:?}"), format!("{defaults:?}"));
+}
+
+#[test]
+fn every_section_is_read() {
+    let config = valid(
+        r#"
+        [kafka]
+        brokers = "a:9092, b:9092"
+        topics = ["one", "two"]
+        on_missing_offsets = "fail"
+        commit_interval = "250ms"
+        workers = 3
+        [kafka.properties]
+        "session.timeout.ms" = 6000
+        "debug" = "cgrp"
+        [rules.defaults]
+        allowed_lateness = "15s"
+        [rules.override."some.rule"]
+        emit = "exact"
+        severity_when = [{ severity = "high", condition = 'process.name : "a"' }]
+        [state]
+        max_skew = "1m"
+        default_maxspan = "2h"
+        [input.host_aliases]
+        ws1 = "ws1.example.com"
+        [log]
+        format = "json"
+        [shutdown]
+        deadline = "10s"
+        "#,
+    );
+    assert_eq!(config.kafka.brokers, ["a:9092", "b:9092"]);
+    assert_eq!(config.kafka.on_missing_offsets, OnMissingOffsets::Fail);
+    assert_eq!(config.kafka.commit_interval, Duration::from_millis(250));
+    assert_eq!(config.kafka.worker_count(), 3);
+    assert_eq!(config.kafka.properties.len(), 2);
+    let defaults = config.rule_defaults();
+    assert_eq!(defaults.settings.allowed_lateness, Some(TimeSpan::from_secs(15)));
+    assert_eq!(defaults.overrides["some.rule"].emit, Some(Emit::Exact));
+    assert_eq!(defaults.overrides["some.rule"].severity_when.len(), 1);
+    assert_eq!(defaults.default_maxspan, TimeSpan::from_secs(7_200));
+    assert_eq!(defaults.normalize.host_aliases["ws1"], "ws1.example.com");
+    assert_eq!(config.detector_options().max_skew, TimeSpan::from_secs(60));
+    assert_eq!(config.shutdown.deadline, Duration::from_secs(10));
+}
+
+#[test]
+fn unknown_key_is_shown_with_its_nearest_neighbour() {
+    refused(
+        "[kafka]\ngruop = \"x\"\n",
+        &["error[E0902]: unknown key `gruop`", "maxspan.toml:2:1", "^^^^^", "did you mean `group`?"],
+    );
+    refused("[kafak]\n", &["unknown key `kafak`", "maxspan.toml:1:2", "did you mean `kafka`?"]);
+    refused("[state]\nzebra = 1\n", &["unknown key `zebra`", "known here: `max_skew`"]);
+}
+
+#[test]
+fn wrong_value_is_shown_where_it_stands() {
+    refused(
+        "[kafka]\ncommit_interval = \"soon\"\n",
+        &["`soon` is no length of time", "maxspan.toml:2:19", "^^^^^^"],
+    );
+    refused("[kafka]\ncommit_interval = \"0s\"\n", &["is too short", "maxspan.toml:2:19"]);
+    refused("[kafka]\nworkers = 0\n", &["maxspan.toml:2:11"]);
+    refused("[kafka]\ntopics = []\n", &["expected at least one name", "maxspan.toml:2:10"]);
+    refused("[http]\nlisten = \"nowhere\"\n", &["maxspan.toml:2:10"]);
+    refused("[log]\nlevel = \"lo=ud=er\"\n", &["is no log level", "maxspan.toml:2:9"]);
+    refused("[rules.defaults]\nemit = \"late\"\n", &["`late` is no way to emit"]);
+    refused("[kafka\n", &["maxspan.toml:1"]);
+}
+
+#[test]
+fn exactly_once_says_that_it_is_not_built_yet() {
+    refused(
+        "[kafka]\ndelivery = \"exactly_once\"\n",
+        &["`exactly_once` is not built yet", "at_least_once", "maxspan.toml:2:12"],
+    );
+}
+
+#[test]
+fn properties_that_the_engine_depends_on_are_refused() {
+    refused(
+        "[kafka.properties]\n\"enable.auto.commit\" = true\n",
+        &["`enable.auto.commit` cannot be set", "maxspan.toml:2"],
+    );
+    refused("[kafka.properties]\n\"group.id\" = \"x\"\n", &["use `kafka.group`"]);
+}
+
+#[test]
+fn command_line_wins_over_environment_and_environment_over_file() {
+    let mut overrides = env(&[
+        ("MAXSPAN_KAFKA__BROKERS", "a:1,b:2"),
+        ("MAXSPAN_KAFKA__GROUP", "7"),
+        ("MAXSPAN_KAFKA__PROPERTIES__SESSION_TIMEOUT_MS", "6000"),
+        ("MAXSPAN_INPUT__INDEX_PATTERNS", "false"),
+        ("MAXSPAN_KAFKA__TOPICS", "[\"x\", \"y\"]"),
+    ]);
+    overrides.push(set("kafka.brokers=c:3"));
+    overrides.push(set("rules.override.\"a.b\".enabled=false"));
+    let config = parse("[kafka]\nbrokers = \"file:9092\"\ngroup = \"g\"\n", &overrides).unwrap();
+    assert_eq!(config.kafka.brokers, ["c:3"]);
+    assert_eq!(config.kafka.group, "7");
+    assert_eq!(config.kafka.topics, ["x", "y"]);
+    assert!(!config.input.index_patterns);
+    let names: Vec<&str> = config.kafka.properties.keys().map(|name| name.0.as_str()).collect();
+    assert_eq!(names, ["session.timeout.ms"]);
+    assert_eq!(config.rules.overrides["a.b"].enabled, Some(false));
+}
+
+#[test]
+fn override_that_does_not_fit_is_named() {
+    let message = |overrides: &[Override]| parse("", overrides).expect_err("refused").to_string();
+    let unknown = message(&env(&[("MAXSPAN_KAFKA__GRUOP", "x")]));
+    assert!(unknown.contains("environment variable `MAXSPAN_KAFKA__GRUOP`"), "{unknown}");
+    assert!(unknown.contains("unknown key `gruop`"), "{unknown}");
+    let wrong = message(&[set("kafka.workers=many")]);
+    assert!(wrong.contains("`--set kafka.workers=many`"), "{wrong}");
+    let into_value = message(&[set("kafka.group=a"), set("kafka.group.b=c")]);
+    assert!(into_value.contains("is no section"), "{into_value}");
+    assert!(Override::from_argument("kafka.group").is_err());
+    assert!(Override::from_env([("MAXSPAN_GROUP".to_owned(), "x".to_owned())]).is_err());
+}
+
+#[test]
+fn service_needs_brokers() {
+    let error = valid("").check_service().expect_err("refused");
+    assert!(error.to_string().contains("`kafka.brokers` is missing"));
+    assert!(valid("[kafka]\nbrokers = \"a:1\"\n").check_service().is_ok());
+}
