@@ -18,14 +18,42 @@ use support::random::{Random, cases};
 
 /// (query, order tolerance, emission)
 const RULES: [(&str, &str, &str); 9] = [
-    ("sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]", "0s", "eager"),
-    ("sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]", "1s", "exact"),
-    ("sequence by host.id with maxspan=3s [any where tags == `A`] [any where tags == `B`] [any where tags == `C`]", "1s", "eager"),
-    ("sequence by host.id with maxspan=8s [any where tags == `A`] [any where tags == `B`] until [any where tags == `C`]", "0s", "eager"),
+    (
+        "sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
+        "0s",
+        "eager",
+    ),
+    (
+        "sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
+        "1s",
+        "exact",
+    ),
+    (
+        "sequence by host.id with maxspan=3s [any where tags == `A`] [any where tags == `B`] [any where tags == `C`]",
+        "1s",
+        "eager",
+    ),
+    (
+        "sequence by host.id with maxspan=8s [any where tags == `A`] [any where tags == `B`] until [any where tags == `C`]",
+        "0s",
+        "eager",
+    ),
     ("sequence by host.id with maxspan=4s [any where tags == `A`] with runs=3", "0s", "eager"),
-    ("sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`]", "0s", "eager"),
-    ("sequence by host.id with maxspan=4s ![any where tags == `C`] [any where tags == `A`] [any where tags == `B`]", "0s", "eager"),
-    ("sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`] [any where tags == `B`]", "0s", "exact"),
+    (
+        "sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`]",
+        "0s",
+        "eager",
+    ),
+    (
+        "sequence by host.id with maxspan=4s ![any where tags == `C`] [any where tags == `A`] [any where tags == `B`]",
+        "0s",
+        "eager",
+    ),
+    (
+        "sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`] [any where tags == `B`]",
+        "0s",
+        "exact",
+    ),
     ("any where tags == `A` and tags == `B`", "0s", "eager"),
 ];
 

@@ -532,9 +532,8 @@ impl Detector {
             let index = of_rule[0].rule as usize;
             let rule = &rules.rules()[index];
             let before_start = self.rule_starts[index].is_some_and(|start| offset < start);
-            let uncovered = rule.index.as_ref().is_some_and(|index| {
-                !index.covers(rules.normalizer(), fields)
-            });
+            let uncovered =
+                rule.index.as_ref().is_some_and(|index| !index.covers(rules.normalizer(), fields));
             let excepted = || rule.exceptions.iter().any(|exception| exception.matches(fields));
             if before_start || uncovered || excepted() {
                 continue;
@@ -547,8 +546,7 @@ impl Detector {
                 event = self.keep(offset, payload, fields, envelope, event_time);
             }
             let Some(event) = &event else { return };
-            let ordinal =
-                rules.normalizer().ordinal(fields, envelope, offset, rule.tiebreaker);
+            let ordinal = rules.normalizer().ordinal(fields, envelope, offset, rule.tiebreaker);
             for (key, terms) in keys {
                 let candidate = Candidate {
                     ordinal: ordinal.clone(),
@@ -589,9 +587,8 @@ impl Detector {
             return keys;
         }
         for hit in hits {
-            let expansion = rule.terms[hit.term as usize]
-                .key
-                .expand(fields, self.options.max_key_expansion);
+            let expansion =
+                rule.terms[hit.term as usize].key.expand(fields, self.options.max_key_expansion);
             self.stats.refused_keys += expansion.refused as u64;
             for key in expansion.keys {
                 keys.entry(key).or_default().insert(hit.term as usize);
