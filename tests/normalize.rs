@@ -1,6 +1,7 @@
 //! Raw records to ECS: golden pairs, the recorded attacks, hostile records, and the property that
 //! what rules see is what alerts show.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -206,6 +207,23 @@ fn shapes_are_told_by_their_fields() {
     assert_eq!(shape(json!({"winlog": {"event_id": 4688}})), Shape::Unknown);
     assert_eq!(shape(json!({"winlog": {"channel": "Security"}})), Shape::Unknown);
     assert_eq!(shape(json!({"message": "x"})), Shape::Unknown);
+}
+
+#[test]
+fn what_is_ecs_already_is_not_copied() {
+    let reader = Reader::of(WMI_FIELDS);
+    let payload = json!({"@timestamp": "2024-06-11T11:33:24.027Z",
+        "agent": {"type": "winlogbeat"}, "data_stream": {"dataset": "windows.sysmon"},
+        "event": {"category": "process", "type": "start"},
+        "host": {"id": "ID-1", "hostname": "ws-1"}, "process": {"name": "cmd.exe"},
+        "winlog": {"channel": "Microsoft-Windows-Sysmon/Operational", "computer_name": "WS-1"}})
+    .to_string();
+    let (fields, _) = reader.read(payload.as_bytes());
+    for (id, name) in reader.table.iter() {
+        let is_copy = |value: &Value<'_>| matches!(value, Value::Str(Cow::Owned(_)));
+        assert!(!fields.get(id).iter().any(is_copy), "{name}");
+        assert!(fields.get(id).len() <= 1, "{name} fits without a list");
+    }
 }
 
 #[test]
