@@ -1,5 +1,7 @@
 //! The decoder against a naive one that flattens a whole document.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

@@ -128,6 +128,7 @@ pub(super) fn value<'a>(convert: Convert, value: &Value<'a>, out: &mut Values<'a
     }
 }
 
+#[expect(clippy::ptr_arg, reason = "parts of a borrowed text are borrowed too")]
 fn from_text<'a>(convert: Convert, text: &Cow<'a, str>, out: &mut Values<'a>) {
     match convert {
         Convert::Text => out.push(Value::Str(text.clone())),
@@ -222,6 +223,7 @@ pub(super) fn remove_repetitions(values: &mut Values<'_>) {
 }
 
 /// Adds a part of the text, borrowed if the text is; an empty part is none.
+#[expect(clippy::ptr_arg, reason = "parts of a borrowed text are borrowed too")]
 fn push_part<'a>(
     text: &Cow<'a, str>,
     part: impl for<'t> Fn(&'t str) -> Option<&'t str>,

@@ -144,6 +144,11 @@ impl Normalizer {
         Envelope { shape, event_time, host, is_forwarded }
     }
 
+    /// Returns the field that holds the categories of an event.
+    pub fn category(&self) -> FieldId {
+        self.engine.event_category
+    }
+
     fn shape(&self, fields: &Fields<'_>) -> Shape {
         if fields.has(self.engine.event_category) {
             Shape::Ecs
