@@ -97,7 +97,12 @@ fn every_section_is_read() {
 fn unknown_key_is_shown_with_its_nearest_neighbour() {
     refused(
         "[kafka]\ngruop = \"x\"\n",
-        &["error[E0902]: unknown key `gruop`", "maxspan.toml:2:1", "^^^^^", "did you mean `group`?"],
+        &[
+            "error[E0902]: unknown key `gruop`",
+            "maxspan.toml:2:1",
+            "^^^^^",
+            "did you mean `group`?",
+        ],
     );
     refused("[kafak]\n", &["unknown key `kafak`", "maxspan.toml:1:2", "did you mean `kafka`?"]);
     refused("[state]\nzebra = 1\n", &["unknown key `zebra`", "known here: `max_skew`"]);
