@@ -103,7 +103,7 @@ image: ## build the container image with podman, buildah or docker (IMAGE=name:t
 	@tool=$$(for t in podman docker buildah; do command -v $$t && break; done) || \
 	    { echo "image: podman, docker or buildah is needed" >&2; exit 2; }; \
 	set -x; $$tool build -t $(IMAGE) \
-	    --build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null || echo unknown) .
+	    --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) .
 
 .PHONY: deny
 deny: ## licences, bans and sources of all dependencies (needs cargo-deny)

@@ -1,4 +1,5 @@
-//! Alerts on the wire, byte for byte: `corpus/alerts/<case>.in.json` gives `<case>.ecs.json`.
+//! Alerts on the wire, byte for byte: `corpus/alerts/<case>.in.json` gives `<case>.ecs.json` and
+//! `<case>.elastic.ndjson`.
 //!
 //! `UPDATE_EXPECT=1 cargo test --test alerts` writes the expected files anew.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
@@ -6,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use maxspan::alert::{Alert, AlertEvent, AlertRecord, alert_id, ecs};
+use maxspan::alert::{Alert, AlertEvent, AlertRecord, Format, alert_id};
 use maxspan::event::{EventTime, Identity, JoinKey};
 use maxspan::rule::file::{Parsed, parse};
 use maxspan::rule::{Metadata, Severity};
@@ -45,6 +46,12 @@ fn key(value: &Value) -> JoinKey {
 }
 
 fn render(case: &Value) -> AlertRecord {
+    let mut records = render_as(case, Format::Ecs);
+    assert_eq!(records.len(), 1);
+    records.remove(0)
+}
+
+fn render_as(case: &Value, format: Format) -> Vec<AlertRecord> {
     let fields: Vec<String> = case["key_fields"].as_array().unwrap().iter().map(text).collect();
     let alert = Alert {
         rule: &metadata(&text(&case["rule"])),
@@ -61,7 +68,7 @@ fn render(case: &Value) -> AlertRecord {
         is_sequence: case["is_sequence"].as_bool().unwrap(),
     };
     let max_bytes = case["max_bytes"].as_u64().unwrap_or(900_000);
-    ecs::render(&alert, usize::try_from(max_bytes).unwrap())
+    maxspan::alert::render(&alert, format, usize::try_from(max_bytes).unwrap())
 }
 
 fn case(name: &str) -> Value {
@@ -82,16 +89,54 @@ fn cases() -> Vec<String> {
 fn alerts_are_written_byte_for_byte() {
     let update = std::env::var_os("UPDATE_EXPECT").is_some();
     for name in cases() {
-        let record = render(&case(&name));
-        let written = String::from_utf8(record.value).unwrap() + "\n";
-        let path = corpus().join(format!("{name}.ecs.json"));
-        if update {
-            std::fs::write(&path, &written).unwrap();
+        for (format, ending) in [(Format::Ecs, "ecs.json"), (Format::Elastic, "elastic.ndjson")] {
+            let records = render_as(&case(&name), format);
+            let lines = records.into_iter().map(|r| String::from_utf8(r.value).unwrap() + "\n");
+            let written: String = lines.collect();
+            let path = corpus().join(format!("{name}.{ending}"));
+            if update {
+                std::fs::write(&path, &written).unwrap();
+            }
+            let expected = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(written, expected, "{name}: set UPDATE_EXPECT=1 to accept");
         }
-        let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(written, expected, "{name}: set UPDATE_EXPECT=1 to accept");
     }
     assert!(cases().len() >= 7);
+}
+
+#[test]
+fn elastic_gets_a_shell_and_a_building_block_for_each_event() {
+    let records = render_as(&case("sequence"), Format::Elastic);
+    let documents: Vec<Value> =
+        records.iter().map(|record| serde_json::from_slice(&record.value).unwrap()).collect();
+    let [shell, first, second] = documents.as_slice() else { panic!("{documents:?}") };
+    assert_eq!(shell["kibana.alert.uuid"], render(&case("sequence")).id);
+    assert_eq!(shell["kibana.alert.depth"], 2);
+    assert_eq!(shell["kibana.alert.ancestors"].as_array().map(Vec::len), Some(4));
+    assert_eq!(shell["kibana.alert.ancestors"][1]["id"], first["kibana.alert.uuid"]);
+    assert_eq!(shell["kibana.alert.building_block_type"], Value::Null);
+    assert_eq!(shell["event"]["kind"], "signal");
+    assert_eq!((&shell["host"]["name"], &shell["process"]), (&"WORKSTATION6".into(), &Value::Null));
+    for (index, block) in [first, second].into_iter().enumerate() {
+        assert_eq!(block["kibana.alert.group.id"], shell["kibana.alert.uuid"]);
+        assert_eq!(block["kibana.alert.group.index"], index);
+        assert_eq!(block["kibana.alert.building_block_type"], "default");
+        assert_eq!(block["kibana.alert.depth"], 1);
+    }
+    assert_eq!(second["process"]["name"], "powershell.exe");
+    assert_eq!(first["kibana.alert.ancestors"][0]["id"], "winlogbeat-4-1203");
+    let ids: Vec<&str> = records.iter().map(|record| &*record.id).collect();
+    assert!(ids[0] != ids[1] && ids[1] != ids[2]);
+
+    let single = render_as(&case("single_event"), Format::Elastic);
+    let alert: Value = serde_json::from_slice(&single[0].value).unwrap();
+    assert_eq!(single.len(), 1);
+    assert_eq!(alert["kibana.alert.ancestors"][0]["id"], "own id");
+    assert_eq!(alert["file"]["path"], "C:\\Windows\\Temp\\x.dll");
+    assert_eq!(
+        (&alert["kibana.alert.depth"], &alert["kibana.alert.group.id"]),
+        (&1.into(), &Value::Null)
+    );
 }
 
 #[test]

@@ -108,8 +108,7 @@ fn wmi_exec_method_with_tolerance() {
 
 #[test]
 fn sharpwmi_create_in_strict_order() {
-    let expected =
-        [(V100, SECURITY, 99_387), (V2023, SECURITY, 99_387), (S20, SYSMON, 334_850)];
+    let expected = [(V100, SECURITY, 99_387), (V2023, SECURITY, 99_387), (S20, SYSMON, 334_850)];
     check("sharpwmi_create", false, "0s", &expected);
 }
 

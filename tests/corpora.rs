@@ -38,7 +38,8 @@ fn check(name: &str, flags: &[&str]) {
             let truth = corpus.finals(rule);
             assert!(truth.len() > 50, "{rule}: {} sequences are too few to judge by", truth.len());
             assert_eq!(exact[rule], truth, "{name}, {shape}, {rule}, exact");
-            let missed: Vec<_> = truth.iter().filter(|event| !eager[rule].contains(event)).collect();
+            let missed: Vec<_> =
+                truth.iter().filter(|event| !eager[rule].contains(event)).collect();
             assert!(missed.is_empty(), "{name}, {shape}, {rule}: eager misses {missed:?}");
         }
     }

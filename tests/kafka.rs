@@ -104,7 +104,11 @@ impl<'b> Setup<'b> {
         let (mut records, started) = (Vec::new(), Instant::now());
         let mut last_news = Instant::now();
         while !(enough(&records) && last_news.elapsed() > Duration::from_secs(3)) {
-            assert!(started.elapsed() < DEADLINE, "{kind}: {} records are not enough", records.len());
+            assert!(
+                started.elapsed() < DEADLINE,
+                "{kind}: {} records are not enough",
+                records.len()
+            );
             if let Some(message) = consumer.poll(Duration::from_millis(200)) {
                 records.push(Received::from(&message.unwrap()));
                 last_news = Instant::now();
@@ -189,7 +193,8 @@ impl Instance {
     fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
@@ -280,8 +285,7 @@ fn truth(corpus: &Corpus) -> BTreeSet<(String, u64)> {
     ["v100", "2023", "20s"].into_iter().flat_map(of_rule).collect()
 }
 
-const EXACT: &str =
-    "[rules.defaults]\nallowed_lateness = \"15s\"\n";
+const EXACT: &str = "[rules.defaults]\nallowed_lateness = \"15s\"\n";
 
 fn overrides(emit: &str) -> String {
     let ids = ["v100", "2023", "20s"];
@@ -307,17 +311,17 @@ fn corpus(name: &str, flags: &[&str]) -> Option<Corpus> {
 #[test]
 fn two_instances_find_exactly_what_is_there() {
     let Some((broker, _turn)) = broker() else { return };
-    for (name, flags, shape) in [
-        ("plain", &[][..], "ecs"),
-        ("lag-dup", &["--lag", "--dup", "0.02"][..], "raw"),
-    ] {
+    for (name, flags, shape) in
+        [("plain", &[][..], "ecs"), ("lag-dup", &["--lag", "--dup", "0.02"][..], "raw")]
+    {
         let Some(corpus) = corpus(name, flags) else { return };
         let setup = Setup::new(broker, &format!("exact-{name}"), &overrides("exact"));
         let instances = [setup.instance(0), setup.instance(1)];
         instances.iter().for_each(Instance::wait_ready);
         let both_work = |instance: &Instance| {
             let shares = [0, 1].map(|i| instances[i].metric("maxspan_partitions_assigned", ""));
-            instance.port > 0 && shares.iter().all(|share| *share > 0.0)
+            instance.port > 0
+                && shares.iter().all(|share| *share > 0.0)
                 && shares.iter().sum::<f64>() == f64::from(PARTITIONS)
         };
         instances[0].wait_for("both share the partitions", both_work);
@@ -406,12 +410,7 @@ fn without_an_alerts_topic_it_is_not_ready_and_says_why() {
     broker.create_topic("unready-in", 1, &[]);
     broker.create_topic("unready-dead", 1, &[]);
     let directory = tempfile::tempdir().unwrap();
-    let setup = Setup {
-        broker,
-        name: "unready".to_owned(),
-        directory,
-        settings: String::new(),
-    };
+    let setup = Setup { broker, name: "unready".to_owned(), directory, settings: String::new() };
     let instance = setup.instance(0);
     instance.wait_for("says why", |instance| {
         let says_why = |body: &str| body.contains("unready-alerts") && body.contains("--create");

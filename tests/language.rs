@@ -1,9 +1,153 @@
-//! The language: what parses, what prints, what matches.
+//! The language, case by case: what parses, what is refused and why, what matches.
+//!
+//! Every case of `corpus/language/*.toml` runs through two evaluators: the compiled predicates and
+//! the naive interpreter of `support/naive.rs`.
 
-use maxspan::eql;
+use std::path::Path;
 
+use maxspan::diag::Diagnostic;
+use maxspan::eql::ast::Expr;
+use maxspan::eql::{self, functions::FUNCTIONS};
+use maxspan::event::FieldTable;
+use maxspan::predicate::Predicate;
+use serde::Deserialize;
+
+#[path = "support/flat.rs"]
+mod flat;
+#[path = "support/naive.rs"]
+mod naive;
 #[path = "support/published_rules.rs"]
 mod published_rules;
+#[path = "support/slow_regex.rs"]
+mod slow_regex;
+#[path = "support/spanless.rs"]
+mod spanless;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    /// A bare condition, or …
+    condition: Option<String>,
+    /// … a whole query.
+    query: Option<String>,
+    /// Events that satisfy the condition.
+    #[serde(default)]
+    matches: Vec<String>,
+    /// Events that do not.
+    #[serde(default)]
+    rejects: Vec<String>,
+    /// Codes of the findings, in the order of the text; none if all is well.
+    #[serde(default)]
+    findings: Vec<String>,
+    /// What the query looks like when it is printed.
+    prints: Option<String>,
+}
+
+#[test]
+fn every_case_holds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/language");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let mut events = 0;
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let file: File =
+            toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        for case in &file.case {
+            let name = format!("{}: {}", path.file_stem().unwrap().to_string_lossy(), case.name);
+            check(&name, case);
+            events += case.matches.len() + case.rejects.len();
+        }
+    }
+    assert!(events > 300, "only {events} events");
+}
+
+fn check(name: &str, case: &Case) {
+    let findings = match (&case.condition, &case.query) {
+        (Some(condition), None) => check_condition(name, case, condition),
+        (None, Some(query)) => check_query(name, case, query),
+        _ => panic!("{name}: write either a condition or a query"),
+    };
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, case.findings, "{name}: {findings:?}");
+}
+
+fn check_condition(name: &str, case: &Case, text: &str) -> Vec<Diagnostic> {
+    let (condition, findings) = eql::parse_condition(text);
+    let Some(condition) = condition else {
+        assert!(findings.iter().any(Diagnostic::is_error), "{name}: refused without an error");
+        assert!(case.matches.is_empty() && case.rejects.is_empty(), "{name}: {findings:?}");
+        return findings;
+    };
+    for (events, expected) in [(&case.matches, true), (&case.rejects, false)] {
+        for event in events {
+            assert_eq!(run(&condition, event), expected, "{name}: {text} on {event}");
+        }
+    }
+    if let Some(prints) = &case.prints {
+        assert_eq!(eql::print::condition(&condition), *prints, "{name}");
+    }
+    findings
+}
+
+fn check_query(name: &str, case: &Case, text: &str) -> Vec<Diagnostic> {
+    let (query, findings) = eql::parse(text);
+    let refused = findings.iter().any(Diagnostic::is_error);
+    assert_eq!(query.is_none(), refused, "{name}: {findings:?}");
+    if let Some(query) = query {
+        let printed = eql::print::canonical(&query);
+        if let Some(prints) = &case.prints {
+            assert_eq!(printed.trim(), prints.trim(), "{name}");
+        }
+        let again = eql::parse(&printed).0.unwrap_or_else(|| panic!("{name}: {printed}"));
+        assert_eq!(spanless::tree(&again), spanless::tree(&query), "{name}: {printed}");
+        if let eql::ast::Body::Event(event_query) = &query.body {
+            let mut table = FieldTable::default();
+            let predicate =
+                Predicate::compile_query(event_query, "event.category", &mut table).unwrap();
+            for (events, expected) in [(&case.matches, true), (&case.rejects, false)] {
+                for event in events {
+                    let fields = flat::fields(&flat::flatten(event), &table);
+                    assert_eq!(predicate.matches(&fields), expected, "{name} on {event}");
+                }
+            }
+        } else {
+            assert!(case.matches.is_empty() && case.rejects.is_empty(), "{name}: no event query");
+        }
+    }
+    findings
+}
+
+/// Asks both evaluators, which must agree.
+fn run(condition: &Expr, event: &str) -> bool {
+    let event = flat::flatten(event);
+    let mut table = FieldTable::default();
+    let predicate = Predicate::compile(condition, &mut table).unwrap();
+    let compiled = predicate.matches(&flat::fields(&event, &table));
+    assert_eq!(compiled, naive::matches(condition, &event), "{condition:?} on {event:?}");
+    compiled
+}
+
+#[test]
+fn every_example_of_every_function_holds() {
+    for function in FUNCTIONS {
+        for example in function.examples {
+            let (condition, findings) = eql::parse_condition(example.condition);
+            let condition =
+                condition.unwrap_or_else(|| panic!("{}: {findings:?}", example.condition));
+            assert!(example.condition.to_lowercase().contains(&function.name.to_lowercase()));
+            assert_eq!(run(&condition, example.event), example.matches, "{}", example.condition);
+        }
+    }
+}
 
 #[test]
 fn published_rules_have_no_errors() {
@@ -11,25 +155,10 @@ fn published_rules_have_no_errors() {
     for (name, query) in published_rules::queries() {
         let (parsed, findings) = eql::parse(&query);
         if parsed.is_none() {
-            errors.push(format!(
-                "{name}: {:?}",
-                findings.iter().filter(|f| f.is_error()).collect::<Vec<_>>()
-            ));
+            errors.push(format!("{name}: {findings:?}"));
         }
     }
     assert!(errors.is_empty(), "{}", errors.join("\n"));
-}
-
-/// Returns the tree without its spans.
-fn tree(query: &eql::ast::Query) -> String {
-    let debug = format!("{query:?}");
-    let mut out = String::new();
-    let mut rest = debug.as_str();
-    while let Some(at) = rest.find("Span { start: ") {
-        out.push_str(&rest[..at]);
-        rest = rest[at..].split_once(" }").unwrap().1;
-    }
-    out + rest
 }
 
 #[test]
@@ -39,7 +168,30 @@ fn published_rules_print_as_themselves() {
         let printed = eql::print::canonical(&parsed);
         let (again, findings) = eql::parse(&printed);
         let again = again.unwrap_or_else(|| panic!("{name}: {findings:?}\n{printed}"));
-        assert_eq!(tree(&parsed), tree(&again), "{name}");
+        assert_eq!(spanless::tree(&parsed), spanless::tree(&again), "{name}");
         assert_eq!(printed, eql::print::canonical(&again), "{name}");
+    }
+}
+
+#[test]
+fn published_rules_compile() {
+    for (name, query) in published_rules::queries() {
+        let parsed = eql::parse(&query).0.unwrap();
+        let mut table = FieldTable::default();
+        for event_query in event_queries(&parsed) {
+            let compiled = Predicate::compile_query(event_query, "event.category", &mut table);
+            let predicate = compiled.unwrap_or_else(|findings| panic!("{name}: {findings:?}"));
+            assert!(!predicate.is_never(), "{name}");
+        }
+    }
+}
+
+fn event_queries(query: &eql::ast::Query) -> Vec<&eql::ast::EventQuery> {
+    match &query.body {
+        eql::ast::Body::Event(event) => vec![event],
+        eql::ast::Body::Sequence(sequence) => {
+            sequence.terms.iter().chain(&sequence.until).map(|term| &term.query).collect()
+        }
+        eql::ast::Body::Sample(sample) => sample.terms.iter().map(|term| &term.query).collect(),
     }
 }

@@ -18,14 +18,42 @@ use support::random::{Random, cases};
 
 /// (query, order tolerance, emission)
 const RULES: [(&str, &str, &str); 9] = [
-    ("sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]", "0s", "eager"),
-    ("sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]", "1s", "exact"),
-    ("sequence by host.id with maxspan=3s [any where tags == `A`] [any where tags == `B`] [any where tags == `C`]", "1s", "eager"),
-    ("sequence by host.id with maxspan=8s [any where tags == `A`] [any where tags == `B`] until [any where tags == `C`]", "0s", "eager"),
+    (
+        "sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
+        "0s",
+        "eager",
+    ),
+    (
+        "sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
+        "1s",
+        "exact",
+    ),
+    (
+        "sequence by host.id with maxspan=3s [any where tags == `A`] [any where tags == `B`] [any where tags == `C`]",
+        "1s",
+        "eager",
+    ),
+    (
+        "sequence by host.id with maxspan=8s [any where tags == `A`] [any where tags == `B`] until [any where tags == `C`]",
+        "0s",
+        "eager",
+    ),
     ("sequence by host.id with maxspan=4s [any where tags == `A`] with runs=3", "0s", "eager"),
-    ("sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`]", "0s", "eager"),
-    ("sequence by host.id with maxspan=4s ![any where tags == `C`] [any where tags == `A`] [any where tags == `B`]", "0s", "eager"),
-    ("sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`] [any where tags == `B`]", "0s", "exact"),
+    (
+        "sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`]",
+        "0s",
+        "eager",
+    ),
+    (
+        "sequence by host.id with maxspan=4s ![any where tags == `C`] [any where tags == `A`] [any where tags == `B`]",
+        "0s",
+        "eager",
+    ),
+    (
+        "sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`] [any where tags == `B`]",
+        "0s",
+        "exact",
+    ),
     ("any where tags == `A` and tags == `B`", "0s", "eager"),
 ];
 
@@ -176,10 +204,20 @@ fn check(seed: u64, rules: &Arc<RuleSet>, percent_late: u64) -> usize {
         assert_eq!(
             ids(expected),
             ids(found),
-            "seed {seed}, late {percent_late} %, cuts {cuts:?}, step {offset}: {steps:#?}"
+            "seed {seed}, late {percent_late} %, cuts {cuts:?}, step {offset}:\n{}",
+            story(&steps)
         );
     }
     expected.iter().map(Vec::len).sum()
+}
+
+/// The steps, one a line.
+fn story(steps: &[Step]) -> String {
+    let line = |(offset, step): (usize, &Step)| match step {
+        Step::Record { stamp, payload } => format!("{offset}: {stamp:?} {payload}"),
+        Step::Idle { seconds } => format!("{offset}: idle {seconds} s"),
+    };
+    steps.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -135,6 +135,18 @@ fn shipped_rules_say_what_they_are() {
 }
 
 #[test]
+fn the_documented_rule_loads() {
+    let page = std::fs::read_to_string(root().join("docs/rules.md")).unwrap();
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).collect();
+    for block in &blocks {
+        let (file, diagnostics) = loaded(block.split("```").next().unwrap());
+        assert_eq!(diagnostics, []);
+        assert_eq!(file.settings.exceptions.len(), 1);
+    }
+    assert_eq!(blocks.len(), 1);
+}
+
+#[test]
 fn a_rule_file_is_read_in_full() {
     let (file, diagnostics) = loaded(
         r#"

@@ -23,7 +23,8 @@ pub fn render(alert: &Alert<'_>, max_bytes: usize) -> AlertRecord {
 /// Longest key of an alert's record, in bytes; a longer one is replaced by its hash.
 const MAX_KEY_BYTES: usize = 4_096;
 
-fn record_key(alert: &Alert<'_>) -> Vec<u8> {
+/// Returns the key of an alert's record: the join key's text.
+pub(super) fn record_key(alert: &Alert<'_>) -> Vec<u8> {
     let key = alert.key.text().into_bytes();
     if key.len() > MAX_KEY_BYTES { sha256_hex(&key).into_bytes() } else { key }
 }
@@ -187,19 +188,24 @@ fn maxspan_fields(alert: &Alert<'_>, left_out: &LeftOut) -> Value {
     let events: Vec<Value> =
         alert.events.iter().zip(&left_out.bodies).map(|(e, gone)| event(alert, e, *gone)).collect();
     let mut fields = json!({
-        "sequence": {
-            "events": events,
-            "join_keys": join_keys(alert, left_out.max_chars),
-            "late": alert.late,
-            "order_adjusted": alert.order_adjusted,
-            "span_ms": span_ms(&alert.events),
-        },
+        "sequence": sequence_fields(alert, left_out.max_chars),
         "severity": alert.severity.as_str(),
     });
+    fields["sequence"]["events"] = Value::Array(events);
     if left_out.is_something() {
         fields["truncated"] = json!(true);
     }
     fields
+}
+
+/// Returns what is said of the match as a whole, with join keys of at most `max_chars` characters.
+pub(super) fn sequence_fields(alert: &Alert<'_>, max_chars: Option<usize>) -> Value {
+    json!({
+        "join_keys": join_keys(alert, max_chars),
+        "late": alert.late,
+        "order_adjusted": alert.order_adjusted,
+        "span_ms": span_ms(&alert.events),
+    })
 }
 
 fn join_keys(alert: &Alert<'_>, max_chars: Option<usize>) -> Vec<Value> {

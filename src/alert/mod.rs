@@ -4,6 +4,7 @@
 //! bytes.
 
 pub mod ecs;
+pub mod elastic;
 pub mod id;
 
 mod document;
@@ -73,6 +74,36 @@ pub struct AlertRecord {
     pub key: Vec<u8>,
     /// One JSON document.
     pub value: Vec<u8>,
+}
+
+/// The form in which alerts are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Format {
+    /// One nested ECS document for each match.
+    #[default]
+    Ecs,
+    /// What Elastic's detection engine writes: one document for the match, one for each event.
+    Elastic,
+}
+
+impl Format {
+    /// Returns the format that a configuration's word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "ecs" => Some(Self::Ecs),
+            "elastic" => Some(Self::Elastic),
+            _ => None,
+        }
+    }
+}
+
+/// Renders an alert in records of at most `max_bytes` bytes each; the record of the match as a
+/// whole comes first.
+pub fn render(alert: &Alert<'_>, format: Format, max_bytes: usize) -> Vec<AlertRecord> {
+    match format {
+        Format::Ecs => vec![ecs::render(alert, max_bytes)],
+        Format::Elastic => elastic::render(alert, max_bytes),
+    }
 }
 
 impl Alert<'_> {

@@ -220,7 +220,11 @@ impl<'a> Partition<'a> {
     }
 
     fn line(&mut self, number: i64, line: &[u8]) -> anyhow::Result<()> {
-        self.detector.on_record(&Record { offset: number, stamp: Stamp::None, payload: Some(line) });
+        self.detector.on_record(&Record {
+            offset: number,
+            stamp: Stamp::None,
+            payload: Some(line),
+        });
         self.waiting += 1;
         if self.waiting >= BATCH { self.flush() } else { Ok(()) }
     }
@@ -283,9 +287,10 @@ fn summarize(rules: &RuleSet, stats: &Stats, elapsed: std::time::Duration) {
     for (rule, counted) in rules.rules().iter().zip(&stats.rules) {
         output::note(&format!("{} alerts of {}", counted.matches, rule.metadata.id));
     }
-    let sequences = stats.rules.iter().fold(Default::default(), |sum: crate::sequence::Counts, r| {
-        sum.plus(r.sequences)
-    });
+    let sequences = stats
+        .rules
+        .iter()
+        .fold(Default::default(), |sum: crate::sequence::Counts, r| sum.plus(r.sequences));
     for (count, what) in [
         (stats.dead_letter_count(), "unreadable records"),
         (stats.shape_unknown, "records of unknown shape"),

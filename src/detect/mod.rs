@@ -310,7 +310,8 @@ impl Detector {
     pub fn cut(&mut self) -> Option<Cut> {
         let position = self.position.filter(|_| !self.is_replaying())?;
         self.cuts += 1;
-        let memory = self.sequences.longest_memory();
+        // A key is forgotten F after its last event by a clock that may be off by the slack.
+        let memory = self.sequences.longest_memory() + self.slack;
         let floor = self.sequences.floor();
         let replay = self.trail.replay(floor, position, self.clock, memory);
         let mark = |(rule, start): (u32, &Option<i64>)| RuleMark {
@@ -531,9 +532,8 @@ impl Detector {
             let index = of_rule[0].rule as usize;
             let rule = &rules.rules()[index];
             let before_start = self.rule_starts[index].is_some_and(|start| offset < start);
-            let uncovered = rule.index.as_ref().is_some_and(|index| {
-                !index.covers(rules.normalizer(), fields)
-            });
+            let uncovered =
+                rule.index.as_ref().is_some_and(|index| !index.covers(rules.normalizer(), fields));
             let excepted = || rule.exceptions.iter().any(|exception| exception.matches(fields));
             if before_start || uncovered || excepted() {
                 continue;
@@ -546,8 +546,7 @@ impl Detector {
                 event = self.keep(offset, payload, fields, envelope, event_time);
             }
             let Some(event) = &event else { return };
-            let ordinal =
-                rules.normalizer().ordinal(fields, envelope, offset, rule.tiebreaker);
+            let ordinal = rules.normalizer().ordinal(fields, envelope, offset, rule.tiebreaker);
             for (key, terms) in keys {
                 let candidate = Candidate {
                     ordinal: ordinal.clone(),
@@ -588,9 +587,8 @@ impl Detector {
             return keys;
         }
         for hit in hits {
-            let expansion = rule.terms[hit.term as usize]
-                .key
-                .expand(fields, self.options.max_key_expansion);
+            let expansion =
+                rule.terms[hit.term as usize].key.expand(fields, self.options.max_key_expansion);
             self.stats.refused_keys += expansion.refused as u64;
             for key in expansion.keys {
                 keys.entry(key).or_default().insert(hit.term as usize);

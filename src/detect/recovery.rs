@@ -211,7 +211,8 @@ impl Metadata {
         let mut parts = text.split(';');
         let format = parts.next().unwrap_or("");
         if format != FORMAT {
-            let what = if format.starts_with("maxspan") { "a newer format" } else { "foreign text" };
+            let what =
+                if format.starts_with("maxspan") { "a newer format" } else { "foreign text" };
             return Err(format!("the committed metadata is {what}"));
         }
         let parts: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
@@ -219,7 +220,8 @@ impl Metadata {
             let found = parts.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
             found.ok_or_else(|| format!("the committed metadata lacks `{name}`"))
         };
-        let clock = PartitionClock { shows: read_time(part("c")?)?, step: read_step(part("step")?)? };
+        let clock =
+            PartitionClock { shows: read_time(part("c")?)?, step: read_step(part("step")?)? };
         let replay = Replay {
             floor: read_time(part("t")?)?,
             safe: read_number(part("s")?)?,

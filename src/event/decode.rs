@@ -15,6 +15,12 @@ use smallvec::SmallVec;
 use super::field::{FieldId, FieldTable};
 use super::value::{Fields, Value};
 
+mod raw;
+mod trie;
+
+pub(crate) use raw::{is_deeper_than, repair};
+use trie::{Passed, Trie};
+
 /// Bounds of what is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -66,19 +72,21 @@ impl Decoder {
 
     /// Adds the values of the wanted fields to `out`, in the order in which they stand.
     ///
-    /// Whether a record is refused does not depend on the wanted fields, with one exception: a
-    /// number beyond the range of a double is noticed only where it is wanted. Broken UTF-8 and
-    /// unpaired surrogates refuse nothing; in a wanted text they become U+FFFD. After an error
-    /// `out` holds no value.
+    /// Whether a record is refused does not depend on the wanted fields. Broken UTF-8, unpaired
+    /// surrogates and numbers beyond the range of a double refuse nothing: in a wanted value they
+    /// become U+FFFD and null. After an error `out` holds no value.
     pub fn decode<'a>(&self, payload: &'a [u8], out: &mut Fields<'a>) -> Result<(), DecodeError> {
         if is_deeper_than(payload, self.max_nesting) {
             return Err(DecodeError::TooDeep);
         }
-        let Err(error) = self.walk(payload, out) else { return Ok(()) };
+        if self.walk(payload, Keys::Plain, out).is_ok() {
+            return Ok(());
+        }
         clear(out);
-        let Some(repaired) = repair(payload) else { return Err(error) };
+        let repaired = repair(payload);
+        is_strict_object(&repaired)?;
         let mut owned = Fields::new(out.len());
-        self.walk(&repaired, &mut owned)?;
+        self.walk(&repaired, Keys::Any, &mut owned).map_err(error)?;
         for index in 0..out.len() {
             let id = FieldId(index as u16);
             let values = owned.take(id).into_iter();
@@ -87,16 +95,54 @@ impl Decoder {
         Ok(())
     }
 
-    fn walk<'a>(&self, payload: &'a [u8], out: &mut Fields<'a>) -> Result<(), DecodeError> {
+    fn walk<'a>(
+        &self,
+        payload: &'a [u8],
+        keys: Keys,
+        out: &mut Fields<'a>,
+    ) -> Result<(), serde_json::Error> {
         let mut json = serde_json::Deserializer::from_slice(payload);
-        let mut walk = Walk { trie: &self.trie, out, objects: SmallVec::new() };
+        let mut walk = Walk { trie: &self.trie, keys, out, objects: SmallVec::new() };
         let root = NodeSeed { walk: &mut walk, node: Trie::ROOT, probe: false };
-        json.deserialize_map(root).and_then(|_| json.end()).map_err(|error| {
-            match error.classify() {
-                serde_json::error::Category::Data => DecodeError::NotAnObject,
-                _ => DecodeError::InvalidJson,
-            }
-        })
+        json.deserialize_map(root)?;
+        json.end()
+    }
+}
+
+fn error(error: serde_json::Error) -> DecodeError {
+    match error.classify() {
+        serde_json::error::Category::Data => DecodeError::NotAnObject,
+        _ => DecodeError::InvalidJson,
+    }
+}
+
+/// Which keys are read without a second look.
+///
+/// Keys are read as bytes, and then the parser lets control characters pass. Only a look at the
+/// whole record tells those that stand there raw from those that are escaped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// Those without control characters; any other is an error.
+    Plain,
+    /// All: the record is known to be valid.
+    Any,
+}
+
+impl Keys {
+    fn check<E: de::Error>(self, key: &[u8]) -> Result<(), E> {
+        if self == Self::Plain && key.iter().any(|byte| *byte < b' ') {
+            return Err(E::custom("a control character in a key"));
+        }
+        Ok(())
+    }
+}
+
+/// Tells whether a repaired record is an object to the letter.
+fn is_strict_object(payload: &[u8]) -> Result<(), DecodeError> {
+    serde_json::from_slice::<IgnoredAny>(payload).map_err(error)?;
+    match payload.trim_ascii_start().first() {
+        Some(b'{') => Ok(()),
+        _ => Err(DecodeError::NotAnObject),
     }
 }
 
@@ -106,85 +152,10 @@ fn clear(fields: &mut Fields<'_>) {
     }
 }
 
-/// The wanted paths as a tree of their segments.
-#[derive(Clone, Debug)]
-struct Trie {
-    nodes: Vec<Node>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Node {
-    field: Option<FieldId>,
-    // INVARIANT: sorted by length, then bytes.
-    children: Vec<(Box<[u8]>, u32)>,
-}
-
-fn by_length<'k>(key: &'k [u8]) -> (usize, &'k [u8]) {
-    (key.len(), key)
-}
-
-impl Trie {
-    const ROOT: u32 = 0;
-
-    fn new(fields: &FieldTable) -> Self {
-        let mut trie = Self { nodes: vec![Node::default()] };
-        for (id, path) in fields.iter() {
-            let node = path
-                .split('.')
-                .fold(Self::ROOT, |node, segment| trie.child_or_insert(node, segment.as_bytes()));
-            trie.nodes[node as usize].field = Some(id);
-        }
-        trie
-    }
-
-    fn child_or_insert(&mut self, node: u32, segment: &[u8]) -> u32 {
-        match self.position(node, segment) {
-            Ok(index) => self.nodes[node as usize].children[index].1,
-            Err(index) => {
-                let child = self.nodes.len() as u32;
-                self.nodes.push(Node::default());
-                self.nodes[node as usize].children.insert(index, (segment.into(), child));
-                child
-            }
-        }
-    }
-
-    fn position(&self, node: u32, segment: &[u8]) -> Result<usize, usize> {
-        let children = &self.nodes[node as usize].children;
-        children.binary_search_by(|(key, _)| by_length(key).cmp(&by_length(segment)))
-    }
-
-    fn child(&self, node: u32, segment: &[u8]) -> Option<u32> {
-        let index = self.position(node, segment).ok()?;
-        Some(self.nodes[node as usize].children[index].1)
-    }
-
-    /// Follows a key, dotted or not, down from a node.
-    fn step(&self, node: u32, key: &[u8]) -> Step {
-        let mut step = Step { node: Some(node), passed: SmallVec::new() };
-        let mut segments = key.split(|byte| *byte == b'.').peekable();
-        while let Some(segment) = segments.next() {
-            step.node = step.node.and_then(|node| self.child(node, segment));
-            let Some(node) = step.node else { break };
-            if segments.peek().is_some() {
-                step.passed.extend(self.nodes[node as usize].field);
-            }
-        }
-        step
-    }
-}
-
-/// Where a key leads.
-struct Step {
-    /// The node that it ends in; nothing if no wanted path goes there.
-    node: Option<u32>,
-    /// Wanted fields that a dotted key has passed: if there is a value, they are objects.
-    passed: SmallVec<[FieldId; 2]>,
-}
-
 /// What the walk carries along.
 struct Walk<'t, 'a, 'o> {
     trie: &'t Trie,
+    keys: Keys,
     out: &'o mut Fields<'a>,
     /// Fields that are already known to be objects.
     objects: SmallVec<[FieldId; 4]>,
@@ -211,7 +182,7 @@ struct NodeSeed<'w, 't, 'a, 'o> {
 
 impl<'a> NodeSeed<'_, '_, 'a, '_> {
     fn push(self, value: Value<'a>) -> bool {
-        if let Some(id) = self.walk.trie.nodes[self.node as usize].field {
+        if let Some(id) = self.walk.trie.field(self.node) {
             self.walk.out.push(id, value);
         }
         true
@@ -260,7 +231,7 @@ impl<'a> Visitor<'a> for NodeSeed<'_, '_, 'a, '_> {
 
     fn visit_str<E>(self, text: &str) -> Result<bool, E> {
         // Only a node without a field needs no copy.
-        match self.walk.trie.nodes[self.node as usize].field {
+        match self.walk.trie.field(self.node) {
             Some(_) => Ok(self.push(Value::Str(Cow::Owned(text.to_owned())))),
             None => Ok(true),
         }
@@ -277,18 +248,22 @@ impl<'a> Visitor<'a> for NodeSeed<'_, '_, 'a, '_> {
 
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<bool, M::Error> {
         let Self { walk, node, probe } = self;
-        let field = walk.trie.nodes[node as usize].field;
-        let mut any = false;
-        while let Some(step) = map.next_key_seed(KeySeed { trie: walk.trie, node })? {
-            let probe = probe || field.is_some() || !step.passed.is_empty();
-            let filled = match step.node {
+        let field = walk.trie.field(node);
+        let (mut any, mut passed) = (false, Passed::new());
+        loop {
+            let key = KeySeed { trie: walk.trie, keys: walk.keys, node, passed: &mut passed };
+            let Some(child) = map.next_key_seed(key)? else { break };
+            let probe = probe || field.is_some() || !passed.is_empty();
+            let filled = match child {
                 Some(node) => map.next_value_seed(NodeSeed { walk, node, probe })?,
-                None if probe => map.next_value_seed(ProbeSeed)?,
+                None if probe => map.next_value_seed(ProbeSeed { keys: walk.keys })?,
                 None => map.next_value::<IgnoredAny>().map(|_| false)?,
             };
-            if filled {
-                any = true;
-                step.passed.iter().for_each(|id| walk.is_object(*id));
+            any |= filled;
+            for id in passed.drain(..) {
+                if filled {
+                    walk.is_object(id);
+                }
             }
         }
         if let Some(id) = field.filter(|_| any) {
@@ -299,33 +274,39 @@ impl<'a> Visitor<'a> for NodeSeed<'_, '_, 'a, '_> {
 }
 
 /// Reads a key; as bytes, so that its encoding does not matter.
-struct KeySeed<'t> {
-    trie: &'t Trie,
+struct KeySeed<'w> {
+    trie: &'w Trie,
+    keys: Keys,
     node: u32,
+    passed: &'w mut Passed,
 }
 
 impl<'a> DeserializeSeed<'a> for KeySeed<'_> {
-    type Value = Step;
+    type Value = Option<u32>;
 
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Step, D::Error> {
+    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Option<u32>, D::Error> {
         json.deserialize_bytes(self)
     }
 }
 
 impl Visitor<'_> for KeySeed<'_> {
-    type Value = Step;
+    type Value = Option<u32>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_bytes<E>(self, key: &[u8]) -> Result<Step, E> {
-        Ok(self.trie.step(self.node, key))
+    fn visit_bytes<E: de::Error>(self, key: &[u8]) -> Result<Option<u32>, E> {
+        self.keys.check(key)?;
+        Ok(self.trie.step(self.node, key, self.passed))
     }
 }
 
 /// Reads nothing, and tells whether the value holds anything but null.
-struct ProbeSeed;
+#[derive(Clone, Copy)]
+struct ProbeSeed {
+    keys: Keys,
+}
 
 impl<'a> DeserializeSeed<'a> for ProbeSeed {
     type Value = bool;
@@ -368,7 +349,7 @@ impl<'a> Visitor<'a> for ProbeSeed {
 
     fn visit_seq<S: SeqAccess<'a>>(self, mut list: S) -> Result<bool, S::Error> {
         let mut any = false;
-        while let Some(filled) = list.next_element_seed(Self)? {
+        while let Some(filled) = list.next_element_seed(self)? {
             any |= filled;
         }
         Ok(any)
@@ -376,15 +357,17 @@ impl<'a> Visitor<'a> for ProbeSeed {
 
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<bool, M::Error> {
         let mut any = false;
-        while map.next_key_seed(SkipKey)?.is_some() {
-            any |= map.next_value_seed(Self)?;
+        while map.next_key_seed(SkipKey { keys: self.keys })?.is_some() {
+            any |= map.next_value_seed(self)?;
         }
         Ok(any)
     }
 }
 
 /// Skips a key; as bytes, so that its encoding does not matter.
-struct SkipKey;
+struct SkipKey {
+    keys: Keys,
+}
 
 impl<'a> DeserializeSeed<'a> for SkipKey {
     type Value = ();
@@ -401,83 +384,9 @@ impl Visitor<'_> for SkipKey {
         f.write_str("a key")
     }
 
-    fn visit_bytes<E: de::Error>(self, _: &[u8]) -> Result<(), E> {
-        Ok(())
+    fn visit_bytes<E: de::Error>(self, key: &[u8]) -> Result<(), E> {
+        self.keys.check(key)
     }
-}
-
-/// Tells whether objects and lists are nested more than `limit` deep.
-///
-/// Skipped parts are not nested for the parser, so it would not notice. Nearly every record has
-/// fewer brackets than the limit and is not looked at twice.
-pub(crate) fn is_deeper_than(payload: &[u8], limit: usize) -> bool {
-    memchr::memchr2_iter(b'{', b'[', payload).nth(limit).is_some()
-        && deepest_exceeds(payload, limit)
-}
-
-fn deepest_exceeds(payload: &[u8], limit: usize) -> bool {
-    let (mut depth, mut at) = (0_usize, 0);
-    while let Some(byte) = payload.get(at) {
-        at += 1;
-        match byte {
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > limit {
-                    return true;
-                }
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => at = behind_string(payload, at),
-            _ => {}
-        }
-    }
-    false
-}
-
-/// Returns the offset behind the string whose first byte (after its quote) stands at `at`.
-fn behind_string(payload: &[u8], mut at: usize) -> usize {
-    while let Some(found) = memchr::memchr2(b'"', b'\\', &payload[at.min(payload.len())..]) {
-        at += found + 1;
-        if payload[at - 1] == b'"' {
-            return at;
-        }
-        at += 1;
-    }
-    payload.len()
-}
-
-/// Returns a copy without broken UTF-8 and without unpaired surrogates, if there were any.
-pub(crate) fn repair(payload: &[u8]) -> Option<Vec<u8>> {
-    let text = String::from_utf8_lossy(payload);
-    let is_lossy = matches!(text, Cow::Owned(_));
-    let mut bytes = text.into_owned().into_bytes();
-    let has_unpaired = replace_unpaired_surrogates(&mut bytes);
-    (is_lossy || has_unpaired).then_some(bytes)
-}
-
-/// Replaces `\ud800`…`\udfff` by `\ufffd` where it is no half of a pair.
-fn replace_unpaired_surrogates(bytes: &mut [u8]) -> bool {
-    let (mut at, mut found) = (0, false);
-    // In JSON a backslash stands only in strings, so no others need be told apart.
-    while let Some(offset) = memchr::memchr(b'\\', &bytes[at..]) {
-        at += offset;
-        match (unicode_escape(bytes, at), unicode_escape(bytes, at + 6)) {
-            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at += 12,
-            (Some(0xD800..=0xDFFF), _) => {
-                bytes[at + 2..at + 6].copy_from_slice(b"fffd");
-                found = true;
-                at += 6;
-            }
-            _ => at = (at + 2).min(bytes.len()),
-        }
-    }
-    found
-}
-
-/// Returns the code unit of a `\uXXXX` at `at`.
-fn unicode_escape(bytes: &[u8], at: usize) -> Option<u32> {
-    let [b'\\', b'u', digits @ ..] = bytes.get(at..at + 6)? else { return None };
-    digits.iter().try_fold(0, |unit, byte| Some(unit << 4 | char::from(*byte).to_digit(16)?))
 }
 
 #[cfg(test)]
@@ -559,6 +468,11 @@ mod tests {
             (r#"{"b":{"c":tru}}"#, DecodeError::InvalidJson),
             (r#"{"a":1"#, DecodeError::InvalidJson),
             (r#"{"b":"\x"}"#, DecodeError::InvalidJson),
+            ("{\"a\tb\":1}", DecodeError::InvalidJson),
+            ("{\"b\":{\"\n\":1}}", DecodeError::InvalidJson),
+            ("{\"a\":{\"b\":{\"\0\":1}}}", DecodeError::InvalidJson),
+            ("{\"b\":\"\0\"}", DecodeError::InvalidJson),
+            ("{\"b\":1e}", DecodeError::InvalidJson),
         ] {
             assert_eq!(decode(&["a"], json), Err(error), "{json}");
         }
@@ -589,6 +503,8 @@ mod tests {
         for (payload, text) in [
             (&b"{\"b\xff\":\"\xff\",\"b\":\"\\ud800\",\"a\":\"x\"}"[..], "x"),
             (b"{\"a\":\"x\xff\"}", "x\u{fffd}"),
+            (b"{\"a\":[-1e999,\"1e999\"],\"b\":1E+400}", "1e999"),
+            (b"{\"\\n\":1,\"b\":{\"c\\td\":2},\"a\":\"x\"}", "x"),
             (b"{\"a\":\"\\ud800\"}", "\u{fffd}"),
             (b"{\"a\":\"\\\\\\udc00\\ud83d\\ude00\"}", "\\\u{fffd}\u{1f600}"),
         ] {

@@ -66,7 +66,25 @@ impl Documents {
                 put(&mut document, name, to_json(name, after.get(*id)));
             }
         }
+        pair_answers(&mut document);
         Some(document)
+    }
+}
+
+/// Turns types and data of DNS answers into what ECS has: a list of answers.
+fn pair_answers(document: &mut Map<String, Json>) {
+    let Some(Json::Object(dns)) = document.get_mut("dns") else { return };
+    let Some(Json::Object(answers)) = dns.get("answers") else { return };
+    let (Some(Json::Array(types)), Some(Json::Array(data))) =
+        (answers.get("type"), answers.get("data"))
+    else {
+        return;
+    };
+    if answers.len() == 2 && types.len() == data.len() {
+        let pairs = types.iter().zip(data);
+        let list = pairs.map(|(kind, data)| serde_json::json!({"type": kind, "data": data}));
+        let list = list.collect();
+        dns.insert("answers".to_owned(), list);
     }
 }
 
@@ -75,7 +93,7 @@ fn parse(payload: &[u8]) -> Option<Map<String, Json>> {
         return None;
     }
     let parsed = serde_json::from_slice(payload);
-    parsed.ok().or_else(|| serde_json::from_slice(&repair(payload)?).ok())
+    parsed.ok().or_else(|| serde_json::from_slice(&repair(payload)).ok())
 }
 
 fn to_json(name: &str, values: &[Value<'_>]) -> Json {

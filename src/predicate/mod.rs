@@ -1,1 +1,114 @@
 //! Compiled conditions.
+//!
+//! Logic is two-valued: `and`, `or` and `not` are plain Boolean, and every atomic condition is
+//! true or false for every event.
+//!
+//! * An atomic condition on a field holds if *any* of the field's values satisfies it; without a
+//!   value it is false. `x != 1` is `not (x == 1)`: it holds if no value is 1, also if there is none.
+//! * A function of several fields holds if any combination of their values satisfies it; a field
+//!   without values takes part as null. Null exists only inside such an expression, where it makes
+//!   the result null, and a condition whose result is null is false.
+//! * `x == null` holds if there is no value.
+//!
+//! Never allocates for ordinary conditions on ordinary values.
+
+mod compile;
+pub mod key;
+mod node;
+mod number;
+mod regex;
+mod scalar;
+mod strings;
+mod test;
+
+use crate::diag::Diagnostic;
+use crate::eql::ast::{Category, EventQuery, Expr};
+use crate::event::{FieldId, FieldTable, Fields};
+use node::Node;
+
+/// A condition, ready to be asked about events.
+///
+/// ```
+/// use maxspan::event::{FieldTable, Fields, Value};
+/// use maxspan::predicate::Predicate;
+///
+/// let (condition, _) = maxspan::eql::parse_condition(r#"process.name : "cmd.*""#);
+/// let mut fields = FieldTable::default();
+/// let predicate = Predicate::compile(&condition.unwrap(), &mut fields).unwrap();
+///
+/// let mut event = Fields::new(fields.len());
+/// assert!(!predicate.matches(&event));
+/// event.push(fields.get("process.name").unwrap(), Value::from("CMD.EXE"));
+/// assert!(predicate.matches(&event));
+/// ```
+#[derive(Debug)]
+pub struct Predicate {
+    node: Node,
+}
+
+impl Predicate {
+    /// Compiles a condition; its fields are added to the table.
+    ///
+    /// # Errors
+    /// If the condition was not accepted by the checker, or a regular expression is too large.
+    pub fn compile(condition: &Expr, fields: &mut FieldTable) -> Result<Self, Vec<Diagnostic>> {
+        compile::condition(condition, fields).map(|node| Self { node })
+    }
+
+    /// Compiles category and condition of an event query; `category_field` is where events carry
+    /// their categories, usually `event.category`.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn compile_query(
+        query: &EventQuery,
+        category_field: &str,
+        fields: &mut FieldTable,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let condition = compile::condition(&query.condition, fields)?;
+        let node = match &query.category {
+            Category::Any => condition,
+            Category::Is(category) => {
+                let field = fields.intern(category_field);
+                Node::all(vec![Node::test(field, test::Test::is_text(category)), condition])
+            }
+        };
+        Ok(Self { node })
+    }
+
+    /// Returns a predicate that no event satisfies.
+    pub fn never() -> Self {
+        Self { node: Node::Constant(false) }
+    }
+
+    /// Returns a predicate that every event satisfies.
+    pub fn always() -> Self {
+        Self { node: Node::Constant(true) }
+    }
+
+    /// Tells whether an event satisfies the condition.
+    ///
+    /// `fields` must have room for every field of the table that the predicate was compiled with.
+    pub fn matches(&self, fields: &Fields<'_>) -> bool {
+        self.node.matches(fields)
+    }
+
+    /// Tells whether no event can satisfy it.
+    pub fn is_never(&self) -> bool {
+        matches!(self.node, Node::Constant(false))
+    }
+
+    /// Tells whether every event satisfies it.
+    pub fn is_always(&self) -> bool {
+        matches!(self.node, Node::Constant(true))
+    }
+
+    /// Returns the fields that it looks at, ascending, each once.
+    pub fn fields(&self) -> Vec<FieldId> {
+        let mut fields = Vec::new();
+        self.node.collect_fields(&mut fields);
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
+}

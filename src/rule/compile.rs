@@ -148,8 +148,10 @@ impl Compiler<'_> {
     ) -> Option<Parts> {
         let all: Vec<&Term> = sequence.terms.iter().chain(&sequence.until).collect();
         if all.len() > MAX_TERMS {
-            let message = format!("a sequence has at most {MAX_TERMS} terms, this one {}", all.len());
-            self.diagnostics.push(Diagnostic::error("E0602", message).at(origin.span(sequence.span)));
+            let message =
+                format!("a sequence has at most {MAX_TERMS} terms, this one {}", all.len());
+            self.diagnostics
+                .push(Diagnostic::error("E0602", message).at(origin.span(sequence.span)));
             return None;
         }
         let keys = |term: &Term| -> Vec<KeyField> {
@@ -157,7 +159,8 @@ impl Compiler<'_> {
         };
         let terms = all.iter().map(|term| self.term(&term.query, &keys(term), origin)).collect();
         let maxspan = sequence.maxspan.unwrap_or_else(|| {
-            let message = format!("the sequence has no maxspan: {} is used", defaults.default_maxspan);
+            let message =
+                format!("the sequence has no maxspan: {} is used", defaults.default_maxspan);
             let caveat = Diagnostic::warning("W0601", message)
                 .at(origin.span(sequence.span))
                 .help("add `with maxspan=…` behind the `by` fields, or set `default_maxspan`");
@@ -191,7 +194,10 @@ impl Compiler<'_> {
         })
     }
 
-    fn conditions<'c>(&mut self, conditions: impl Iterator<Item = &'c Condition>) -> Vec<Predicate> {
+    fn conditions<'c>(
+        &mut self,
+        conditions: impl Iterator<Item = &'c Condition>,
+    ) -> Vec<Predicate> {
         conditions.filter_map(|condition| self.condition(condition)).collect()
     }
 

@@ -98,7 +98,8 @@ fn syntax_errors(text: &str, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
         diagnostic = diagnostic.at(error.span().map(span).unwrap_or_default());
         diagnostic = match what {
             BAD_ESCAPE => {
-                let len = text[at..].chars().next().map_or(0, char::len_utf8);
+                let len =
+                    text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
                 let help = "write the text between `'''` and `'''`: there a backslash stands for \
                             itself";
                 diagnostic.at(Span::new(at.saturating_sub(1), at + len)).help(help)

@@ -99,6 +99,11 @@ impl KeyState {
     pub(super) fn remember_only(&mut self, candidate: &Candidate, context: &mut Context<'_>) {
         if self.remember(candidate, context) {
             self.time.observe(candidate.event_time(), context.pace.clock, context.pace.slack);
+            if !context.plan.is_single() {
+                // It was final at the cut: what comes before it now is late.
+                let last = self.last_final.take().filter(|last| *last > candidate.ordinal);
+                self.last_final = Some(last.unwrap_or_else(|| candidate.ordinal.clone()));
+            }
             self.settle(context);
         }
     }

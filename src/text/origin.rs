@@ -66,11 +66,6 @@ mod tests {
         assert_eq!(origin.span(Span::new(3, 4)), Span::new(19, 20));
         assert_eq!(origin.span(Span::new(3, 3)), Span::new(19, 19));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn verbatim_text_is_shifted() {

@@ -356,11 +356,13 @@ def rules_equal_those_of_the_configuration():
 
 
 @check
-def chart_and_crate_have_one_version():
+def chart_image_and_crate_have_one_version():
     crate = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     if chart["appVersion"] != crate:
         yield f"appVersion {chart['appVersion']}, Cargo.toml {crate}"
+    if f"\nARG VERSION={crate}\n" not in (ROOT / "Dockerfile").read_text():
+        yield f"ARG VERSION of the Dockerfile is not {crate}"
 
 
 @check

@@ -1,6 +1,7 @@
 //! What several test programs share. Each uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
 
 pub mod random;
 pub mod reference;
+#[cfg(feature = "cli")]
 pub mod replay;

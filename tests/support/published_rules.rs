@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Returns file name and query of every published EQL rule; nothing if the sample is not there.
-pub fn queries() -> Vec<(String, String)> {
+pub(crate) fn queries() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/elastic-rules");
     let Ok(entries) = std::fs::read_dir(&folder) else {
         println!("not run: {} is not there", folder.display());

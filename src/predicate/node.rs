@@ -1,0 +1,151 @@
+//! The Boolean tree: what is cheap comes first.
+
+use smallvec::SmallVec;
+
+use super::scalar::Scalar;
+use super::test::Test;
+use crate::event::{FieldId, Fields, Value};
+
+/// How many combinations of values a function of several list-valued fields looks at.
+///
+/// A bound on work, far above what real events need: four lists of 16 values each.
+const MAX_COMBINATIONS: usize = 65_536;
+
+/// A condition.
+#[derive(Debug)]
+pub(super) enum Node {
+    Constant(bool),
+    /// The field has a value.
+    Exists(FieldId),
+    /// Any value of the field passes the test.
+    Test(FieldId, Test),
+    /// Any combination of the fields' values makes the expression true.
+    Any(Box<Combination>),
+    Not(Box<Node>),
+    And(Box<[Node]>),
+    Or(Box<[Node]>),
+}
+
+/// An expression over the values of several fields, or a computed one over a single field.
+#[derive(Debug)]
+pub(super) struct Combination {
+    pub(super) scalar: Scalar,
+    /// The field of each slot.
+    pub(super) fields: Box<[FieldId]>,
+}
+
+impl Node {
+    pub(super) fn test(field: FieldId, test: Test) -> Self {
+        Self::Test(field, test)
+    }
+
+    pub(super) fn not(inner: Self) -> Self {
+        match inner {
+            Self::Constant(truth) => Self::Constant(!truth),
+            Self::Not(inner) => *inner,
+            other => Self::Not(Box::new(other)),
+        }
+    }
+
+    /// Returns the conjunction, simplified.
+    pub(super) fn all(nodes: Vec<Self>) -> Self {
+        Self::chain(nodes, true)
+    }
+
+    /// Returns the disjunction, simplified.
+    pub(super) fn any(nodes: Vec<Self>) -> Self {
+        Self::chain(nodes, false)
+    }
+
+    /// A chain of `and` (neutral: true) or `or` (neutral: false).
+    fn chain(nodes: Vec<Self>, neutral: bool) -> Self {
+        let mut kept = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            match node {
+                Self::Constant(truth) if truth == neutral => {}
+                Self::Constant(_) => return Self::Constant(!neutral),
+                Self::And(inner) if neutral => kept.extend(inner),
+                Self::Or(inner) if !neutral => kept.extend(inner),
+                other => kept.push(other),
+            }
+        }
+        // Order does not change the answer: nothing in a condition has an effect.
+        kept.sort_by_key(Self::cost);
+        match kept.len() {
+            0 => Self::Constant(neutral),
+            1 => kept.swap_remove(0),
+            _ if neutral => Self::And(kept.into()),
+            _ => Self::Or(kept.into()),
+        }
+    }
+
+    pub(super) fn matches(&self, fields: &Fields<'_>) -> bool {
+        match self {
+            Self::Constant(truth) => *truth,
+            Self::Exists(field) => fields.has(*field),
+            Self::Test(field, test) => fields.get(*field).iter().any(|value| test.holds(value)),
+            Self::Any(combination) => combination.matches(fields),
+            Self::Not(inner) => !inner.matches(fields),
+            Self::And(nodes) => nodes.iter().all(|node| node.matches(fields)),
+            Self::Or(nodes) => nodes.iter().any(|node| node.matches(fields)),
+        }
+    }
+
+    pub(super) fn collect_fields(&self, out: &mut Vec<FieldId>) {
+        match self {
+            Self::Constant(_) => {}
+            Self::Exists(field) | Self::Test(field, _) => out.push(*field),
+            Self::Any(combination) => out.extend(&combination.fields),
+            Self::Not(inner) => inner.collect_fields(out),
+            Self::And(nodes) | Self::Or(nodes) => {
+                nodes.iter().for_each(|node| node.collect_fields(out));
+            }
+        }
+    }
+
+    /// Returns how much work it is, roughly.
+    fn cost(&self) -> u32 {
+        match self {
+            Self::Constant(_) => 0,
+            Self::Exists(_) => 1,
+            Self::Test(_, test) => test.cost(),
+            Self::Any(_) => 500,
+            Self::Not(inner) => inner.cost(),
+            Self::And(nodes) | Self::Or(nodes) => {
+                nodes.iter().map(Self::cost).fold(1, u32::saturating_add)
+            }
+        }
+    }
+}
+
+impl Combination {
+    /// Tries every combination; a field without values is null in all of them.
+    fn matches(&self, fields: &Fields<'_>) -> bool {
+        let lists: SmallVec<[&[Value<'_>]; 4]> =
+            self.fields.iter().map(|field| fields.get(*field)).collect();
+        let mut at: SmallVec<[usize; 4]> = SmallVec::from_elem(0, lists.len());
+        for _ in 0..MAX_COMBINATIONS {
+            let slots: SmallVec<[Option<&Value<'_>>; 4]> =
+                lists.iter().zip(&at).map(|(list, index)| list.get(*index)).collect();
+            if self.scalar.is_true(&slots) {
+                return true;
+            }
+            if !step(&mut at, &lists) {
+                return false;
+            }
+        }
+        false
+    }
+}
+
+/// Moves on to the next combination; tells whether there is one.
+fn step(at: &mut [usize], lists: &[&[Value<'_>]]) -> bool {
+    for (index, list) in at.iter_mut().zip(lists) {
+        *index += 1;
+        if *index < list.len() {
+            return true;
+        }
+        *index = 0;
+    }
+    false
+}

@@ -1,0 +1,132 @@
+//! Texts against many texts and wildcard patterns at once.
+
+mod exact;
+mod glob;
+
+use crate::eql::ast::Case;
+use crate::text::fold::{Folded, fold, fold_into};
+use exact::ExactSet;
+use glob::Glob;
+
+/// Texts and wildcard patterns, one of which must match a whole text.
+///
+/// Whether letter case counts is decided when it is built: the patterns are folded then, and each
+/// text once before it is compared.
+#[derive(Debug)]
+pub(super) struct Strings {
+    case: Case,
+    exact: ExactSet,
+    globs: Box<[Glob]>,
+}
+
+impl Strings {
+    /// Returns the matcher of `exact` texts, in which no character is special, and `globs`.
+    pub(super) fn new<'a>(
+        case: Case,
+        exact: impl IntoIterator<Item = &'a str>,
+        globs: impl IntoIterator<Item = Glob>,
+    ) -> Self {
+        let exact = exact.into_iter().map(|text| folded(text, case)).collect();
+        Self { case, exact: ExactSet::new(exact), globs: globs.into_iter().collect() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.globs.is_empty()
+    }
+
+    pub(super) fn matches(&self, text: &str) -> bool {
+        if self.case == Case::Sensitive {
+            return self.matches_folded(text.as_bytes());
+        }
+        // Folding keeps the length of ASCII texts: most can be told apart by it.
+        if self.globs.is_empty() && !self.exact.may_contain_len(text.len()) && text.is_ascii() {
+            return false;
+        }
+        let mut buffer = Folded::new();
+        fold_into(text, &mut buffer);
+        self.matches_folded(&buffer)
+    }
+
+    fn matches_folded(&self, text: &[u8]) -> bool {
+        self.exact.contains(text) || self.globs.iter().any(|glob| glob.matches(text))
+    }
+
+    pub(super) fn cost(&self) -> u32 {
+        let globs = u32::try_from(self.globs.len()).unwrap_or(u32::MAX);
+        self.exact.cost().saturating_add(globs.saturating_mul(4))
+    }
+}
+
+/// Returns the matcher of one kind of place that a text may stand in another.
+pub(super) fn affix(kind: Affix, text: &str, case: Case) -> Strings {
+    let text = folded(text, case);
+    let glob = match kind {
+        Affix::Start => Glob::prefix(&text),
+        Affix::End => Glob::suffix(&text),
+        Affix::Anywhere => Glob::contains(&text),
+    };
+    Strings::new(case, [], [glob])
+}
+
+/// Where a text stands in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Affix {
+    Start,
+    End,
+    Anywhere,
+}
+
+/// Returns the matcher of a pattern that has wildcards.
+pub(super) fn glob(pattern: &str, case: Case) -> Glob {
+    Glob::new(&folded(pattern, case))
+}
+
+/// Tells whether a pattern of `:` or `like` has wildcards; there is no escape.
+pub(super) fn has_wildcards(pattern: &str) -> bool {
+    pattern.contains(['*', '?'])
+}
+
+fn folded(text: &str, case: Case) -> Box<str> {
+    match case {
+        Case::Sensitive => text.into(),
+        Case::Insensitive => fold(text).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn like(patterns: &[&str], case: Case) -> Strings {
+        let (globs, exact): (Vec<&str>, Vec<&str>) =
+            patterns.iter().copied().partition(|pattern| has_wildcards(pattern));
+        Strings::new(case, exact, globs.into_iter().map(|pattern| glob(pattern, case)))
+    }
+
+    #[test]
+    fn letter_case_counts_only_where_it_should() {
+        let insensitive = like(&["CMD.exe", "power*"], Case::Insensitive);
+        assert!(insensitive.matches("cmd.EXE") && insensitive.matches("PowerShell"));
+        assert!(!insensitive.matches("cmd") && !insensitive.matches("xpower"));
+        let sensitive = like(&["CMD.exe", "power*"], Case::Sensitive);
+        assert!(!sensitive.matches("cmd.EXE") && !sensitive.matches("PowerShell"));
+        assert!(sensitive.matches("CMD.exe") && sensitive.matches("powershell"));
+    }
+
+    #[test]
+    fn other_alphabets_are_folded() {
+        let strings = like(&["kernel", "ſ*Ä"], Case::Insensitive);
+        assert!(strings.matches("\u{212a}ERNEL"), "the Kelvin sign is longer than k");
+        assert!(strings.matches("Straßä"));
+        assert!(!strings.matches("Straßa"));
+    }
+
+    #[test]
+    fn large_sets_find_their_members_only() {
+        let names: Vec<String> = (0..2_609).map(|index| format!("Library{index}.dll")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let strings = like(&names, Case::Insensitive);
+        assert!(names.iter().all(|name| strings.matches(&name.to_uppercase())));
+        assert!(!strings.matches("library2609.dll") && !strings.matches(""));
+    }
+}

@@ -1,0 +1,287 @@
+//! Tests of a single value against constants.
+//!
+//! The constant decides how a value is looked at; the type of a well-known field decides further.
+
+use std::cmp::Ordering;
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use smallvec::SmallVec;
+
+use super::number;
+use super::regex::Patterns;
+use super::strings::{self, Affix, Strings};
+use crate::eql::ast::{Case, CompareOp, Pattern};
+use crate::eql::functions::ip::parse_ip;
+use crate::eql::functions::number_of;
+use crate::eql::types::FieldType;
+use crate::event::{EventTime, Value};
+
+/// A test of one value.
+#[derive(Debug)]
+pub(super) enum Test {
+    /// The value is one of these.
+    OneOf(Box<OneOf>),
+    /// The value is a text as these say.
+    Strings(Strings),
+    /// The value is true, or false.
+    Bool(bool),
+    /// The value lies on one side of another.
+    Order(CompareOp, Bound),
+    /// The value is an address in one of the blocks.
+    Blocks(Box<[IpNet]>),
+    /// The value matches one of the patterns.
+    Regex(Box<Patterns>),
+    /// No value passes.
+    Never,
+}
+
+/// Constants, each to be compared in the way that suits it.
+#[derive(Debug)]
+pub(super) struct OneOf {
+    strings: Strings,
+    addresses: Box<[IpAddr]>,
+    numbers: Box<[Value<'static>]>,
+    instants: Box<[EventTime]>,
+    truths: Box<[bool]>,
+}
+
+/// What an ordered comparison compares with.
+#[derive(Debug)]
+pub(super) enum Bound {
+    Number(Value<'static>),
+    /// An instant, and the text for values that are none.
+    Instant(EventTime, Box<str>),
+    /// An address, and the text for values that are none.
+    Address(IpAddr, Box<str>),
+    Text(Box<str>),
+}
+
+impl Test {
+    /// Returns the test for a text, letter case counting.
+    pub(super) fn is_text(text: &str) -> Self {
+        Self::Strings(Strings::new(Case::Sensitive, [text], []))
+    }
+
+    /// Returns the test for one of the constants; `hint` is the type of the field.
+    pub(super) fn one_of(constants: &[Value<'_>], case: Case, hint: Option<FieldType>) -> Self {
+        match constants {
+            [Value::Bool(truth)] => Self::Bool(*truth),
+            _ => Self::collect(constants, &[], case, hint),
+        }
+    }
+
+    /// Returns the test for `:` and `like`.
+    pub(super) fn like(patterns: &[Pattern], case: Case, hint: Option<FieldType>) -> Self {
+        let texts = patterns.iter().map(|pattern| pattern.text.as_str());
+        let (globs, exact): (Vec<&str>, Vec<&str>) =
+            texts.partition(|text| strings::has_wildcards(text));
+        let exact: Vec<Value<'_>> = exact.into_iter().map(Value::from).collect();
+        Self::collect(&exact, &globs, case, hint)
+    }
+
+    fn collect(
+        constants: &[Value<'_>],
+        globs: &[&str],
+        case: Case,
+        hint: Option<FieldType>,
+    ) -> Self {
+        let texts = || constants.iter().filter_map(Value::as_str);
+        let globs = globs.iter().map(|pattern| strings::glob(pattern, case));
+        let strings = Strings::new(case, texts(), globs);
+        let numbers = constants.iter().filter(|constant| {
+            matches!(constant, Value::Int(_) | Value::Float(_)) || hint == Some(FieldType::Number)
+        });
+        let truths = constants.iter().filter_map(|constant| match constant {
+            Value::Bool(truth) => Some(*truth),
+            _ => None,
+        });
+        let instants = constants.iter().filter(|_| hint == Some(FieldType::Date));
+        let one_of = OneOf {
+            strings,
+            addresses: texts().filter_map(parse_ip).collect(),
+            numbers: numbers.filter_map(number_of).collect(),
+            instants: instants.filter_map(instant_of).collect(),
+            truths: truths.collect(),
+        };
+        match one_of {
+            OneOf { strings, addresses, numbers, instants, truths }
+                if addresses.is_empty()
+                    && numbers.is_empty()
+                    && instants.is_empty()
+                    && truths.is_empty() =>
+            {
+                if strings.is_empty() {
+                    Self::Never
+                } else {
+                    Self::Strings(strings)
+                }
+            }
+            one_of => Self::OneOf(Box::new(one_of)),
+        }
+    }
+
+    /// Returns the test for `<`, `<=`, `>` and `>=`.
+    pub(super) fn order(op: CompareOp, constant: &Value<'_>, hint: Option<FieldType>) -> Self {
+        let bound = match constant {
+            Value::Bool(_) | Value::Object => return Self::Never,
+            Value::Int(millis) if hint == Some(FieldType::Date) => {
+                let text = millis.to_string().into();
+                Bound::Instant(EventTime::from_millis(*millis), text)
+            }
+            Value::Int(_) | Value::Float(_) => Bound::Number(constant.clone().into_owned()),
+            Value::Str(text) => Bound::of_text(text, hint),
+        };
+        Self::Order(op, bound)
+    }
+
+    /// Returns the test for `startsWith`, `endsWith` and `stringContains`.
+    pub(super) fn affix(kind: Affix, text: &str, case: Case) -> Self {
+        Self::Strings(strings::affix(kind, text, case))
+    }
+
+    pub(super) fn holds(&self, value: &Value<'_>) -> bool {
+        match self {
+            Self::OneOf(constants) => constants.contains(value),
+            Self::Strings(strings) => text_satisfies(value, |text| strings.matches(text)),
+            Self::Bool(truth) => is_truth(value, *truth),
+            Self::Order(op, bound) => {
+                bound.compare(value).is_some_and(|order| satisfies(*op, order))
+            }
+            Self::Blocks(blocks) => value
+                .as_str()
+                .and_then(parse_ip)
+                .is_some_and(|address| blocks.iter().any(|block| block.contains(&address))),
+            Self::Regex(patterns) => text_satisfies(value, |text| patterns.matches(text)),
+            Self::Never => false,
+        }
+    }
+
+    pub(super) fn cost(&self) -> u32 {
+        match self {
+            Self::Never => 0,
+            Self::Bool(_) => 2,
+            Self::Strings(strings) => strings.cost(),
+            Self::OneOf(constants) => constants.strings.cost().saturating_add(8),
+            Self::Order(..) => 8,
+            Self::Blocks(blocks) => 20 + u32::try_from(blocks.len()).unwrap_or(u32::MAX / 2),
+            Self::Regex(_) => 200,
+        }
+    }
+}
+
+impl OneOf {
+    fn contains(&self, value: &Value<'_>) -> bool {
+        text_satisfies(value, |text| self.strings.matches(text))
+            || self.truths.iter().any(|truth| is_truth(value, *truth))
+            || (!self.numbers.is_empty() && self.contains_number(value))
+            || (!self.instants.is_empty()
+                && instant_of(value).is_some_and(|instant| self.instants.contains(&instant)))
+            || (!self.addresses.is_empty()
+                && value.as_str().and_then(parse_ip).is_some_and(|ip| self.addresses.contains(&ip)))
+    }
+
+    fn contains_number(&self, value: &Value<'_>) -> bool {
+        let Some(number) = number_of(value) else { return false };
+        self.numbers.iter().any(|known| number::compare(known, &number) == Some(Ordering::Equal))
+    }
+}
+
+impl Bound {
+    fn of_text(text: &str, hint: Option<FieldType>) -> Self {
+        let value = Value::from(text);
+        let number = || number_of(&value).filter(|_| hint == Some(FieldType::Number));
+        let instant = || instant_of(&value).filter(|_| hint == Some(FieldType::Date));
+        if let Some(number) = number() {
+            Self::Number(number)
+        } else if let Some(instant) = instant() {
+            Self::Instant(instant, text.into())
+        } else if let Some(address) = parse_ip(text) {
+            Self::Address(address, text.into())
+        } else {
+            Self::Text(text.into())
+        }
+    }
+
+    /// Compares a value with the bound; nothing if that makes no sense.
+    fn compare(&self, value: &Value<'_>) -> Option<Ordering> {
+        match self {
+            Self::Number(bound) => number::compare(&number_of(value)?, bound),
+            Self::Instant(bound, text) => match instant_of(value) {
+                Some(instant) => Some(instant.cmp(bound)),
+                None => compare_text(value, text),
+            },
+            Self::Address(bound, text) => match value.as_str().and_then(parse_ip) {
+                Some(address) => Some(as_v6(address).cmp(&as_v6(*bound))),
+                None => compare_text(value, text),
+            },
+            Self::Text(text) => compare_text(value, text),
+        }
+    }
+}
+
+/// Addresses are ordered as the v6 addresses that stand for them.
+fn as_v6(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+fn compare_text(value: &Value<'_>, bound: &str) -> Option<Ordering> {
+    value.text().map(|text| text.as_bytes().cmp(bound.as_bytes()))
+}
+
+fn satisfies(op: CompareOp, order: Ordering) -> bool {
+    match op {
+        CompareOp::Eq => order.is_eq(),
+        CompareOp::Ne => order.is_ne(),
+        CompareOp::Lt => order.is_lt(),
+        CompareOp::Le => order.is_le(),
+        CompareOp::Gt => order.is_gt(),
+        CompareOp::Ge => order.is_ge(),
+    }
+}
+
+/// Returns the point of time that a value is: RFC 3339, or milliseconds since 1970.
+pub(super) fn instant_of(value: &Value<'_>) -> Option<EventTime> {
+    match value {
+        Value::Int(millis) => Some(EventTime::from_millis(*millis)),
+        Value::Str(text) => {
+            EventTime::parse(text).or_else(|| text.parse().ok().map(EventTime::from_millis))
+        }
+        _ => None,
+    }
+}
+
+fn is_truth(value: &Value<'_>, truth: bool) -> bool {
+    match value {
+        Value::Bool(value) => *value == truth,
+        Value::Str(text) => *text == if truth { "true" } else { "false" },
+        _ => false,
+    }
+}
+
+/// Asks about a value as text, without an allocation for numbers.
+fn text_satisfies(value: &Value<'_>, holds: impl Fn(&str) -> bool) -> bool {
+    let mut buffer = Buffer(SmallVec::new());
+    let written = match value {
+        Value::Str(text) => return holds(text),
+        Value::Bool(truth) => return holds(if *truth { "true" } else { "false" }),
+        Value::Object => return false,
+        Value::Int(number) => write!(buffer, "{number}"),
+        Value::Float(number) => write!(buffer, "{number}"),
+    };
+    written.is_ok() && std::str::from_utf8(&buffer.0).is_ok_and(holds)
+}
+
+/// Room for a number's text.
+struct Buffer(SmallVec<[u8; 32]>);
+
+impl Write for Buffer {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}

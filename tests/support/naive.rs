@@ -1,0 +1,429 @@
+//! A second interpreter of conditions: recursive, on JSON, one value at a time, nothing shared
+//! with the compiled one but the syntax tree.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use maxspan::eql::ast::{ArithmeticOp, Call, Case, CompareOp, Expr, ExprKind, Literal};
+use maxspan::event::EventTime;
+use serde_json::{Value as Json, json};
+
+use crate::flat::Flat;
+use crate::slow_regex;
+
+/// One value of each field; null for a field without values.
+type Row = BTreeMap<String, Json>;
+
+/// Tells whether an event satisfies a condition.
+pub(crate) fn matches(expr: &Expr, event: &Flat) -> bool {
+    match &expr.kind {
+        ExprKind::And(operands) => operands.iter().all(|operand| matches(operand, event)),
+        ExprKind::Or(operands) => operands.iter().any(|operand| matches(operand, event)),
+        ExprKind::Not(inner) => !matches(inner, event),
+        ExprKind::Compare { op: CompareOp::Ne, left, right } => {
+            let equal =
+                ExprKind::Compare { op: CompareOp::Eq, left: left.clone(), right: right.clone() };
+            !matches(&Expr { kind: equal, span: expr.span }, event)
+        }
+        ExprKind::In { value, list, case, negated: true } => {
+            let (value, list) = (value.clone(), list.clone());
+            let plain = ExprKind::In { value, list, case: *case, negated: false };
+            !matches(&Expr { kind: plain, span: expr.span }, event)
+        }
+        _ => {
+            let mut paths = Vec::new();
+            collect(expr, &mut paths);
+            rows(&paths, event).iter().any(|row| truth(expr, row) == Some(true))
+        }
+    }
+}
+
+fn collect(expr: &Expr, paths: &mut Vec<String>) {
+    if let ExprKind::Field(field) = &expr.kind {
+        paths.push(field.path.clone());
+    }
+    expr.for_each_child(|child| collect(child, paths));
+    paths.sort();
+    paths.dedup();
+}
+
+fn rows(paths: &[String], event: &Flat) -> Vec<Row> {
+    let Some((path, others)) = paths.split_first() else { return vec![Row::new()] };
+    let values = event.get(path).cloned().filter(|values| !values.is_empty());
+    let mut all = Vec::new();
+    for value in values.unwrap_or_else(|| vec![Json::Null]) {
+        for mut row in rows(others, event) {
+            row.insert(path.clone(), value.clone());
+            all.push(row);
+        }
+    }
+    all
+}
+
+/// What an expression says as an operand: a field is a boolean there.
+fn truth(expr: &Expr, row: &Row) -> Option<bool> {
+    match eval(expr, row) {
+        Json::Bool(truth) => Some(truth),
+        Json::String(text) if matches!(expr.kind, ExprKind::Field(_)) => Some(text == "true"),
+        Json::Null => None,
+        _ if matches!(expr.kind, ExprKind::Field(_)) => Some(false),
+        other => panic!("{other} is not true or false"),
+    }
+}
+
+fn from_truth(truth: Option<bool>) -> Json {
+    truth.map_or(Json::Null, Json::Bool)
+}
+
+fn eval(expr: &Expr, row: &Row) -> Json {
+    match &expr.kind {
+        ExprKind::Literal(literal) => match literal {
+            Literal::Null => Json::Null,
+            Literal::Bool(truth) => json!(truth),
+            Literal::Int(number) => json!(number),
+            Literal::Float(number) => json!(number),
+            Literal::Str(text) => json!(text),
+        },
+        ExprKind::Field(field) => match &row[&field.path] {
+            Json::Object(_) => Json::Null,
+            value => value.clone(),
+        },
+        ExprKind::And(operands) => {
+            let all: Vec<Option<bool>> = operands.iter().map(|item| truth(item, row)).collect();
+            if all.contains(&Some(false)) {
+                return json!(false);
+            }
+            if all.contains(&None) { Json::Null } else { json!(true) }
+        }
+        ExprKind::Or(operands) => {
+            let all: Vec<Option<bool>> = operands.iter().map(|item| truth(item, row)).collect();
+            if all.contains(&Some(true)) {
+                return json!(true);
+            }
+            if all.contains(&None) { Json::Null } else { json!(false) }
+        }
+        ExprKind::Not(inner) => from_truth(truth(inner, row).map(|truth| !truth)),
+        ExprKind::Compare { op, left, right } if left.is_constant() && !right.is_constant() => {
+            compare(op.mirrored(), right, left, row)
+        }
+        ExprKind::Compare { op, left, right } => compare(*op, left, right, row),
+        ExprKind::In { value, list, case, negated } => {
+            let found = eval(value, row);
+            if found.is_null() {
+                return Json::Null;
+            }
+            let any = list
+                .iter()
+                .map(|item| eval(item, row))
+                .any(|item| !item.is_null() && equal(&found, &item, *case, path_of(value)));
+            json!(any != *negated)
+        }
+        ExprKind::Like { value, patterns, case } => {
+            let found = eval(value, row);
+            let Some(text) = text(&found) else { return Json::Null };
+            json!(patterns.iter().any(|pattern| {
+                let wild = pattern.text.contains('*') || pattern.text.contains('?');
+                if wild {
+                    glob(&chars(&pattern.text, *case), &chars(&text, *case))
+                } else {
+                    equal(&found, &json!(pattern.text), *case, path_of(value))
+                }
+            }))
+        }
+        ExprKind::Regex { value, patterns, case } => {
+            let Some(text) = text(&eval(value, row)) else { return Json::Null };
+            let text = chars(&text, *case);
+            json!(
+                patterns
+                    .iter()
+                    .any(|pattern| { slow_regex::matches(&chars(&pattern.text, *case), &text) })
+            )
+        }
+        ExprKind::Call(written) => call(written, row),
+        ExprKind::Arithmetic { op, left, right } => {
+            arithmetic(*op, &eval(left, row), &eval(right, row))
+        }
+        ExprKind::Negative(inner) => {
+            arithmetic(ArithmeticOp::Subtract, &json!(0), &eval(inner, row))
+        }
+        ExprKind::Invalid => panic!("an invalid expression"),
+    }
+}
+
+fn path_of(expr: &Expr) -> &str {
+    match &expr.kind {
+        ExprKind::Field(field) => &field.path,
+        _ => "",
+    }
+}
+
+fn compare(op: CompareOp, left: &Expr, right: &Expr, row: &Row) -> Json {
+    let constant = eval(right, row);
+    let value = eval(left, row);
+    if constant.is_null() {
+        let is_object =
+            matches!(&left.kind, ExprKind::Field(field) if row[&field.path].is_object());
+        return match op {
+            CompareOp::Eq => json!(value.is_null() && !is_object),
+            CompareOp::Ne => json!(!value.is_null() || is_object),
+            _ if value.is_null() => Json::Null,
+            _ => json!(false),
+        };
+    }
+    if value.is_null() {
+        return Json::Null;
+    }
+    let path = path_of(left);
+    json!(match op {
+        CompareOp::Eq => equal(&value, &constant, Case::Sensitive, path),
+        CompareOp::Ne => !equal(&value, &constant, Case::Sensitive, path),
+        CompareOp::Lt => order(&value, &constant, path).is_some_and(|order| order < 0),
+        CompareOp::Le => order(&value, &constant, path).is_some_and(|order| order <= 0),
+        CompareOp::Gt => order(&value, &constant, path).is_some_and(|order| order > 0),
+        CompareOp::Ge => order(&value, &constant, path).is_some_and(|order| order >= 0),
+    })
+}
+
+/// Any way in which a value and a constant may be equal.
+fn equal(value: &Json, constant: &Json, case: Case, path: &str) -> bool {
+    match constant {
+        Json::Bool(truth) => *value == json!(truth) || *value == json!(truth.to_string()),
+        Json::Number(_) => {
+            same_instant(value, constant, path)
+                || number(value) == number(constant) && number(value).is_some()
+        }
+        Json::String(wanted) => {
+            let found = text(value).unwrap();
+            chars(&found, case) == chars(wanted, case)
+                || value.is_string() && ip(&found).is_some() && ip(&found) == ip(wanted)
+                || path == "process.pid"
+                    && number(value).is_some()
+                    && number(value) == number(constant)
+                || same_instant(value, constant, path)
+        }
+        _ => panic!("{constant} is no constant"),
+    }
+}
+
+fn same_instant(value: &Json, constant: &Json, path: &str) -> bool {
+    path == "event.created" && instant(value).is_some() && instant(value) == instant(constant)
+}
+
+fn instant(value: &Json) -> Option<i64> {
+    match value {
+        Json::Number(number) => number.as_i64().map(|millis| millis * 1_000_000),
+        Json::String(text) => match text.parse::<i64>() {
+            Ok(millis) => Some(millis * 1_000_000),
+            Err(_) => EventTime::parse(text).map(EventTime::nanos),
+        },
+        _ => None,
+    }
+}
+
+fn order(value: &Json, constant: &Json, path: &str) -> Option<i32> {
+    let sign = |order: std::cmp::Ordering| order as i32;
+    if path == "event.created"
+        && let (Some(a), Some(b)) = (instant(value), instant(constant))
+    {
+        return Some(sign(a.cmp(&b)));
+    }
+    let numeric = constant.is_number() && path != "event.created"
+        || path == "process.pid" && number(constant).is_some();
+    if numeric {
+        return number(value)?.partial_cmp(&number(constant)?).map(sign);
+    }
+    let (found, wanted) = (text(value)?, text(constant)?);
+    if value.is_string()
+        && let (Some(a), Some(b)) = (ip(&found), ip(&wanted))
+    {
+        let wide = |ip: IpAddr| match ip {
+            IpAddr::V4(v4) => u128::from(v4.to_ipv6_mapped()),
+            IpAddr::V6(v6) => u128::from(v6),
+        };
+        return Some(sign(wide(a).cmp(&wide(b))));
+    }
+    Some(sign(found.as_bytes().cmp(wanted.as_bytes())))
+}
+
+fn ip(text: &str) -> Option<IpAddr> {
+    text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+}
+
+/// The number that a value is or writes; the cases stay far below the limit of doubles.
+fn number(value: &Json) -> Option<f64> {
+    match value {
+        Json::Number(number) => number.as_f64(),
+        Json::String(text) if text.bytes().all(|b| b"0123456789+-.eE".contains(&b)) => {
+            text.parse().ok()
+        }
+        _ => None,
+    }
+}
+
+fn is_whole(value: &Json) -> bool {
+    match value {
+        Json::Number(number) => number.is_i64(),
+        Json::String(text) => text.parse::<i64>().is_ok(),
+        _ => false,
+    }
+}
+
+fn text(value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) => Some(text.clone()),
+        Json::Bool(truth) => Some(truth.to_string()),
+        Json::Number(number) if number.is_i64() => Some(number.to_string()),
+        Json::Number(number) => Some(number.as_f64().unwrap().to_string()),
+        _ => None,
+    }
+}
+
+/// Characters, in one letter case unless case counts.
+fn chars(text: &str, case: Case) -> Vec<char> {
+    let fold = |c: char| match c {
+        'K' => 'k',
+        'ſ' => 's',
+        'µ' => 'μ',
+        'ς' => 'σ',
+        'İ' => 'İ',
+        _ => c.to_lowercase().next().unwrap(),
+    };
+    match case {
+        Case::Sensitive => text.chars().collect(),
+        Case::Insensitive => text.chars().map(fold).collect(),
+    }
+}
+
+fn glob(pattern: &[char], text: &[char]) -> bool {
+    match pattern {
+        [] => text.is_empty(),
+        ['*', rest @ ..] => (0..=text.len()).any(|skip| glob(rest, &text[skip..])),
+        ['?', rest @ ..] => !text.is_empty() && glob(rest, &text[1..]),
+        [c, rest @ ..] => text.first() == Some(c) && glob(rest, &text[1..]),
+    }
+}
+
+fn arithmetic(op: ArithmeticOp, left: &Json, right: &Json) -> Json {
+    let (Some(a), Some(b)) = (number(left), number(right)) else { return Json::Null };
+    if is_whole(left) && is_whole(right) {
+        let (a, b) = (a as i128, b as i128);
+        let result = match op {
+            ArithmeticOp::Add => a + b,
+            ArithmeticOp::Subtract => a - b,
+            ArithmeticOp::Multiply => a * b,
+            _ if b == 0 => return Json::Null,
+            ArithmeticOp::Divide => a / b,
+            ArithmeticOp::Modulo => a % b,
+        };
+        return i64::try_from(result).map_or(Json::Null, |result| json!(result));
+    }
+    let result = match op {
+        ArithmeticOp::Add => a + b,
+        ArithmeticOp::Subtract => a - b,
+        ArithmeticOp::Multiply => a * b,
+        ArithmeticOp::Divide => a / b,
+        ArithmeticOp::Modulo => a % b,
+    };
+    if result.is_finite() { json!(result) } else { Json::Null }
+}
+
+fn call(call: &Call, row: &Row) -> Json {
+    let args: Vec<Json> = call.args.iter().map(|arg| eval(arg, row)).collect();
+    let nullable = call.name == "number";
+    if args.iter().enumerate().any(|(index, arg)| arg.is_null() && !(nullable && index == 1)) {
+        return Json::Null;
+    }
+    let string = |index: usize| text(&args[index]).unwrap();
+    let units = |index: usize| -> Vec<u16> {
+        chars(&string(index), call.case).iter().collect::<String>().encode_utf16().collect()
+    };
+    let whole = |index: usize| args.get(index).map(|arg| number(arg).map(|number| number as i64));
+    let words = |units: &[u16]| json!(String::from_utf16_lossy(units));
+    match call.name.as_str() {
+        "add" => arithmetic(ArithmeticOp::Add, &args[0], &args[1]),
+        "subtract" => arithmetic(ArithmeticOp::Subtract, &args[0], &args[1]),
+        "multiply" => arithmetic(ArithmeticOp::Multiply, &args[0], &args[1]),
+        "divide" => arithmetic(ArithmeticOp::Divide, &args[0], &args[1]),
+        "modulo" => arithmetic(ArithmeticOp::Modulo, &args[0], &args[1]),
+        "startsWith" => json!(units(0).starts_with(&units(1))),
+        "endsWith" => json!(units(0).ends_with(&units(1))),
+        "stringContains" => json!(position(&units(0), &units(1), 0).is_some()),
+        "length" => json!(string(0).encode_utf16().count()),
+        "string" => match (path_of(&call.args[0]), ip(&string(0))) {
+            ("source.ip", Some(ip)) => json!(ip.to_string()),
+            _ => json!(string(0)),
+        },
+        "concat" => json!((0..args.len()).map(string).collect::<String>()),
+        "number" => read_number(&string(0), whole(1).flatten().unwrap_or(10)),
+        "indexOf" => {
+            let start = match whole(2) {
+                Some(None) => return Json::Null,
+                start => start.flatten().unwrap_or(0).max(0) as usize,
+            };
+            position(&units(0), &units(1), start).map_or(Json::Null, |at| json!(at))
+        }
+        "substring" => {
+            let source: Vec<u16> = string(0).encode_utf16().collect();
+            let len = source.len() as i64;
+            let place = |at: i64| if at < 0 { (at + len).max(0) } else { at.min(len) } as usize;
+            let Some(start) = whole(1).flatten() else { return Json::Null };
+            let end = match whole(2) {
+                Some(None) => return Json::Null,
+                end => end.flatten().unwrap_or(len),
+            };
+            let (start, end) = (place(start), place(end));
+            words(if start < end { &source[start..end] } else { &[] })
+        }
+        "between" => {
+            let source: Vec<u16> = string(0).encode_utf16().collect();
+            let (haystack, left, right) = (units(0), units(1), units(2));
+            let Some(start) = position(&haystack, &left, 0).map(|at| at + left.len()) else {
+                return json!("");
+            };
+            let mut ends =
+                (start..=haystack.len()).filter(|at| haystack[*at..].starts_with(&right));
+            let greedy = args.get(3) == Some(&json!(true));
+            let end = if greedy { ends.last() } else { ends.next() };
+            end.map_or(json!(""), |end| words(&source[start..end]))
+        }
+        "cidrMatch" => {
+            let address = ip(&string(0));
+            json!(
+                (1..args.len()).any(|index| address.is_some_and(|ip| in_block(ip, &string(index))))
+            )
+        }
+        other => panic!("no function {other}"),
+    }
+}
+
+fn position(text: &[u16], part: &[u16], start: usize) -> Option<usize> {
+    (start..=text.len()).find(|at| text[*at..].starts_with(part))
+}
+
+fn read_number(text: &str, base: i64) -> Json {
+    if base == 10 {
+        return match (text.parse::<i64>(), number(&json!(text))) {
+            (Ok(whole), _) => json!(whole),
+            (_, Some(number)) => json!(number),
+            _ => Json::Null,
+        };
+    }
+    let digits = text.trim_start_matches("0x");
+    i64::from_str_radix(digits, base as u32).map_or(Json::Null, |number| json!(number))
+}
+
+/// Bit by bit.
+fn in_block(address: IpAddr, block: &str) -> bool {
+    let (network, mask) = block.split_once('/').unwrap_or((block, "128"));
+    let Some(network) = ip(network) else { return false };
+    let bits = |ip: IpAddr| -> Vec<bool> {
+        let octets = match ip {
+            IpAddr::V4(v4) => v4.octets().to_vec(),
+            IpAddr::V6(v6) => v6.octets().to_vec(),
+        };
+        octets.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect()
+    };
+    let (address, network) = (bits(address), bits(network));
+    let mask: usize = mask.parse().unwrap();
+    address.len() == network.len() && address.iter().zip(&network).take(mask).all(|(a, b)| a == b)
+}
