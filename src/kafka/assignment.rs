@@ -142,18 +142,19 @@ impl Group {
 
     fn assign(&self, consumer: &GroupConsumer, partitions: &mut TopicPartitionList) {
         self.shared.metrics.kafka.rebalances.with_label_values(&["assign"]).inc();
-        let adoptions = match self.prepare(consumer, partitions) {
-            Ok(adoptions) => adoptions,
+        // The list belongs to the client: it must not be replaced, which would free it.
+        let nothing = TopicPartitionList::new();
+        let (adoptions, accepted) = match self.prepare(consumer, partitions) {
+            Ok(adoptions) => (adoptions, &*partitions),
             Err(refusal) => {
                 self.refuse(&refusal);
                 // The protocol wants an answer: none of them.
-                *partitions = TopicPartitionList::new();
-                Vec::new()
+                (Vec::new(), &nothing)
             }
         };
         let assigned = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
-            _ => consumer.assign(partitions),
+            RebalanceProtocol::Cooperative => consumer.incremental_assign(accepted),
+            _ => consumer.assign(accepted),
         };
         if let Err(error) = assigned {
             tracing::error!(%error, "assignment was refused by the client");
