@@ -59,7 +59,8 @@ fn every_case_holds() {
     let mut events = 0;
     for path in paths {
         let text = std::fs::read_to_string(&path).unwrap();
-        let file: File = toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let file: File =
+            toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         for case in &file.case {
             let name = format!("{}: {}", path.file_stem().unwrap().to_string_lossy(), case.name);
             check(&name, case);
@@ -140,7 +141,8 @@ fn every_example_of_every_function_holds() {
     for function in FUNCTIONS {
         for example in function.examples {
             let (condition, findings) = eql::parse_condition(example.condition);
-            let condition = condition.unwrap_or_else(|| panic!("{}: {findings:?}", example.condition));
+            let condition =
+                condition.unwrap_or_else(|| panic!("{}: {findings:?}", example.condition));
             assert!(example.condition.to_lowercase().contains(&function.name.to_lowercase()));
             assert_eq!(run(&condition, example.event), example.matches, "{}", example.condition);
         }

@@ -37,11 +37,9 @@ impl Compiler<'_> {
             }
             ExprKind::Not(inner) => Node::not(self.condition(inner)),
             // What is negated is the whole question, not the answer for one value.
-            ExprKind::Compare { op: CompareOp::Ne, left, right } => {
-                Node::not(self.atom(|compiler, slots| {
-                    compiler.compare(CompareOp::Eq, left, right, slots)
-                }))
-            }
+            ExprKind::Compare { op: CompareOp::Ne, left, right } => Node::not(
+                self.atom(|compiler, slots| compiler.compare(CompareOp::Eq, left, right, slots)),
+            ),
             ExprKind::In { value, list, case, negated: true } => {
                 Node::not(self.atom(|compiler, slots| compiler.member(value, list, *case, slots)))
             }
@@ -58,12 +56,11 @@ impl Compiler<'_> {
         let scalar = compile(self, &mut slots);
         match (scalar, &slots[..]) {
             (scalar, []) => Node::Constant(scalar.is_true(&[])),
-            (Scalar::Test(value, test), [field]) if matches!(*value, Scalar::Slot(_)) => {
-                match test {
-                    Test::Never => Node::Constant(false),
-                    test => Node::test(*field, test),
-                }
-            }
+            (Scalar::Test(value, test), [field]) if matches!(*value, Scalar::Slot(_)) => match test
+            {
+                Test::Never => Node::Constant(false),
+                test => Node::test(*field, test),
+            },
             (Scalar::IsNull(value), [field]) if matches!(*value, Scalar::Slot(_)) => {
                 Node::not(Node::Exists(*field))
             }

@@ -46,7 +46,9 @@ impl Patterns {
         };
         let build = |parts: &[String]| build(parts, case).ok_or_else(too_large);
         let single = if single.is_empty() { None } else { Some(build(&single)?) };
-        let each = |parts: &Vec<String>| parts.iter().map(|part| build(std::slice::from_ref(part))).collect();
+        let each = |parts: &Vec<String>| {
+            parts.iter().map(|part| build(std::slice::from_ref(part))).collect()
+        };
         let joined = joined.iter().map(each).collect::<Result<_, _>>()?;
         Ok(Self { single, joined })
     }

@@ -15,8 +15,15 @@ pub(super) enum Scalar {
     Slot(usize),
     /// A text that writes an IP address, in its shortest form.
     Address(Box<Scalar>),
-    Call { eval: Eval, case: Case, args: Box<[Scalar]> },
-    Arithmetic { op: ArithmeticOp, sides: Box<[Scalar; 2]> },
+    Call {
+        eval: Eval,
+        case: Case,
+        args: Box<[Scalar]>,
+    },
+    Arithmetic {
+        op: ArithmeticOp,
+        sides: Box<[Scalar; 2]>,
+    },
     Negative(Box<Scalar>),
     /// Whether the value passes the test; null for null.
     Test(Box<Scalar>, Test),

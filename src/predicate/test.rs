@@ -81,7 +81,12 @@ impl Test {
         Self::collect(&exact, &globs, case, hint)
     }
 
-    fn collect(constants: &[Value<'_>], globs: &[&str], case: Case, hint: Option<FieldType>) -> Self {
+    fn collect(
+        constants: &[Value<'_>],
+        globs: &[&str],
+        case: Case,
+        hint: Option<FieldType>,
+    ) -> Self {
         let texts = || constants.iter().filter_map(Value::as_str);
         let globs = globs.iter().map(|pattern| strings::glob(pattern, case));
         let strings = Strings::new(case, texts(), globs);
@@ -107,7 +112,11 @@ impl Test {
                     && instants.is_empty()
                     && truths.is_empty() =>
             {
-                if strings.is_empty() { Self::Never } else { Self::Strings(strings) }
+                if strings.is_empty() {
+                    Self::Never
+                } else {
+                    Self::Strings(strings)
+                }
             }
             one_of => Self::OneOf(Box::new(one_of)),
         }
@@ -137,7 +146,9 @@ impl Test {
             Self::OneOf(constants) => constants.contains(value),
             Self::Strings(strings) => text_satisfies(value, |text| strings.matches(text)),
             Self::Bool(truth) => is_truth(value, *truth),
-            Self::Order(op, bound) => bound.compare(value).is_some_and(|order| satisfies(*op, order)),
+            Self::Order(op, bound) => {
+                bound.compare(value).is_some_and(|order| satisfies(*op, order))
+            }
             Self::Blocks(blocks) => value
                 .as_str()
                 .and_then(parse_ip)

@@ -21,7 +21,8 @@ pub(crate) fn matches(expr: &Expr, event: &Flat) -> bool {
         ExprKind::Or(operands) => operands.iter().any(|operand| matches(operand, event)),
         ExprKind::Not(inner) => !matches(inner, event),
         ExprKind::Compare { op: CompareOp::Ne, left, right } => {
-            let equal = ExprKind::Compare { op: CompareOp::Eq, left: left.clone(), right: right.clone() };
+            let equal =
+                ExprKind::Compare { op: CompareOp::Eq, left: left.clone(), right: right.clone() };
             !matches(&Expr { kind: equal, span: expr.span }, event)
         }
         ExprKind::In { value, list, case, negated: true } => {
@@ -111,9 +112,10 @@ fn eval(expr: &Expr, row: &Row) -> Json {
             if found.is_null() {
                 return Json::Null;
             }
-            let any = list.iter().map(|item| eval(item, row)).any(|item| {
-                !item.is_null() && equal(&found, &item, *case, path_of(value))
-            });
+            let any = list
+                .iter()
+                .map(|item| eval(item, row))
+                .any(|item| !item.is_null() && equal(&found, &item, *case, path_of(value)));
             json!(any != *negated)
         }
         ExprKind::Like { value, patterns, case } => {
@@ -131,15 +133,19 @@ fn eval(expr: &Expr, row: &Row) -> Json {
         ExprKind::Regex { value, patterns, case } => {
             let Some(text) = text(&eval(value, row)) else { return Json::Null };
             let text = chars(&text, *case);
-            json!(patterns.iter().any(|pattern| {
-                slow_regex::matches(&chars(&pattern.text, *case), &text)
-            }))
+            json!(
+                patterns
+                    .iter()
+                    .any(|pattern| { slow_regex::matches(&chars(&pattern.text, *case), &text) })
+            )
         }
         ExprKind::Call(written) => call(written, row),
         ExprKind::Arithmetic { op, left, right } => {
             arithmetic(*op, &eval(left, row), &eval(right, row))
         }
-        ExprKind::Negative(inner) => arithmetic(ArithmeticOp::Subtract, &json!(0), &eval(inner, row)),
+        ExprKind::Negative(inner) => {
+            arithmetic(ArithmeticOp::Subtract, &json!(0), &eval(inner, row))
+        }
         ExprKind::Invalid => panic!("an invalid expression"),
     }
 }
@@ -155,7 +161,8 @@ fn compare(op: CompareOp, left: &Expr, right: &Expr, row: &Row) -> Json {
     let constant = eval(right, row);
     let value = eval(left, row);
     if constant.is_null() {
-        let is_object = matches!(&left.kind, ExprKind::Field(field) if row[&field.path].is_object());
+        let is_object =
+            matches!(&left.kind, ExprKind::Field(field) if row[&field.path].is_object());
         return match op {
             CompareOp::Eq => json!(value.is_null() && !is_object),
             CompareOp::Ne => json!(!value.is_null() || is_object),
@@ -182,13 +189,16 @@ fn equal(value: &Json, constant: &Json, case: Case, path: &str) -> bool {
     match constant {
         Json::Bool(truth) => *value == json!(truth) || *value == json!(truth.to_string()),
         Json::Number(_) => {
-            same_instant(value, constant, path) || number(value) == number(constant) && number(value).is_some()
+            same_instant(value, constant, path)
+                || number(value) == number(constant) && number(value).is_some()
         }
         Json::String(wanted) => {
             let found = text(value).unwrap();
             chars(&found, case) == chars(wanted, case)
                 || value.is_string() && ip(&found).is_some() && ip(&found) == ip(wanted)
-                || path == "process.pid" && number(value).is_some() && number(value) == number(constant)
+                || path == "process.pid"
+                    && number(value).is_some()
+                    && number(value) == number(constant)
                 || same_instant(value, constant, path)
         }
         _ => panic!("{constant} is no constant"),
@@ -370,14 +380,17 @@ fn call(call: &Call, row: &Row) -> Json {
             let Some(start) = position(&haystack, &left, 0).map(|at| at + left.len()) else {
                 return json!("");
             };
-            let mut ends = (start..=haystack.len()).filter(|at| haystack[*at..].starts_with(&right));
+            let mut ends =
+                (start..=haystack.len()).filter(|at| haystack[*at..].starts_with(&right));
             let greedy = args.get(3) == Some(&json!(true));
             let end = if greedy { ends.last() } else { ends.next() };
             end.map_or(json!(""), |end| words(&source[start..end]))
         }
         "cidrMatch" => {
             let address = ip(&string(0));
-            json!((1..args.len()).any(|index| address.is_some_and(|ip| in_block(ip, &string(index)))))
+            json!(
+                (1..args.len()).any(|index| address.is_some_and(|ip| in_block(ip, &string(index))))
+            )
         }
         other => panic!("no function {other}"),
     }
