@@ -24,9 +24,7 @@ fn valid(contents: &str) -> Config {
 fn refused(contents: &str, parts: &[&str]) {
     let error = parse(contents, &[]).expect_err(contents);
     let text = error.text.clone().unwrap();
-    let shown: Vec<String> =
-        error.diagnostics.iter().map(|found| render(found, &text, Colour::None)).collect();
-    let shown = shown.join("\n");
+    let shown = render(&error.diagnostics, &text, Colour::None);
     for part in parts {
         assert!(shown.contains(part), "`{part}` is not in:\n{shown}");
     }

@@ -97,7 +97,7 @@ pub fn error(text: &str) {
 /// Prints diagnostics, whose spans refer to `text`.
 pub fn diagnostics(found: &[Diagnostic], text: &Arc<Text>, stream: Stream) {
     let colour = if stream.has_colour() { Colour::Ansi } else { Colour::None };
-    for diagnostic in found {
-        stream.write(&render(diagnostic, text, colour));
+    if !found.is_empty() {
+        stream.write(&render(found, text, colour));
     }
 }

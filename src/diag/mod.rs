@@ -5,7 +5,9 @@
 use serde::Serialize;
 
 use crate::text::Span;
+use crate::text::origin::Origin;
 
+pub mod codes;
 pub mod render;
 
 /// How bad it is.
@@ -75,6 +77,13 @@ impl Diagnostic {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Moves it from an embedded text to the text around it.
+    #[must_use]
+    pub fn within(mut self, origin: &Origin) -> Self {
+        self.span = self.span.map(|span| origin.span(span));
         self
     }
 

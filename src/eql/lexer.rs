@@ -84,6 +84,7 @@ impl Lexer<'_> {
 
     fn name(&mut self) {
         let start = self.at;
+        self.at += 1; // Only the first character may be `@`; it is ASCII in any case.
         self.at += self.rest().find(|c| !is_name_part(c)).unwrap_or(self.rest().len());
         let tilde = self.eat("~");
         let kind = match Keyword::parse(&self.text[start..self.at]) {

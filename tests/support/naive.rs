@@ -415,7 +415,12 @@ fn read_number(text: &str, base: i64) -> Json {
 /// Bit by bit.
 fn in_block(address: IpAddr, block: &str) -> bool {
     let (network, mask) = block.split_once('/').unwrap_or((block, "128"));
-    let Some(network) = ip(network) else { return false };
+    let Ok(mut network) = network.parse::<IpAddr>() else { return false };
+    let mut mask: usize = mask.parse().unwrap();
+    if network.is_ipv6() && network.to_canonical().is_ipv4() && mask >= 96 {
+        mask -= 96;
+        network = network.to_canonical();
+    }
     let bits = |ip: IpAddr| -> Vec<bool> {
         let octets = match ip {
             IpAddr::V4(v4) => v4.octets().to_vec(),
@@ -424,6 +429,5 @@ fn in_block(address: IpAddr, block: &str) -> bool {
         octets.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect()
     };
     let (address, network) = (bits(address), bits(network));
-    let mask: usize = mask.parse().unwrap();
     address.len() == network.len() && address.iter().zip(&network).take(mask).all(|(a, b)| a == b)
 }

@@ -1,7 +1,6 @@
 //! Lucene's regular expressions by the definition: which texts' ends can a pattern reach?
 //!
-//! Covers what random patterns use: characters, `.`, `@`, `#`, sets, groups, `|`, quantifiers,
-//! escapes.
+//! Expects a pattern that the translator accepts.
 
 use std::collections::BTreeSet;
 
@@ -24,6 +23,9 @@ enum Tree {
     Set(bool, Vec<(char, char)>),
     Then(Vec<Tree>),
     Or(Vec<Tree>),
+    And(Vec<Tree>),
+    /// Smallest and largest number, and the number of digits if that is fixed.
+    Number(u64, u64, Option<usize>),
     Repeat(Box<Tree>, usize, usize),
 }
 
@@ -41,6 +43,19 @@ fn ends(tree: &Tree, text: &[char], from: usize) -> BTreeSet<usize> {
         Tree::Then(parts) => parts.iter().fold(BTreeSet::from([from]), |places, part| {
             places.into_iter().flat_map(|place| ends(part, text, place)).collect()
         }),
+        Tree::And(parts) => parts
+            .iter()
+            .map(|part| ends(part, text, from))
+            .reduce(|a, b| &a & &b)
+            .unwrap_or_default(),
+        Tree::Number(low, high, width) => (from + 1..=text.len())
+            .filter(|to| {
+                let digits: String = text[from..*to].iter().collect();
+                digits.bytes().all(|byte| byte.is_ascii_digit())
+                    && digits.parse().is_ok_and(|number| (*low..=*high).contains(&number))
+                    && width.is_none_or(|width| digits.len() == width)
+            })
+            .collect(),
         Tree::Or(parts) => parts.iter().flat_map(|part| ends(part, text, from)).collect(),
         Tree::Repeat(part, least, most) => {
             let mut reached = BTreeSet::new();
@@ -78,16 +93,24 @@ impl Parser<'_> {
     }
 
     fn union(&mut self) -> Tree {
-        let mut parts = vec![self.concatenation()];
+        let mut parts = vec![self.intersection()];
         while self.eat('|') {
-            parts.push(self.concatenation());
+            parts.push(self.intersection());
         }
         Tree::Or(parts)
     }
 
+    fn intersection(&mut self) -> Tree {
+        let mut parts = vec![self.concatenation()];
+        while self.eat('&') {
+            parts.push(self.concatenation());
+        }
+        Tree::And(parts)
+    }
+
     fn concatenation(&mut self) -> Tree {
         let mut parts = Vec::new();
-        while self.peek().is_some_and(|c| c != '|' && c != ')') {
+        while self.peek().is_some_and(|c| !"|&)".contains(c)) {
             parts.push(self.repetition());
         }
         Tree::Then(parts)
@@ -100,11 +123,58 @@ impl Parser<'_> {
                 Some('*') => (0, usize::MAX),
                 Some('+') => (1, usize::MAX),
                 Some('?') => (0, 1),
+                Some('{') => self.counts(),
                 _ => return tree,
             };
-            self.at += 1;
+            self.at += 1; // The quantifier, or the brace that closes it.
             tree = Tree::Repeat(Box::new(tree), least, most);
         }
+    }
+
+    fn counts(&mut self) -> (usize, usize) {
+        self.at += 1;
+        let until = |parser: &mut Self, ends: &str| {
+            let mut digits = String::new();
+            while !parser.peek().is_some_and(|c| ends.contains(c)) {
+                digits.push(parser.next());
+            }
+            digits.parse().unwrap_or(usize::MAX)
+        };
+        let least = until(self, ",}");
+        let most = if self.eat(',') { until(self, "}") } else { least };
+        (least, most)
+    }
+
+    fn number(&mut self) -> Tree {
+        let start = self.at;
+        while self.next() != '>' {}
+        let inside: String = self.pattern[start..self.at - 1].iter().collect();
+        let (from, to) = inside.split_once('-').unwrap();
+        let (a, b): (u64, u64) = (from.parse().unwrap(), to.parse().unwrap());
+        Tree::Number(a.min(b), a.max(b), (from.len() == to.len()).then_some(from.len()))
+    }
+
+    fn set(&mut self) -> Tree {
+        let negated = self.eat('^');
+        let mut ranges = Vec::new();
+        let mut is_first = true;
+        while is_first || !self.eat(']') {
+            is_first = false;
+            let low = self.next();
+            if low == '\\' {
+                let escaped = self.next();
+                match shorthand(escaped) {
+                    Some((false, more)) => ranges.extend(more),
+                    Some((true, _)) => panic!("not in a set"),
+                    None => ranges.push((escaped, escaped)),
+                }
+                continue;
+            }
+            let is_range = self.peek() == Some('-') && self.pattern.get(self.at + 1) != Some(&']');
+            self.at += usize::from(is_range);
+            ranges.push((low, if is_range { self.next() } else { low }));
+        }
+        Tree::Set(negated, ranges)
     }
 
     fn atom(&mut self) -> Tree {
@@ -112,24 +182,39 @@ impl Parser<'_> {
             '.' => Tree::Any,
             '@' => Tree::Repeat(Box::new(Tree::Any), 0, usize::MAX),
             '#' => Tree::Nothing,
-            '\\' => Tree::One(self.next()),
+            '\\' => {
+                let escaped = self.next();
+                match shorthand(escaped) {
+                    Some((negated, ranges)) => Tree::Set(negated, ranges),
+                    None => Tree::One(escaped),
+                }
+            }
+            '<' => self.number(),
+            '[' => self.set(),
+            '"' => {
+                let mut parts = Vec::new();
+                while !self.eat('"') {
+                    parts.push(Tree::One(self.next()));
+                }
+                Tree::Then(parts)
+            }
             '(' if self.eat(')') => Tree::Empty,
             '(' => {
                 let inner = self.union();
                 assert!(self.eat(')'));
                 inner
             }
-            '[' => {
-                let negated = self.eat('^');
-                let mut ranges = Vec::new();
-                while !self.eat(']') {
-                    let low = self.next();
-                    let is_range = self.eat('-');
-                    ranges.push((low, if is_range { self.next() } else { low }));
-                }
-                Tree::Set(negated, ranges)
-            }
             c => Tree::One(c),
         }
     }
+}
+
+fn shorthand(c: char) -> Option<(bool, Vec<(char, char)>)> {
+    let ranges = match c.to_ascii_lowercase() {
+        'd' => vec![('0', '9')],
+        'w' => vec![('0', '9'), ('a', 'z'), ('A', 'Z'), ('_', '_')],
+        's' => vec![(' ', ' '), ('\t', '\t'), ('\n', '\n'), ('\r', '\r')],
+        _ => return None,
+    };
+    Some((c.is_ascii_uppercase(), ranges))
 }

@@ -326,15 +326,17 @@ impl Parser<'_> {
             self.bump();
             return Ok(Pattern { text, span });
         }
+        let is_field = matches!(self.kind(), TokenKind::Name | TokenKind::Quoted(_));
+        let span = if is_field && self.path("a string").is_ok() { self.since(span) } else { span };
         let written = self.text_of(span);
         let help = match self.kind() {
+            _ if is_field => {
+                format!("write {}; fields cannot be compared with one another", quoted(written))
+            }
             TokenKind::Int(_)
             | TokenKind::Float(_)
             | TokenKind::Keyword(Keyword::True | Keyword::False | Keyword::Null) => {
                 format!("write `== {written}`")
-            }
-            TokenKind::Name | TokenKind::Quoted(_) => {
-                format!("write {}, or `==` to compare another value", quoted(written))
             }
             _ => return Err(self.unexpected("a string")),
         };

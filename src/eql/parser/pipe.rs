@@ -53,20 +53,17 @@ impl Parser<'_> {
     fn refuse_pipe(&mut self, span: Span, name: &str) -> super::Failed {
         let (message, reason) = match name.to_ascii_lowercase().as_str() {
             "head" | "tail" => return self.unexpected("`head` or `tail`"),
-            "count" | "unique_count" => ("counts", "a stream has no end at which to count"),
-            "sort" => ("sorts", "a stream has no end at which to sort"),
+            "count" | "unique_count" => ("counts results", "a stream has no end at which to count"),
+            "sort" => ("sorts results", "a stream has no end at which to sort"),
             "unique" => ("drops repeated results", "use the rule's suppression instead"),
-            "filter" => ("filters", "put the condition behind `where`"),
+            "filter" => ("filters results", "put the condition behind `where`"),
             _ => return self.unexpected("`head` or `tail`"),
         };
         self.report(
-            Diagnostic::error(
-                "E0317",
-                format!("`{name}` is not supported: it {message} whole results"),
-            )
-            .at(span)
-            .label("pipe not supported")
-            .help(reason),
+            Diagnostic::error("E0317", format!("`{name}` is not supported: it {message}"))
+                .at(span)
+                .label("pipe not supported")
+                .help(reason),
         );
         super::Failed
     }

@@ -109,12 +109,11 @@ impl Parser<'_> {
     /// `a.b`, `` `a b`.c ``: returns the dotted path.
     pub(super) fn path(&mut self, what: &str) -> Parsed<String> {
         let mut path = self.segment(what)?;
+        self.refuse_index(&path);
         while self.eat(&TokenKind::Dot) {
             path.push('.');
             path.push_str(&self.segment("the next part of the field's name")?);
-        }
-        if self.is(&TokenKind::LBracket) && matches!(self.peek(1).kind, TokenKind::Int(_)) {
-            return Err(self.array_index(&path));
+            self.refuse_index(&path);
         }
         Ok(path)
     }
@@ -169,17 +168,20 @@ impl Parser<'_> {
         Failed
     }
 
-    fn array_index(&mut self, path: &str) -> Failed {
+    /// Skips `[0]`, which is reported.
+    fn refuse_index(&mut self, path: &str) {
+        if !self.is(&TokenKind::LBracket) || !matches!(self.peek(1).kind, TokenKind::Int(_)) {
+            return;
+        }
         let open = self.bump();
         self.bump();
         self.eat(&TokenKind::RBracket);
         self.report(
             Diagnostic::error("E0212", "elements of a list have no numbers")
-                .at(open.to(self.last_span()))
+                .at(self.since(open))
                 .label("not supported")
                 .help(format!("write `{path}`: a condition holds if any element satisfies it")),
         );
-        Failed
     }
 
     fn bad_number(&mut self) -> Failed {

@@ -1,0 +1,173 @@
+//! The one list of codes.
+
+/// A code and what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Such as `E0201`.
+    pub code: &'static str,
+    /// What it means, in a paragraph.
+    pub meaning: &'static str,
+}
+
+/// Returns a code of the list.
+pub fn find(code: &str) -> Option<&'static Code> {
+    CODES.iter().find(|known| known.code.eq_ignore_ascii_case(code))
+}
+
+/// All codes, ascending: E01 characters and words, E02 grammar, E03 meaning, W04 caveats.
+pub const CODES: &[Code] = &[
+    code(
+        "E0101",
+        "A character that is not part of the language, often from another one: `&&`, `||`, `!`, `;`, curly quotation marks.",
+    ),
+    code(
+        "E0102",
+        "A string must be closed on the line on which it is opened. A line break inside is written `\\n`.",
+    ),
+    code("E0103", "Strings stand in double quotes. Single quotes belonged to an older dialect."),
+    code(
+        "E0104",
+        "A backslash in a string begins one of the escapes `\\b \\t \\n \\f \\r \\\" \\' \\\\ \\u{…}`. A backslash itself is written twice, or the string is a raw one, between three double quotes.",
+    ),
+    code(
+        "E0105",
+        "A character by number is written with two to eight hexadecimal digits in braces: `\\u{202E}`.",
+    ),
+    code(
+        "E0106",
+        "A comment `/* … */` is not closed. Comments nest: each `/*` inside needs a `*/` of its own.",
+    ),
+    code(
+        "E0107",
+        "`?\"…\"` was the raw string of an older dialect. Raw strings stand between three double quotes.",
+    ),
+    code(
+        "E0108",
+        "A name in backticks must be closed on its line and not be empty. A backtick inside is written twice.",
+    ),
+    code("E0109", "A number is malformed or too large."),
+    code("E0110", "A raw string, between three double quotes, must be closed on its line."),
+    code("E0201", "Something else stands here than the grammar allows."),
+    code(
+        "E0202",
+        "A query begins with a category and `where` (`process where …`, `any where …`), or with `sequence` or `sample`.",
+    ),
+    code("E0203", "A bracket or parenthesis is not closed."),
+    code(
+        "E0204",
+        "A field is a path of names joined by dots. Keywords, and names with other characters than letters, digits, `_` and `@`, stand in backticks.",
+    ),
+    code(
+        "E0205",
+        "The parts of a sequence have a fixed order: `sequence by … with maxspan=… [ … ] by … with runs=… until [ … ]`.",
+    ),
+    code("E0206", "Keywords are written in lower case."),
+    code(
+        "E0207",
+        "Values are compared with `==`, `!=`, `<`, `<=`, `>`, `>=`, and without regard to letter case with `:`.",
+    ),
+    code("E0208", "Comparisons do not chain: `1 < x < 5` is written `x > 1 and x < 5`."),
+    code(
+        "E0209",
+        "`not` stands before the whole condition: `not x : \"a\"`. Only `not in` may also stand behind the field.",
+    ),
+    code("E0210", "Expressions may nest only so deep, so that no query can exhaust memory."),
+    code(
+        "E0211",
+        "Behind `:`, `like` and `regex` stand strings only, one or a list in parentheses.",
+    ),
+    code(
+        "E0212",
+        "Elements of lists cannot be asked for by number. A condition holds if any element satisfies it.",
+    ),
+    code("E0301", "There is no function of this name."),
+    code("E0302", "A function is called with too few or too many arguments."),
+    code(
+        "E0303",
+        "`name~` exists for `between`, `endsWith`, `indexOf`, `startsWith` and `stringContains` only.",
+    ),
+    code("E0304", "An argument has the wrong type."),
+    code("E0305", "An argument must be a constant."),
+    code(
+        "E0306",
+        "A block of addresses is written like `10.0.0.0/8`; a single address may stand for itself.",
+    ),
+    code(
+        "E0307",
+        "One side of a comparison must be a constant. A function may take several fields.",
+    ),
+    code("E0308", "A condition is true or false; a number or a text alone is neither."),
+    code("E0309", "An operator does not work on values of this type."),
+    code("E0310", "A regular expression is malformed, too large, or uses what is not supported."),
+    code(
+        "E0311",
+        "The terms of a query correspond by their keys, one by one: each has as many, counting those behind `sequence by`.",
+    ),
+    code("E0312", "`with runs` counts 1 to 100 events."),
+    code(
+        "E0313",
+        "A missing event, `![ … ]`, needs `maxspan`: without it nobody could ever tell that the event is missing.",
+    ),
+    code("E0314", "A sequence needs at least one event that does happen."),
+    code(
+        "E0315",
+        "A sequence or a sample has at least two stages; a single term counts as several `with runs`.",
+    ),
+    code(
+        "E0316",
+        "A sample takes its events in any order, joined by a key: it has no `maxspan`, `until`, `runs` or missing events.",
+    ),
+    code(
+        "E0317",
+        "This part of the language has been removed from it, or makes no sense on a stream.",
+    ),
+    code(
+        "E0318",
+        "A time span is a positive whole number with one of the units `ms`, `s`, `m`, `h`, `d`.",
+    ),
+    code("E0319", "A missing event cannot be counted, and `until` takes a plain event."),
+    code("E0320", "Values of these types can never be equal."),
+    code(
+        "W0401",
+        "`head` and `tail` cut a list of results. A stream has no such list: every match becomes an alert.",
+    ),
+    code(
+        "W0402",
+        "Patterns always match whole values, and `^` and `$` are ordinary characters in them.",
+    ),
+    code(
+        "W0403",
+        "A quantifier at the beginning repeats nothing and is taken for an ordinary character. Patterns of `regex` are no wildcards.",
+    ),
+    code(
+        "W0404",
+        "Null is neither equal to a member of a list nor ordered. `== null` and `!= null` ask for it.",
+    ),
+    code("W0405", "A name with a hyphen reads as a subtraction unless it stands in backticks."),
+    code(
+        "W0406",
+        "Categories are compared with their letter case, and only `any`, in lower case, stands for all of them.",
+    ),
+    code("W0407", "`==`, `!=` and `in` know no wildcards; `:` and `like` do."),
+    code(
+        "W0408",
+        "A field that holds points of time is compared with a text that is none. Expressions such as `now-5m` need a clock, which a stream of past events does not have.",
+    ),
+];
+
+const fn code(code: &'static str, meaning: &'static str) -> Code {
+    Code { code, meaning }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted_and_complete() {
+        assert!(CODES.is_sorted_by_key(|code| code.code));
+        assert!(CODES.iter().all(|code| code.meaning.ends_with('.')));
+        assert_eq!(find("e0201").unwrap().code, "E0201");
+        assert_eq!(find("E9999"), None);
+    }
+}
