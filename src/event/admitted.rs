@@ -82,6 +82,7 @@ impl fmt::Debug for Identity {
 }
 
 /// The bytes of a kept record, counted in a ledger for as long as they are kept.
+#[derive(Default)]
 pub struct Body {
     bytes: Box<[u8]>,
     ledger: Option<Arc<AtomicUsize>>,
@@ -97,12 +98,6 @@ impl Body {
     /// Returns the bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
-    }
-}
-
-impl Default for Body {
-    fn default() -> Self {
-        Self { bytes: Box::default(), ledger: None }
     }
 }
 

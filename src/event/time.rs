@@ -75,12 +75,9 @@ impl EventTime {
 fn parse_fraction(bytes: &[u8]) -> (i64, &[u8]) {
     let [b'.' | b',', digits @ ..] = bytes else { return (0, bytes) };
     let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let mut nanos = 0;
-    for place in 0..9 {
-        let digit = if place < len { digits[place] - b'0' } else { 0 };
-        nanos = nanos * 10 + i64::from(digit);
-    }
-    (nanos, &digits[len..])
+    let (fraction, rest) = digits.split_at(len);
+    let padded = fraction.iter().chain(std::iter::repeat(&b'0')).take(9);
+    (padded.fold(0, |nanos, digit| nanos * 10 + i64::from(digit - b'0')), rest)
 }
 
 /// Returns the seconds east of Greenwich of `Z`, `+02:00`, `+0200` or nothing.

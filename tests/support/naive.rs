@@ -383,7 +383,7 @@ fn call(call: &Call, row: &Row) -> Json {
             let mut ends =
                 (start..=haystack.len()).filter(|at| haystack[*at..].starts_with(&right));
             let greedy = args.get(3) == Some(&json!(true));
-            let end = if greedy { ends.last() } else { ends.next() };
+            let end = if greedy { ends.next_back() } else { ends.next() };
             end.map_or(json!(""), |end| words(&source[start..end]))
         }
         "cidrMatch" => {

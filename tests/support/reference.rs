@@ -86,12 +86,12 @@ fn next_stage(
 
 fn cut_by_until(query: &Query, sorted: &[Event], key: &str, last: &Event, next: &Event) -> bool {
     let Some(until) = query.until else { return false };
-    let ends = sorted.iter().filter(|event| {
+    let mut ends = sorted.iter().filter(|event| {
         event.terms.contains(&until)
             && event.keys.iter().any(|other| other == key)
             && event.order() < next.order()
     });
-    ends.last().is_some_and(|end| end.order() >= last.order())
+    ends.next_back().is_some_and(|end| end.order() >= last.order())
 }
 
 /// Tells whether a window of maxspan can be laid over the sequence with no absent stage in its

@@ -21,12 +21,12 @@ enum Tree {
     Nothing,
     One(char),
     Set(bool, Vec<(char, char)>),
-    Then(Vec<Tree>),
-    Or(Vec<Tree>),
-    And(Vec<Tree>),
+    Then(Vec<Self>),
+    Or(Vec<Self>),
+    And(Vec<Self>),
     /// Smallest and largest number, and the number of digits if that is fixed.
     Number(u64, u64, Option<usize>),
-    Repeat(Box<Tree>, usize, usize),
+    Repeat(Box<Self>, usize, usize),
 }
 
 /// All places where a match that begins at `from` may end.
