@@ -17,7 +17,7 @@ use maxspan::text::Text;
 use support::random::{Random, cases};
 
 /// (query, order tolerance, emission)
-const RULES: [(&str, &str, &str); 9] = [
+const RULES: [(&str, &str, &str); 11] = [
     (
         "sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
         "0s",
@@ -55,6 +55,16 @@ const RULES: [(&str, &str, &str); 9] = [
         "exact",
     ),
     ("any where tags == `A` and tags == `B`", "0s", "eager"),
+    (
+        "sample by host.id [any where tags == `A`] [any where tags == `B`] [any where tags == `A`]",
+        "0s",
+        "eager",
+    ),
+    (
+        "sequence by host.id with maxspan=5s ![any where tags == `C`] [any where tags == `A`] [any where tags == `B`] ![any where tags == `C`]",
+        "0s",
+        "eager",
+    ),
 ];
 
 const LATENESS: i64 = 4;
@@ -72,8 +82,8 @@ fn rule_set(rules: impl IntoIterator<Item = usize>) -> Arc<RuleSet> {
         );
         Arc::new(Text { name: format!("rule-{index}.toml"), contents })
     };
-    let (set, reports) =
-        RuleSet::compile(rules.into_iter().map(file).collect(), &Defaults::default());
+    let defaults = Defaults { default_maxspan: TimeSpan::from_secs(6), ..Defaults::default() };
+    let (set, reports) = RuleSet::compile(rules.into_iter().map(file).collect(), &defaults);
     assert!(reports.iter().all(|report| report.status != Status::Refused), "{reports:#?}");
     Arc::new(set)
 }

@@ -15,13 +15,19 @@ impl Detector {
         let events = &found.found.events;
         let none = JoinKey::none();
         let last = found.found.final_event().event_time();
+        let mut documents: Vec<AlertEvent> =
+            (0..).zip(events).map(|(stage, candidate)| self.event(stage, candidate)).collect();
+        if let Some(last) = documents.last_mut() {
+            // A sample is identified by its window, not by the event that happened to complete it.
+            last.identity = found.found.identity();
+        }
         let alert = Alert {
             rule: &rule.metadata,
             rule_version: &rule.version,
             key_fields: &rule.key_fields,
             key: if rule.is_sequence { &found.key } else { &none },
             severity: self.severity(rule, found),
-            events: (0..).zip(events).map(|(stage, c)| self.event(stage, c)).collect(),
+            events: documents,
             topic: &self.origin.topic,
             partition: self.origin.partition,
             order_adjusted: found.found.order_adjusted,

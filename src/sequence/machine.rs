@@ -83,7 +83,7 @@ impl Pending {
     }
 
     fn into_match(self) -> Match {
-        Match { events: self.events, order_adjusted: self.adjusted }
+        Match { events: self.events, order_adjusted: self.adjusted, window: None }
     }
 }
 

@@ -14,11 +14,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::event::{EventTime, JoinKey, TimeSpan};
+use crate::event::{EventTime, Identity, JoinKey, TimeSpan};
 
 pub mod clock;
 pub mod machine;
 pub mod plan;
+mod sample;
 mod speculate;
 
 pub use clock::PartitionClock;
@@ -27,19 +28,30 @@ pub use plan::{Emission, Plan, PlanTerm, PlanTimes, TermSet};
 
 use speculate::{Context, KeyState, Pace};
 
-/// A complete sequence.
+/// A complete sequence, or a sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
     /// Its events, in the order of the stages.
     pub events: Vec<Arc<Candidate>>,
     /// Whether it was found only through the order tolerance.
     pub order_adjusted: bool,
+    /// The number of the window of maxspan that identifies a `sample`.
+    pub window: Option<i64>,
 }
 
 impl Match {
-    /// Returns the event of the last positive stage, which identifies the match.
+    /// Returns the event of the last positive stage.
     pub fn final_event(&self) -> &Candidate {
         self.events.last().expect("a match has events")
+    }
+
+    /// Returns what tells the match from others of its rule and key: its final event, or the window
+    /// of a sample.
+    pub fn identity(&self) -> Identity {
+        match self.window {
+            Some(window) => Identity(u128::from(window.cast_unsigned())),
+            None => self.final_event().event.identity,
+        }
     }
 }
 
