@@ -211,9 +211,9 @@ fn same_instant(value: &Json, constant: &Json, path: &str) -> bool {
 
 fn instant(value: &Json) -> Option<i64> {
     match value {
-        Json::Number(number) => number.as_i64().map(|millis| millis * 1_000_000),
+        Json::Number(number) => number.as_i64().map(|millis| millis.saturating_mul(1_000_000)),
         Json::String(text) => match text.parse::<i64>() {
-            Ok(millis) => Some(millis * 1_000_000),
+            Ok(millis) => Some(millis.saturating_mul(1_000_000)),
             Err(_) => EventTime::parse(text).map(EventTime::nanos),
         },
         _ => None,
@@ -227,7 +227,7 @@ fn order(value: &Json, constant: &Json, path: &str) -> Option<i32> {
     {
         return Some(sign(a.cmp(&b)));
     }
-    let numeric = constant.is_number() && path != "event.created"
+    let numeric = constant.is_number() && (path != "event.created" || !constant.is_i64())
         || path == "process.pid" && number(constant).is_some();
     if numeric {
         return number(value)?.partial_cmp(&number(constant)?).map(sign);
