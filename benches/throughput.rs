@@ -11,7 +11,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use maxspan::detect::{Detector, Options, Origin, Output, Past, Record, Stamp};
@@ -90,7 +90,7 @@ fn detector(rules: &Arc<RuleSet>) -> Detector {
 }
 
 /// Returns the alerts, for the whole detector.
-fn run(rules: &Arc<RuleSet>, file: &PathBuf, step: Step) -> Vec<Output> {
+fn run(rules: &Arc<RuleSet>, file: &Path, step: Step) -> Vec<Output> {
     let mut input = source::open(file).unwrap();
     let (mut line, mut number, mut seen) = (Vec::new(), 0, 0_usize);
     let mut detector = detector(rules);
@@ -119,7 +119,7 @@ fn run(rules: &Arc<RuleSet>, file: &PathBuf, step: Step) -> Vec<Output> {
 }
 
 /// A fast wrong answer is none.
-fn check_answers(rules: &Arc<RuleSet>, file: &PathBuf, corpus: &Corpus) {
+fn check_answers(rules: &Arc<RuleSet>, file: &Path, corpus: &Corpus) {
     let mut finals: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for output in run(rules, file, Step::Detect) {
         let Output::Alert(alert) = output else { panic!("an unreadable line") };

@@ -1,5 +1,6 @@
 //! The parser survives everything: random texts, good queries with pieces missing or exchanged,
 //! and nesting without end.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use maxspan::diag::{Diagnostic, render};
 use maxspan::eql;
@@ -100,7 +101,10 @@ fn survive(text: &str) {
         );
     }
     let few = &findings[..findings.len().min(3)];
-    assert_eq!(render::render(few, &Text::new("q", text), false).is_empty(), few.is_empty());
+    assert_eq!(
+        render::render(few, &Text::new("q", text), render::Colour::None).is_empty(),
+        few.is_empty()
+    );
     if let Some(query) = query {
         let printed = eql::print::canonical(&query);
         let again =

@@ -1,5 +1,6 @@
 //! Compiled conditions answer as the naive interpreter does, on random conditions and events; and
 //! they are compiled, and asked, quickly enough.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use maxspan::eql;
 use maxspan::event::{FieldTable, Fields, Value};
@@ -71,7 +72,7 @@ const TEXTS: &[&str] = &[
 const NUMBERS: &[&str] = &["0", "1", "-1", "5", "5.0", "2.5", "10", "255", "1718105604000", "3"];
 
 fn texts() -> impl Strategy<Value = String> {
-    select(TEXTS).prop_map(|text| eql_string(text))
+    select(TEXTS).prop_map(eql_string)
 }
 
 fn eql_string(text: &str) -> String {

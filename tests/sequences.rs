@@ -2,6 +2,7 @@
 //!
 //! A failing case prints its seed and everything it is made of. `MAXSPAN_CASES=100` runs a hundred
 //! times as many.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod support;
 

@@ -4,6 +4,7 @@
 //! `base` has seen every final candidate, `recent` holds the others in order, and `head` is what
 //! `base` would be if `recent` were all. Eager matches come from `head`, exact ones from `base`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -295,8 +296,8 @@ impl KeyState {
 
     fn emit_once(&mut self, found: Match, context: &mut Context<'_>) {
         let key = final_key(context.plan, &found);
-        if !self.emitted.contains_key(&key) {
-            self.emitted.insert(key, Emitted { events: fingerprint(&found) });
+        if let Entry::Vacant(new) = self.emitted.entry(key) {
+            new.insert(Emitted { events: fingerprint(&found) });
             context.out.push(found);
         }
     }

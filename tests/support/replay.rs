@@ -22,7 +22,10 @@ pub fn not_run(what: &str, why: &str) {
 
 /// The program under test. Benchmarks have it only if it was built before.
 fn binary() -> &'static str {
-    option_env!("CARGO_BIN_EXE_maxspan").expect("the program was built with the tests")
+    match option_env!("CARGO_BIN_EXE_maxspan") {
+        Some(path) => path,
+        None => panic!("the program was not built"),
+    }
 }
 
 /// One run of the command.

@@ -44,6 +44,16 @@ fn reason(alert: &Value) -> String {
 }
 
 /// Returns one line about an event: when, what, on which host, by which process, from where.
+/// Most characters of a command line that are shown: encoded scripts fill screens.
+const MAX_COMMAND_LINE: usize = 120;
+
+fn shorten(command_line: &str) -> String {
+    match command_line.char_indices().nth(MAX_COMMAND_LINE) {
+        Some((end, _)) => format!("{}…", &command_line[..end]),
+        None => command_line.to_owned(),
+    }
+}
+
 fn stage(event: &Value) -> String {
     let text = |pointer: &str| text_at(event, pointer);
     let [topic, partition, offset] = ["topic", "partition", "offset"]
@@ -53,7 +63,7 @@ fn stage(event: &Value) -> String {
         text("/event/category").map(|category| format!("[{category}]")),
         text("/host/name"),
         text("/process/name"),
-        text("/process/command_line"),
+        text("/process/command_line").map(|line| shorten(&line)),
         text("/source/ip").zip(text("/destination/port")).map(|(ip, port)| {
             let from = text("/source/port").map(|port| format!(":{port}")).unwrap_or_default();
             format!("from {ip}{from} to port {port}")
