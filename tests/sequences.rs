@@ -211,7 +211,7 @@ fn for_all(ordinary: u64, percent_missing: u64, check: impl Fn(&Case, u64)) {
 #[test]
 fn exact_equals_the_batch_reference() {
     for percent_missing in [0, 30] {
-        for_all(20_000, percent_missing, |case, seed| {
+        for_all(75_000, percent_missing, |case, seed| {
             let exact = case.run(0, Emission::Exact, &case.arrivals);
             assert_eq!(exact.sorted(), case.reference(), "seed {seed}: {case:#?}");
         });
