@@ -24,6 +24,9 @@ struct Example {
     stages: String,
     until: Option<String>,
     maxspan: Option<u32>,
+    /// Order tolerance, in seconds.
+    #[serde(default)]
+    tolerance: i64,
     #[serde(default)]
     optional: bool,
     events: String,
@@ -57,7 +60,8 @@ impl Example {
         );
         let text = Arc::new(Text { name: self.name.clone(), contents });
         let mut defaults = Defaults::default();
-        defaults.force(Some(emit), None, None);
+        let tolerance = TimeSpan::from_secs(self.tolerance);
+        defaults.force(Some(emit), Some(tolerance), None);
         let (rules, reports) = RuleSet::compile(vec![text], &defaults);
         assert_ne!(reports[0].status, Status::Refused, "{}: {reports:#?}", self.name);
         let origin = Origin { topic: "t".into(), partition: 0 };
