@@ -196,8 +196,8 @@ impl Sequences {
         let pace = self.pace;
         let state = &mut self.rules[rule];
         if !state.keys.contains_key(key) {
-            if self.key_count >= self.bounds.max_keys && !state.plan.is_single() {
-                state.counts.refused_keys += 1;
+            if self.key_count >= self.bounds.max_keys {
+                self.refuse_key(rule, key, candidate, offer);
                 return;
             }
             self.key_count += 1;
@@ -210,6 +210,22 @@ impl Sequences {
             Offer::Match => key_state.offer(candidate, context),
             Offer::Remember => key_state.remember_only(&candidate, context),
         });
+    }
+
+    /// Does what can be done without a state: a single event is a match by itself, only that it
+    /// will not be known when it comes again.
+    fn refuse_key(&mut self, rule: usize, key: &JoinKey, candidate: Candidate, offer: Offer) {
+        let state = &mut self.rules[rule];
+        if !state.plan.is_single() {
+            state.counts.refused_keys += 1;
+            return;
+        }
+        state.counts.refused_identities += 1;
+        if offer == Offer::Match {
+            let events = vec![Arc::new(candidate)];
+            let found = Match { events, order_adjusted: false, window: None };
+            self.out.push(Found { rule, key: key.clone(), found });
+        }
     }
 
     /// Moves the partition's clock and decides what that makes final. `slack` is by how much it may
