@@ -167,6 +167,8 @@ pub struct Detector {
     stats: Stats,
     reported: Vec<Counts>,
     hits: Vec<TermRef>,
+    /// Memory for the next record's fields.
+    spare: Fields<'static>,
 }
 
 /// A replay under way.
@@ -207,6 +209,7 @@ impl Detector {
             stats: Stats { rules: vec![RuleStats::default(); count], ..Stats::default() },
             reported: vec![Counts::default(); count],
             hits: Vec::new(),
+            spare: Fields::default(),
             rules,
             origin,
             options,
@@ -456,11 +459,26 @@ impl Detector {
             }
             Some(payload) => payload,
         };
-        let mut fields = Fields::new(rules.fields().len());
-        if let Err(error) = rules.decoder().decode(payload, &mut fields) {
-            return self.dead_letter(record, error.reason());
+        let mut fields = std::mem::take(&mut self.spare).recycled();
+        if fields.len() != rules.fields().len() {
+            fields = Fields::new(rules.fields().len());
         }
-        let envelope = rules.normalizer().normalize(&mut fields);
+        match rules.decoder().decode(payload, &mut fields) {
+            Ok(()) => self.evaluate(record, payload, &rules, &mut fields),
+            Err(error) => self.dead_letter(record, error.reason()),
+        }
+        self.spare = fields.recycled();
+    }
+
+    /// Normalizes a decoded record and offers it to the rules whose terms it satisfies.
+    fn evaluate<'a>(
+        &mut self,
+        record: &Record<'_>,
+        payload: &'a [u8],
+        rules: &RuleSet,
+        fields: &mut Fields<'a>,
+    ) {
+        let envelope = rules.normalizer().normalize(fields);
         self.stats.count_envelope(&envelope);
         if let Some(machine) = envelope.machine {
             self.stats.shared_ids += u64::from(self.machines.is_news_of_sharing(machine));
@@ -474,9 +492,9 @@ impl Detector {
             return;
         }
         let mut hits = std::mem::take(&mut self.hits);
-        rules.hits(&fields, &mut hits);
+        rules.hits(fields, &mut hits);
         if !hits.is_empty() {
-            self.admit(record.offset, payload, &fields, &envelope, &hits);
+            self.admit(record.offset, payload, fields, &envelope, &hits);
         }
         self.hits = hits;
     }

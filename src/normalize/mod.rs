@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::collections::HashSet;
 
+use serde::Deserialize;
+
 use crate::event::{EventTime, FieldId, FieldTable, Fields, Value};
 
 mod args;
@@ -57,7 +59,8 @@ pub struct Options {
 }
 
 /// What tells hosts apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum HostKey {
     /// `host.id`, unless it is another machine's; else the computer's name.
     #[default]
@@ -68,7 +71,8 @@ pub enum HostKey {
 }
 
 /// How much of a computer's name counts, always in lower case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum HostNames {
     /// All of it.
     #[default]
@@ -79,7 +83,8 @@ pub enum HostNames {
 }
 
 /// Whether the quirks of Elastic's own pipelines are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum EcsCompat {
     /// They are: a rule sees what it would see there.
     #[default]
@@ -336,6 +341,11 @@ impl EngineFields {
             tags: id("tags"),
         }
     }
+}
+
+/// Returns every event that a table has a row for: channel and event id.
+pub fn known_events() -> impl Iterator<Item = (&'static str, u32)> {
+    table::known_events()
 }
 
 /// Returns every field that normalizing may fill, with repetitions.

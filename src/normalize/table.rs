@@ -199,6 +199,14 @@ pub(super) fn targets() -> impl Iterator<Item = &'static str> {
     ])
 }
 
+/// Returns channel and event id of every row.
+pub(super) fn known_events() -> impl Iterator<Item = (&'static str, u32)> {
+    CHANNELS.iter().flat_map(|channel| {
+        let ids = channel.rows.iter().flat_map(|row| row.ids);
+        ids.map(|id| (channel.name, *id))
+    })
+}
+
 /// The tables, narrowed to the wanted targets.
 #[derive(Debug)]
 pub(super) struct Program {
