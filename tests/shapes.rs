@@ -92,7 +92,8 @@ fn leaves(prefix: &str, json: &Json, into: &mut BTreeSet<String>) {
     }
 }
 
-/// Every path of every golden document, so that a rule could name it.
+/// Every path of a value in a golden document. Paths of objects are left out: where a value is in
+/// the way of an object, a document has the object's entries as dotted keys beside it.
 fn all_paths() -> Vec<String> {
     let documents = Documents::new(Options::default());
     let mut paths = BTreeSet::new();
@@ -101,7 +102,8 @@ fn all_paths() -> Vec<String> {
             leaves("", &Json::Object(documents.document(line.as_bytes()).unwrap()), &mut paths);
         }
     }
-    paths.into_iter().collect()
+    let is_object = |path: &str| paths.iter().any(|other| other.starts_with(&format!("{path}.")));
+    paths.iter().filter(|path| !is_object(path)).cloned().collect()
 }
 
 #[test]
@@ -144,6 +146,7 @@ fn every_event_of_the_tables_has_a_golden_line() {
 
 #[test]
 fn every_event_of_the_tables_says_what_it_is() {
+    let reader = Reader::new(&["host.os.type"], Options::default());
     let documents = Documents::new(Options::default());
     for (name, lines) in inputs() {
         for line in lines {
@@ -154,7 +157,7 @@ fn every_event_of_the_tables_says_what_it_is() {
             let is_clipboard = name == "sysmon" && document["winlog"]["event_id"] == "24";
             assert!(is_clipboard || !event["category"].is_null(), "{name}: {line}");
             assert_eq!(event["dataset"], document["data_stream"]["dataset"], "{name}: {line}");
-            assert_eq!(document["host"]["os"]["type"] == "windows", name != "x", "{name}: {line}");
+            assert_eq!(reader.texts(&line, "host.os.type"), ["windows"], "{name}: {line}");
         }
     }
 }

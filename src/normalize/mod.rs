@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use crate::event::{EventTime, FieldId, FieldTable, Fields, Value};
+use crate::event::{EventTime, FieldId, FieldTable, Fields, Value, Values};
 
 mod args;
 mod community_id;
@@ -270,10 +270,11 @@ impl Normalizer {
         let Some(happened) = fields.str(self.engine.utc_time).and_then(EventTime::parse) else {
             return written;
         };
-        if let Some(created) = self.wanted.event_created
-            && fields.has(self.engine.timestamp)
-        {
-            fields.set_all(created, fields.get(self.engine.timestamp).into());
+        if let Some(created) = self.wanted.event_created {
+            let written = scalars(fields.get(self.engine.timestamp));
+            if !written.is_empty() {
+                fields.set_all(created, written);
+            }
         }
         if let Some(timestamp) = self.wanted.timestamp {
             fields.set(timestamp, Value::from(happened.to_string()));
@@ -305,11 +306,13 @@ impl Normalizer {
 
     fn unite_datasets(&self, fields: &mut Fields<'_>) {
         let (event, stream) = (self.engine.event_dataset, self.engine.stream_dataset);
-        match (fields.has(event), fields.has(stream)) {
-            (true, false) => fields.set_all(stream, fields.get(event).into()),
-            (false, true) => fields.set_all(event, fields.get(stream).into()),
-            _ => {}
-        }
+        let (source, target) = match (fields.has(event), fields.has(stream)) {
+            (true, false) => (event, stream),
+            (false, true) => (stream, event),
+            _ => return,
+        };
+        let dataset = scalars(fields.get(source));
+        fields.set_all(target, dataset);
     }
 }
 
@@ -341,6 +344,11 @@ impl EngineFields {
             tags: id("tags"),
         }
     }
+}
+
+/// Returns the values that can be written elsewhere: all but objects.
+fn scalars<'a>(values: &[Value<'a>]) -> Values<'a> {
+    values.iter().filter(|value| **value != Value::Object).cloned().collect()
 }
 
 /// Returns every event that a table has a row for: channel and event id.

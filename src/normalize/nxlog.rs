@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::scalars;
 use crate::event::{FieldId, FieldTable, Fields, Value};
 
 /// Parts of the envelope, and where Winlogbeat has them. Of two with one target the first that
@@ -86,8 +87,9 @@ pub(super) fn targets() -> impl Iterator<Item = &'static str> {
 pub(super) struct Nxlog {
     channel: FieldId,
     event_id: FieldId,
-    /// From the top level to Winlogbeat's place.
-    lifts: Vec<(FieldId, FieldId)>,
+    /// From the top level to Winlogbeat's place: parts of the envelope, and event data.
+    envelope: Vec<(FieldId, FieldId)>,
+    entries: Vec<(FieldId, FieldId)>,
     /// The event data as a whole, if a rule asks for it.
     data: Option<FieldId>,
 }
@@ -102,17 +104,19 @@ impl Nxlog {
                 is_data(path).then(|| (id, path.to_owned()))
             })
             .collect();
-        let mut lifts = Vec::new();
+        let mut envelope = Vec::new();
         for (source, target) in ENVELOPE {
             if let Some(target) = fields.get(target) {
-                lifts.push((fields.intern(source), target));
+                envelope.push((fields.intern(source), target));
             }
         }
-        lifts.extend(data.into_iter().map(|(target, source)| (fields.intern(&source), target)));
+        let entries =
+            data.into_iter().map(|(target, source)| (fields.intern(&source), target)).collect();
         Self {
             channel: fields.intern("Channel"),
             event_id: fields.intern("EventID"),
-            lifts,
+            envelope,
+            entries,
             data: fields.get(DATA),
         }
     }
@@ -124,7 +128,13 @@ impl Nxlog {
 
     /// Fills the fields that have no value by now.
     pub(super) fn lift(&self, fields: &mut Fields<'_>) {
-        for (source, target) in &self.lifts {
+        for (source, target) in &self.envelope {
+            if !fields.has(*target) {
+                let values = scalars(fields.get(*source));
+                fields.set_all(*target, values);
+            }
+        }
+        for (source, target) in &self.entries {
             if !fields.has(*target) && fields.has(*source) {
                 fields.set_all(*target, fields.get(*source).into());
             }
