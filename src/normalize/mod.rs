@@ -268,6 +268,13 @@ impl Normalizer {
             return written;
         }
         let Some(happened) = fields.str(self.engine.utc_time).and_then(EventTime::parse) else {
+            // NXLog's own times have a blank in the middle, which dates in Elasticsearch have not.
+            if let (Shape::Nxlog, Some(timestamp), Some(written)) =
+                (shape, self.wanted.timestamp, written)
+                && fields.str(timestamp).is_some_and(|text| text.contains(' '))
+            {
+                fields.set(timestamp, Value::from(written.to_string()));
+            }
             return written;
         };
         if let Some(created) = self.wanted.event_created {
