@@ -8,6 +8,7 @@ use maxspan::config::{Config, ConfigError, Override};
 use maxspan::diag::render::{Colour, render};
 use maxspan::event::TimeSpan;
 use maxspan::kafka::OnMissingOffsets;
+use maxspan::normalize::{EcsCompat, HostKey, HostNames};
 use maxspan::rule::Emit;
 use maxspan::text::Text;
 
@@ -68,8 +69,12 @@ fn every_section_is_read() {
         [state]
         max_skew = "1m"
         default_maxspan = "2h"
+        [input]
+        ecs_compat = "fixed"
+        host_key = "name"
+        host_names = "short"
         [input.host_aliases]
-        ws1 = "ws1.example.com"
+        WS1 = "ws1.example.com"
         [log]
         format = "json"
         [shutdown]
@@ -87,6 +92,9 @@ fn every_section_is_read() {
     assert_eq!(defaults.overrides["some.rule"].severity_when.len(), 1);
     assert_eq!(defaults.default_maxspan, TimeSpan::from_secs(7_200));
     assert_eq!(defaults.normalize.host_aliases["ws1"], "ws1.example.com");
+    assert_eq!(defaults.normalize.ecs_compat, EcsCompat::Fixed);
+    assert_eq!(defaults.normalize.host_key, HostKey::Name);
+    assert_eq!(defaults.normalize.host_names, HostNames::Short);
     assert_eq!(config.detector_options().max_skew, TimeSpan::from_secs(60));
     assert_eq!(config.shutdown.deadline, Duration::from_secs(10));
 }

@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod normalize;
 pub mod output;
 pub mod replay;
 pub mod run;
@@ -59,6 +60,8 @@ enum Command {
     Check(check::Args),
     /// Run rules over recorded events and print the alerts
     Replay(replay::Args),
+    /// Print records as rules see them: whole ECS documents
+    Normalize(normalize::Args),
 }
 
 const EXIT_CODES: &str =
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Normalize(args) => normalize::run(&args),
     };
     result.unwrap_or_else(|error| explain(&error)).into()
 }

@@ -24,6 +24,8 @@ use crate::detect::{Cut, Detector, Held, Origin, Output, Stamp};
 /// How long a worker sleeps when nothing wakes it.
 const NAP: Duration = Duration::from_millis(100);
 const COMMANDS: usize = 64;
+/// How often, in milliseconds, a record of unknown shape is named.
+const NAME_UNKNOWN_EVERY: u64 = 60_000;
 /// How often, in milliseconds, it is published what detectors hold.
 const HELD_EVERY: u64 = 1_000;
 
@@ -240,6 +242,8 @@ struct Partition {
     clock: Gauge,
     /// What was last published as held, and when.
     held: (Held, u64),
+    /// When a record of unknown shape was last named.
+    unknown_named: Option<u64>,
 }
 
 impl Partition {
@@ -263,6 +267,7 @@ impl Partition {
             latency: shared.metrics.ingest.processing_latency.local(),
             clock,
             held: (Held::default(), 0),
+            unknown_named: None,
         }
     }
 
@@ -326,6 +331,7 @@ impl Partition {
         if let Some(clock) = self.detector.clock() {
             self.clock.set(clock.millis() as f64 / 1_000.0);
         }
+        self.name_unknown();
         self.latency.flush();
         self.state.outbox.store(self.waiting.len() as u64, Ordering::Relaxed);
         let began = self.state.replay_began.load(Ordering::Relaxed);
@@ -336,6 +342,18 @@ impl Partition {
             tracing::info!(topic = %self.origin.topic, partition = self.origin.partition, millis,
                 "state is rebuilt");
         }
+    }
+
+    /// Says, once in a while, where a record of unknown shape stands.
+    fn name_unknown(&mut self) {
+        let Some(offset) = self.detector.take_unknown() else { return };
+        let now = now_millis();
+        if self.unknown_named.is_some_and(|named| now.saturating_sub(named) < NAME_UNKNOWN_EVERY) {
+            return;
+        }
+        self.unknown_named = Some(now);
+        tracing::warn!(topic = %self.origin.topic, partition = self.origin.partition, offset,
+            "a record of unknown shape: only rules for any category see it");
     }
 
     /// Publishes what is held, about once a second: that looks at every key.
