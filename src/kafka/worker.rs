@@ -19,7 +19,8 @@ use super::idle::Idle;
 use super::queue::{Item, PartitionQueue};
 use super::shared::Shared;
 use super::waiting::Waiting;
-use crate::detect::{Cut, Detector, Held, Origin, Output, Stamp};
+use crate::detect::{Cut, Detector, Held, Origin, Stamp};
+use crate::transaction::{Bundle, Pending};
 
 /// How long a worker sleeps when nothing wakes it.
 const NAP: Duration = Duration::from_millis(100);
@@ -53,20 +54,6 @@ pub(super) struct Adoption {
     pub(super) state: Arc<PartitionState>,
     /// The committed position and metadata, if there are any.
     pub(super) committed: Option<(i64, String)>,
-}
-
-/// A cut with its output, on its way to the brokers.
-pub(super) struct Bundle {
-    pub(super) origin: Origin,
-    pub(super) cut: Cut,
-    pub(super) outputs: Vec<Pending>,
-}
-
-/// Output that is not durable yet.
-pub(super) struct Pending {
-    pub(super) output: Output,
-    /// The Kafka timestamp, in milliseconds, of the record that triggered it.
-    pub(super) triggered_at: Option<i64>,
 }
 
 /// The way to a worker.
