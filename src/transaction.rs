@@ -85,6 +85,11 @@ pub struct Transactions {
     phase: Phase,
     /// Whether a commit was asked for whose outcome is unknown.
     doubt: bool,
+    /// Whether a request may still be on its way that would meddle with the next transaction.
+    ///
+    /// Brokers tell two transactions of one producer apart by nothing; a new producer shuts out
+    /// everything that an older one has sent.
+    is_tainted: bool,
     /// When the transaction began; a broker aborts one that is older than the timeout.
     began: TimeSpan,
     /// When the present phase was entered.
@@ -115,6 +120,7 @@ impl Transactions {
             bundles: Vec::new(),
             phase: Phase::Closed,
             doubt: false,
+            is_tainted: false,
             began: TimeSpan::ZERO,
             entered: TimeSpan::ZERO,
             timeout,
@@ -137,7 +143,8 @@ impl Transactions {
             Answer::Again => self.repeat(now),
             Answer::Abort => match self.phase {
                 Phase::Closed | Phase::Asking | Phase::Ended => None,
-                Phase::Aborting => self.enter(Phase::Closed, now),
+                // What has become of the commit is to be asked when nothing of it can move.
+                Phase::Aborting | Phase::Committing => self.enter(Phase::Closed, now),
                 _ => self.enter(Phase::Aborting, now),
             },
             Answer::Broken => self.enter(Phase::Closed, now),
@@ -160,6 +167,8 @@ impl Transactions {
         let is_committed = self.bundles.iter().any(is_ours);
         self.doubt = false;
         self.enter(Phase::Ready, now);
+        // INVARIANT: it was asked after a new producer had been made.
+        debug_assert!(!self.is_tainted, "the last producer may still be heard");
         if is_committed {
             Outcome::Committed(std::mem::take(&mut self.bundles))
         } else {
@@ -205,9 +214,12 @@ impl Transactions {
     }
 
     fn advance(&mut self, now: TimeSpan) -> Option<Outcome> {
+        let next = if self.is_tainted { Phase::Closed } else { Phase::Ready };
         match self.phase {
-            Phase::Closed if self.doubt => self.enter(Phase::Asking, now),
-            Phase::Closed => self.enter(Phase::Ready, now),
+            Phase::Closed => {
+                self.is_tainted = false;
+                self.enter(if self.doubt { Phase::Asking } else { Phase::Ready }, now)
+            }
             Phase::Ready => self.enter(Phase::Writing, now),
             Phase::Writing => self.enter(Phase::Offsets, now),
             Phase::Offsets => self.enter(Phase::Draining, now),
@@ -217,12 +229,11 @@ impl Transactions {
             }
             Phase::Committing => {
                 self.doubt = false;
-                self.phase = Phase::Ready;
+                self.enter(next, now);
                 Some(Outcome::Committed(std::mem::take(&mut self.bundles)))
             }
-            Phase::Aborting if self.doubt => self.enter(Phase::Asking, now),
             Phase::Aborting => {
-                self.phase = Phase::Ready;
+                self.enter(next, now);
                 Some(Outcome::Aborted)
             }
             Phase::Asking | Phase::Ended => None,
@@ -232,6 +243,8 @@ impl Transactions {
     /// A step that never ends must not be repeated for ever: after the timeout the brokers have
     /// given the transaction up, or will when a new producer comes.
     fn repeat(&mut self, now: TimeSpan) -> Option<Outcome> {
+        self.is_tainted |=
+            matches!(self.phase, Phase::Offsets | Phase::Committing | Phase::Aborting);
         let is_over = now - self.entered >= self.timeout || now - self.began >= self.timeout;
         match self.phase {
             Phase::Writing | Phase::Offsets | Phase::Draining if is_over => {
@@ -334,6 +347,18 @@ mod tests {
         let foreign = [(origin, 7, "m2".to_owned())];
         assert_eq!(other.committed(&foreign, at(11)), Outcome::Aborted);
         assert_eq!(other.bundles().len(), 2);
+    }
+
+    #[test]
+    fn request_that_may_still_arrive_is_shut_out_by_a_new_producer() {
+        for step in [Step::Offsets, Step::Commit] {
+            let mut transactions = before(step);
+            transactions.answer(Answer::Again, at(1));
+            while transactions.next() == step || transactions.next() != Step::Open {
+                transactions.answer(Answer::Done, at(1));
+                assert_ne!(transactions.next(), Step::Rest, "{step:?}");
+            }
+        }
     }
 
     #[test]
