@@ -136,7 +136,10 @@ impl Transactional {
             Step::Write => return Ok(self.write(outside)),
             Step::Offsets => return self.offsets(outside),
             Step::Drain => return Ok(self.drain(outside)),
-            Step::Commit => writer.commit(CALL)?,
+            Step::Commit => {
+                failpoint::reach_soon("in_commit");
+                writer.commit(CALL)?;
+            }
             Step::Abort => writer.abort(CALL)?,
             Step::Rest | Step::Open | Step::Ask => {}
         }

@@ -14,6 +14,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::assignment::Group;
 use super::committer::Nudge;
+use super::failpoint;
 use super::health::{Heart, PartitionState, now_millis};
 use super::idle::Idle;
 use super::queue::{Item, PartitionQueue};
@@ -275,6 +276,9 @@ impl Partition {
                     Stamp::None => None,
                 };
                 detector.on_record(&record);
+                if !is_live {
+                    failpoint::reach("in_replay");
+                }
                 if let (true, Some(stamped)) = (is_live, triggered_at) {
                     latency.observe(seconds(now - stamped));
                 }
