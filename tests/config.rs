@@ -7,7 +7,7 @@ use std::time::Duration;
 use maxspan::config::{Config, ConfigError, Override};
 use maxspan::diag::render::{Colour, render};
 use maxspan::event::TimeSpan;
-use maxspan::kafka::OnMissingOffsets;
+use maxspan::kafka::{Delivery, OnMissingOffsets};
 use maxspan::normalize::{EcsCompat, HostKey, HostNames};
 use maxspan::rule::Emit;
 use maxspan::text::Text;
@@ -130,11 +130,15 @@ fn wrong_value_is_shown_where_it_stands() {
 }
 
 #[test]
-fn exactly_once_says_that_it_is_not_built_yet() {
+fn delivery_is_exactly_once_unless_it_says_otherwise() {
     refused(
-        "[kafka]\ndelivery = \"exactly_once\"\n",
-        &["`exactly_once` is not built yet", "at_least_once", "maxspan.toml:2:12"],
+        "[kafka]\ndelivery = \"sometimes\"\n",
+        &["`sometimes` is no way to deliver", "exactly_once", "maxspan.toml:2:12"],
     );
+    let delivery = |text: &str| valid(text).kafka.delivery;
+    assert_eq!(delivery(""), Delivery::ExactlyOnce);
+    assert_eq!(delivery("[kafka]\ndelivery = \"exactly_once\"\n"), Delivery::ExactlyOnce);
+    assert_eq!(delivery("[kafka]\ndelivery = \"at_least_once\"\n"), Delivery::AtLeastOnce);
 }
 
 #[test]

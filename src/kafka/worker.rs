@@ -14,12 +14,14 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::assignment::Group;
 use super::committer::Nudge;
+use super::failpoint;
 use super::health::{Heart, PartitionState, now_millis};
 use super::idle::Idle;
 use super::queue::{Item, PartitionQueue};
 use super::shared::Shared;
 use super::waiting::Waiting;
-use crate::detect::{Cut, Detector, Held, Origin, Output, Stamp};
+use crate::detect::{Cut, Detector, Held, Origin, Stamp};
+use crate::transaction::{Bundle, Pending};
 
 /// How long a worker sleeps when nothing wakes it.
 const NAP: Duration = Duration::from_millis(100);
@@ -55,20 +57,6 @@ pub(super) struct Adoption {
     pub(super) state: Arc<PartitionState>,
     /// The committed position and metadata, if there are any.
     pub(super) committed: Option<(i64, String)>,
-}
-
-/// A cut with its output, on its way to the brokers.
-pub(super) struct Bundle {
-    pub(super) origin: Origin,
-    pub(super) cut: Cut,
-    pub(super) outputs: Vec<Pending>,
-}
-
-/// Output that is not durable yet.
-pub(super) struct Pending {
-    pub(super) output: Output,
-    /// The Kafka timestamp, in milliseconds, of the record that triggered it.
-    pub(super) triggered_at: Option<i64>,
 }
 
 /// The way to a worker.
@@ -293,6 +281,9 @@ impl Partition {
                     Stamp::None => None,
                 };
                 detector.on_record(&record);
+                if !is_live {
+                    failpoint::reach("in_replay");
+                }
                 if let (true, Some(stamped)) = (is_live, triggered_at) {
                     latency.observe(seconds(now - stamped));
                 }
