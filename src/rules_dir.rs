@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::event::TimeSpan;
 use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
-use crate::rule::{self, Emit, Severity};
+use crate::rule::{self, Emit, MissingFields, Severity};
 use crate::setting;
 use crate::text::Text;
 
@@ -49,6 +49,25 @@ pub struct RuleSettings {
     pub severity_when: Vec<SeverityWhen>,
     /// EQL conditions: an event that satisfies one is no hit of any stage.
     pub exceptions: Vec<String>,
+    /// Which repeated alerts are left out.
+    pub suppression: SuppressionSettings,
+}
+
+/// `suppression` of `[rules.defaults]` and of an override.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SuppressionSettings {
+    /// Whether anything is left out.
+    pub enabled: Option<bool>,
+    /// Fields by whose values alerts are alike.
+    #[serde(deserialize_with = "group_by")]
+    pub group_by: Option<Vec<String>>,
+    /// For how long nothing alike follows an alert.
+    #[serde(deserialize_with = "positive_time_span")]
+    pub duration: Option<TimeSpan>,
+    /// What becomes of a match without one of the fields.
+    #[serde(deserialize_with = "missing_fields")]
+    pub missing_fields: Option<MissingFields>,
 }
 
 /// A condition that raises the severity.
@@ -125,6 +144,12 @@ impl RuleSettings {
             allowed_lateness: self.allowed_lateness,
             severity_when: severity_when.collect(),
             exceptions: self.exceptions.iter().map(|text| condition(text)).collect(),
+            suppression: rule::Suppression {
+                enabled: self.suppression.enabled,
+                group_by: self.suppression.group_by.clone(),
+                duration: self.suppression.duration,
+                missing_fields: self.suppression.missing_fields,
+            },
         }
     }
 }
@@ -208,6 +233,29 @@ fn emit<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Emit>, D::Error> {
             Err(de::Error::custom(format!("`{other}` is no way to emit: write `eager` or `exact`")))
         }
     }
+}
+
+fn group_by<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>>, D::Error> {
+    let fields = Vec::<String>::deserialize(value)?;
+    match fields.len() > 3 || fields.iter().any(|field| field.trim().is_empty()) {
+        true => Err(de::Error::custom("alerts are grouped by up to 3 fields, none without a name")),
+        false => Ok(Some(fields)),
+    }
+}
+
+fn positive_time_span<'de, D: Deserializer<'de>>(value: D) -> Result<Option<TimeSpan>, D::Error> {
+    match setting::time_span(value)? {
+        span if span > TimeSpan::ZERO => Ok(Some(span)),
+        _ => Err(de::Error::custom("this is no time at all: write at least `1ms`")),
+    }
+}
+
+fn missing_fields<'de, D: Deserializer<'de>>(value: D) -> Result<Option<MissingFields>, D::Error> {
+    let word = String::deserialize(value)?;
+    let found = MissingFields::parse(&word).ok_or_else(|| {
+        de::Error::custom(format!("`{word}` is unknown: write `suppress` or `doNotSuppress`"))
+    })?;
+    Ok(Some(found))
 }
 
 fn severity<'de, D: Deserializer<'de>>(value: D) -> Result<Severity, D::Error> {

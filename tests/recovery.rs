@@ -17,57 +17,76 @@ use maxspan::text::Text;
 use support::random::{Random, cases};
 
 /// (query, order tolerance, emission)
-const RULES: [(&str, &str, &str); 9] = [
+const RULES: [(&str, &str, &str, &str); 11] = [
     (
         "sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
         "0s",
         "eager",
+        "",
     ),
     (
         "sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
         "1s",
         "exact",
+        "",
     ),
     (
         "sequence by host.id with maxspan=3s [any where tags == `A`] [any where tags == `B`] [any where tags == `C`]",
         "1s",
         "eager",
+        "",
     ),
     (
         "sequence by host.id with maxspan=8s [any where tags == `A`] [any where tags == `B`] until [any where tags == `C`]",
         "0s",
         "eager",
+        "",
     ),
-    ("sequence by host.id with maxspan=4s [any where tags == `A`] with runs=3", "0s", "eager"),
+    ("sequence by host.id with maxspan=4s [any where tags == `A`] with runs=3", "0s", "eager", ""),
     (
         "sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`]",
         "0s",
         "eager",
+        "",
     ),
     (
         "sequence by host.id with maxspan=4s ![any where tags == `C`] [any where tags == `A`] [any where tags == `B`]",
         "0s",
         "eager",
+        "",
     ),
     (
         "sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`] [any where tags == `B`]",
         "0s",
         "exact",
+        "",
     ),
-    ("any where tags == `A` and tags == `B`", "0s", "eager"),
+    ("any where tags == `A` and tags == `B`", "0s", "eager", ""),
+    (
+        "any where tags == `B`",
+        "0s",
+        "eager",
+        "suppression = { group_by = ['host.id'], duration = '7s' }",
+    ),
+    (
+        "sequence by host.id with maxspan=4s [any where tags == `A`] [any where tags == `B`]",
+        "1s",
+        "eager",
+        "suppression = { group_by = ['nowhere', 'tags'], duration = '40s' }",
+    ),
 ];
 
 const LATENESS: i64 = 4;
 
 fn rule_set(rules: impl IntoIterator<Item = usize>) -> Arc<RuleSet> {
     let file = |index: usize| {
-        let (query, tolerance, emit) = RULES[index];
+        let (query, tolerance, emit, more) = RULES[index];
         let contents = format!(
             "[rule]\nname = \"rule {index}\"\nrule_id = \"rule-{index}\"\ndescription = \"-\"\n\
              author = [\"-\"]\nseverity = \"low\"\nrisk_score = 21\ntype = \"eql\"\n\
              language = \"eql\"\nquery = '''{}'''\n\
              [rule.maxspan]\norder_tolerance = \"{tolerance}\"\nemit = \"{emit}\"\n\
-             allowed_lateness = \"{LATENESS}s\"\n",
+             allowed_lateness = \"{LATENESS}s\"\n{more}\n",
             query.replace('`', "\"")
         );
         Arc::new(Text { name: format!("rule-{index}.toml"), contents })

@@ -285,7 +285,12 @@ fn summarize(rules: &RuleSet, stats: &Stats, elapsed: std::time::Duration) {
         stats.admitted,
     ));
     for (rule, counted) in rules.rules().iter().zip(&stats.rules) {
-        output::note(&format!("{} alerts of {}", counted.matches, rule.metadata.id));
+        let left = match counted.suppressed {
+            0 => String::new(),
+            count => format!(", {count} more suppressed"),
+        };
+        let alerts = counted.matches - counted.suppressed;
+        output::note(&format!("{alerts} alerts of {}{left}", rule.metadata.id));
     }
     let sequences = stats
         .rules

@@ -17,10 +17,12 @@ use crate::sequence::{Bounds, Candidate, Counts, Offer, PartitionClock, Sequence
 mod recovery;
 mod render;
 pub mod stats;
+mod suppress;
 
 pub use stats::{Held, RuleStats, Stats};
 
 use recovery::{Idle, Metadata, Replay, RuleMark, Trail};
+use suppress::Windows;
 
 /// The topic and partition that a detector reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -162,6 +164,7 @@ pub struct Detector {
     stats: Stats,
     reported: Vec<Counts>,
     hits: Vec<TermRef>,
+    windows: Windows,
 }
 
 /// A replay under way.
@@ -200,6 +203,7 @@ impl Detector {
             stats: Stats { rules: vec![RuleStats::default(); count], ..Stats::default() },
             reported: vec![Counts::default(); count],
             hits: Vec::new(),
+            windows: Windows::default(),
             rules,
             origin,
             options,
@@ -326,6 +330,7 @@ impl Detector {
             replay,
             seen_from: self.seen_from,
             rules,
+            windows: self.windows.list(self.clock.shows),
         };
         let cut = Cut { position, metadata: metadata.write(), outputs: self.outbox.len() };
         self.idle_changed = false;
@@ -382,6 +387,7 @@ impl Detector {
             *start = known(rule.hash).map_or(Some(position), |mark| mark.start);
         }
         self.cuts = metadata.cut;
+        self.windows = Windows::of(metadata.windows);
         self.clock = metadata.replay.clock;
         self.set_seen_from(metadata.seen_from);
         self.position = Some(metadata.replay.start.min(position));
@@ -627,8 +633,10 @@ impl Detector {
                 continue;
             }
             self.stats.rules[found.rule].matches += 1;
-            let alert = self.alert(&found);
-            self.outbox.push(Output::Alert(alert));
+            match self.alert(&found) {
+                Some(alert) => self.outbox.push(Output::Alert(alert)),
+                None => self.stats.rules[found.rule].suppressed += 1,
+            }
         }
     }
 }
