@@ -194,6 +194,41 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Arc<Text>>, ReadError> {
     files.into_iter().map(|path| read_file(&path)).collect()
 }
 
+/// A rule file, and the cases beside it.
+pub struct WithCases {
+    /// The rule.
+    pub rule: Arc<Text>,
+    /// `<rule>.cases.toml`, if there is one.
+    pub cases: Option<Arc<Text>>,
+}
+
+/// Reads the rule files at these paths with their cases; a file of cases stands for its rule.
+///
+/// # Errors
+/// If a path does not exist or cannot be read.
+pub fn read_with_cases(paths: &[PathBuf]) -> Result<Vec<WithCases>, ReadError> {
+    let rule_of = |path: &PathBuf| match path.to_string_lossy().strip_suffix(CASES) {
+        Some(stem) => PathBuf::from(format!("{stem}.toml")),
+        None => path.clone(),
+    };
+    let mut files = Vec::new();
+    for path in paths.iter().map(rule_of) {
+        collect(&path, &mut files).map_err(|source| ReadError { path: path.clone(), source })?;
+    }
+    files.dedup();
+    let with_cases = |path: PathBuf| {
+        let name = path.to_string_lossy();
+        let stem = name.strip_suffix(".toml").unwrap_or(&name);
+        let cases = PathBuf::from(format!("{stem}{CASES}"));
+        let cases = cases.exists().then(|| read_file(&cases)).transpose()?;
+        Ok(WithCases { rule: read_file(&path)?, cases })
+    };
+    files.into_iter().map(with_cases).collect()
+}
+
+/// How the name of a file of cases ends.
+const CASES: &str = ".cases.toml";
+
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     if !fs::metadata(path)?.is_dir() {
         files.push(path.to_owned());
@@ -206,7 +241,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in entries {
         let name = entry.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
-        let is_rule = name.ends_with(".toml") && !name.ends_with(".cases.toml");
+        let is_rule = name.ends_with(".toml") && !name.ends_with(CASES);
         if !name.starts_with('.') && (entry.is_dir() || is_rule) {
             collect(&entry, files)?;
         }

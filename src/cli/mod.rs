@@ -7,6 +7,7 @@ pub mod demo;
 pub mod output;
 pub mod replay;
 pub mod run;
+pub mod test;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -57,6 +58,8 @@ enum Command {
     Demo(demo::Args),
     /// Compile rules and say what there is to say about each
     Check(check::Args),
+    /// Run the cases that stand beside rules
+    Test(test::Args),
     /// Run rules over recorded events and print the alerts
     Replay(replay::Args),
 }
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
     };
     result.unwrap_or_else(|error| explain(&error)).into()

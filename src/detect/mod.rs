@@ -14,6 +14,7 @@ use crate::normalize::{Documents, Envelope};
 use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Bounds, Candidate, Counts, Offer, PartitionClock, Sequences, TermSet};
 
+pub mod case;
 mod recovery;
 mod render;
 pub mod stats;

@@ -140,6 +140,11 @@ pub const CODES: &[Code] = &[
         "E0506",
         "A table that is ours holds a key that nobody knows: taken for a slip, so that it is not taken for a setting.",
     ),
+    code(
+        "E0507",
+        "A file of cases holds `[[case]]` with `name`, `events` and `alerts`, and the events that they name under `[events.<name>]`.",
+    ),
+    code("E0508", "A case names an event that is not there, or asks for something senseless."),
     code("E0602", "A sequence has more terms than the engine keeps apart."),
     code(
         "E0603",

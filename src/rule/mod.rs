@@ -2,6 +2,7 @@
 //!
 //! Never opens a file: `rules_dir` hands the texts in.
 
+pub mod case;
 mod caveat;
 pub mod compile;
 pub mod file;
