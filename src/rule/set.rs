@@ -239,10 +239,16 @@ fn index_terms(rules: &[CompiledRule]) -> (HashMap<Box<str>, Vec<TermRef>>, Vec<
     (by_category, any)
 }
 
-/// Advice of a lint changes nothing about how the rule runs.
+/// Advice, of a lint or of the language's checker, changes nothing about how the rule runs.
 fn is_caveat(found: &Diagnostic) -> bool {
-    found.severity > crate::diag::Severity::Note && !found.code.starts_with(lint::CODES)
+    let is_advice = found.code.starts_with("W04") && found.code != IGNORED_PIPE;
+    found.severity > crate::diag::Severity::Note
+        && !is_advice
+        && !found.code.starts_with(lint::CODES)
 }
+
+/// The one finding of the language's checker that is a caveat.
+const IGNORED_PIPE: &str = "W0401";
 
 struct Builder<'a> {
     defaults: &'a Defaults,
