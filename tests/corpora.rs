@@ -3,6 +3,7 @@
 //! the lines delivered twice; raw and as ECS.
 //!
 //! The generator stands beside the project, not in it; where it is absent the checks say so.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod support;
 

@@ -2,6 +2,7 @@
 //!
 //! The generated corpora go in keyed by host; what comes out on the alerts topic is compared with
 //! the known answers. Where no broker can be had the tests say so (`make kafka-jars` fetches it).
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 #[path = "support/broker.rs"]
 mod broker;

@@ -2,6 +2,7 @@
 //!
 //! Every case of `corpus/language/*.toml` runs through two evaluators: the compiled predicates and
 //! the naive interpreter of `support/naive.rs`.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::path::Path;
 

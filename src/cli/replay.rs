@@ -290,7 +290,7 @@ fn summarize(rules: &RuleSet, stats: &Stats, elapsed: std::time::Duration) {
             count => format!(", {count} more suppressed"),
         };
         let alerts = counted.matches - counted.suppressed;
-        output::note(&format!("{alerts} alerts of {}{left}", rule.metadata.id));
+        output::note(&format!("alerts: {alerts} of {}{left}", rule.metadata.id));
     }
     let sequences = stats
         .rules

@@ -111,7 +111,7 @@ impl Trail {
             checkpoint.offset <= safe
                 && checkpoint.clock.shows.is_none_or(|shows| shows <= at_safe - memory.times(2))
         };
-        let start = self.checkpoints.iter().rev().find(early).or(self.checkpoints.front());
+        let start = self.checkpoints.iter().rev().find(early).or_else(|| self.checkpoints.front());
         let start = start.copied().unwrap_or(Checkpoint { offset: position, clock });
         self.idle.retain(|idle| idle.position >= start.offset);
         Replay { floor, safe, start: start.offset, clock: start.clock, idle: self.idle.clone() }
@@ -173,10 +173,12 @@ impl Metadata {
     /// Writes the metadata, below Kafka's limit.
     pub(super) fn write(&self) -> String {
         let Replay { floor, safe, start, clock, idle } = &self.replay;
-        let time = |at: Option<EventTime>| at.map_or("-".to_owned(), |at| at.nanos().to_string());
-        let step = clock.step.map_or("-".to_owned(), |step| {
-            format!("{:x},{},{}", step.host, step.first.nanos(), step.newest.nanos())
-        });
+        let time =
+            |at: Option<EventTime>| at.map_or_else(|| "-".to_owned(), |at| at.nanos().to_string());
+        let step = clock.step.map_or_else(
+            || "-".to_owned(),
+            |step| format!("{:x},{},{}", step.host, step.first.nanos(), step.newest.nanos()),
+        );
         let idle = idle.iter().map(|idle| format!("{},{}", idle.position, idle.clock.nanos()));
         let mut text = format!(
             "{FORMAT};cut={};own={};t={};s={safe};r={start};c={};step={step};idle={};seen={};rules={}",

@@ -37,13 +37,19 @@ impl Detector {
             suppression = Some(SuppressedBy { terms, start: last });
         }
         let none = JoinKey::none();
+        let mut documents: Vec<AlertEvent> =
+            (0..).zip(events).map(|(stage, candidate)| self.event(stage, candidate)).collect();
+        if let Some(last) = documents.last_mut() {
+            // A sample is identified by its window, not by the event that happened to complete it.
+            last.identity = found.found.identity();
+        }
         let alert = Alert {
             rule: &metadata(rule, &read),
             rule_version: &rule.version,
             key_fields: &rule.key_fields,
             key: if rule.is_sequence { &found.key } else { &none },
             severity: severity(rule, &read),
-            events: (0..).zip(events).map(|(stage, c)| self.event(stage, c)).collect(),
+            events: documents,
             topic: &self.origin.topic,
             partition: self.origin.partition,
             order_adjusted: found.found.order_adjusted,

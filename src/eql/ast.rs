@@ -56,6 +56,8 @@ pub struct Sequence {
     pub terms: Vec<Term>,
     /// What ends a pending sequence.
     pub until: Option<Term>,
+    /// What stands before the first term.
+    pub header: Span,
     /// All of it.
     pub span: Span,
 }
@@ -67,6 +69,8 @@ pub struct Sample {
     pub by: Vec<KeyField>,
     /// The terms; none is missing, each runs once.
     pub terms: Vec<Term>,
+    /// What stands before the first term.
+    pub header: Span,
     /// All of it.
     pub span: Span,
 }

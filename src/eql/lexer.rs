@@ -32,7 +32,7 @@ impl Lexer<'_> {
             let rest = self.rest();
             self.at += rest.len() - rest.trim_start().len();
             if self.looking_at("//") {
-                self.at += self.rest().find(['\n', '\r']).unwrap_or(self.rest().len());
+                self.at += self.rest().find(['\n', '\r']).unwrap_or_else(|| self.rest().len());
             } else if self.looking_at("/*") {
                 self.block_comment();
             } else {
@@ -85,7 +85,7 @@ impl Lexer<'_> {
     fn name(&mut self) {
         let start = self.at;
         self.at += 1; // Only the first character may be `@`; it is ASCII in any case.
-        self.at += self.rest().find(|c| !is_name_part(c)).unwrap_or(self.rest().len());
+        self.at += self.rest().find(|c| !is_name_part(c)).unwrap_or_else(|| self.rest().len());
         let tilde = self.eat("~");
         let kind = match Keyword::parse(&self.text[start..self.at]) {
             Some(keyword) => TokenKind::Keyword(keyword),
@@ -102,7 +102,7 @@ impl Lexer<'_> {
         self.push(TokenKind::Dot, start);
         if self.rest().starts_with(|c: char| c.is_ascii_digit()) {
             let start = self.at;
-            self.at += self.rest().find(|c| !is_name_part(c)).unwrap_or(self.rest().len());
+            self.at += self.rest().find(|c| !is_name_part(c)).unwrap_or_else(|| self.rest().len());
             self.push(TokenKind::DigitSegment, start);
         }
     }

@@ -147,8 +147,8 @@ mod tests {
     fn well_known_fields_have_types() {
         assert_eq!(field_type("source.ip"), Some(FieldType::Ip));
         assert_eq!(field_type("dns.resolved_ip"), Some(FieldType::Ip));
-        assert_eq!(field_type("process.pid"), Some(FieldType::Number));
-        assert_eq!(field_type("@timestamp"), Some(FieldType::Date));
+        assert_eq!(field_type("process.pid"), Some(Number));
+        assert_eq!(field_type("@timestamp"), Some(Date));
         assert_eq!(field_type("process.name"), None);
     }
 }

@@ -122,8 +122,8 @@ struct Engine {
 
 /// How long the poll thread waits for an event of the group.
 const POLL: Duration = Duration::from_millis(100);
-/// What is left of the deadline for leaving the group, once the last cuts are durable.
-const LEAVE: Duration = Duration::from_secs(10);
+/// How long the last cuts may take to become durable.
+const LAST_CUTS: Duration = Duration::from_secs(10);
 
 impl Engine {
     fn start(shared: &Arc<Shared>) -> Result<Self, Error> {
@@ -228,13 +228,7 @@ impl Engine {
         let context = self.consumer.context();
         let origins = self.shared.partitions.origins();
         tracing::info!(partitions = origins.len(), "leaving the group");
-        context.give_up(&origins, LEAVE);
-        self.consumer.unsubscribe();
-        let ends = Instant::now() + LEAVE;
-        // Serves the revocation that unsubscribing leads to; nothing is left to make durable.
-        while Instant::now() < ends && self.is_assigned() {
-            self.poll();
-        }
+        context.give_up(&origins, LAST_CUTS);
         context.committer.stop();
         for worker in &context.workers {
             worker.send(worker::Command::Stop);
@@ -244,13 +238,10 @@ impl Engine {
             drop(thread.join());
         }
         let began = now_millis();
-        // The last owner: this closes the client.
+        // The last owner: this serves the last revocation (nothing is left to make durable), sends
+        // LeaveGroup, waits for its answer and closes the client.
         drop(self.consumer);
         tracing::debug!(millis = now_millis() - began, "consumer closed");
-    }
-
-    fn is_assigned(&self) -> bool {
-        self.consumer.assignment().is_ok_and(|list| list.count() > 0)
     }
 }
 

@@ -204,7 +204,10 @@ impl Settings {
 
     fn client(&self) -> Result<ClientConfig, SecretError> {
         let mut client = ClientConfig::new();
-        client.set_log_level(RDKafkaLogLevel::Info);
+        // `debug = "cgrp"` under `[kafka.properties]` is of no use without its lines.
+        let has_debug = self.properties.keys().any(|name| name.0 == "debug");
+        let level = if has_debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info };
+        client.set_log_level(level);
         client.set("bootstrap.servers", self.bootstrap_servers());
         client.set("client.id", format!("maxspan-{}", self.instance()));
         client.set("socket.timeout.ms", "10000");

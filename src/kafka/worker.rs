@@ -306,9 +306,11 @@ impl Partition {
     /// Lets time run on if the partition is idle.
     fn idle(&mut self, shared: &Shared) {
         let at_end = self.state.at_end.load(Ordering::Relaxed);
-        if self.is_frozen || self.detector.is_replaying() {
+        if self.is_frozen {
             return;
         }
+        // At the end of the partition a replay is over, even if the committed offset lies behind
+        // the last record: markers of transactions take offsets too.
         if let Some(elapsed) = self.idle.tick(now_millis(), at_end) {
             self.detector.advance_idle(elapsed);
             self.waiting.note(self.detector.outbox(), None);

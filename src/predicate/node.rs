@@ -21,9 +21,9 @@ pub(super) enum Node {
     Test(FieldId, Test),
     /// Any combination of the fields' values makes the expression true.
     Any(Box<Combination>),
-    Not(Box<Node>),
-    And(Box<[Node]>),
-    Or(Box<[Node]>),
+    Not(Box<Self>),
+    And(Box<[Self]>),
+    Or(Box<[Self]>),
 }
 
 /// An expression over the values of several fields, or a computed one over a single field.

@@ -14,26 +14,26 @@ pub(super) enum Scalar {
     Constant(Option<Value<'static>>),
     Slot(usize),
     /// A text that writes an IP address, in its shortest form.
-    Address(Box<Scalar>),
+    Address(Box<Self>),
     Call {
         eval: Eval,
         case: Case,
-        args: Box<[Scalar]>,
+        args: Box<[Self]>,
     },
     Arithmetic {
         op: ArithmeticOp,
-        sides: Box<[Scalar; 2]>,
+        sides: Box<[Self; 2]>,
     },
-    Negative(Box<Scalar>),
+    Negative(Box<Self>),
     /// Whether the value passes the test; null for null.
-    Test(Box<Scalar>, Test),
+    Test(Box<Self>, Test),
     /// Never null.
-    IsNull(Box<Scalar>),
-    Not(Box<Scalar>),
+    IsNull(Box<Self>),
+    Not(Box<Self>),
     /// False if one is false, else null if one is null.
-    And(Box<[Scalar]>),
+    And(Box<[Self]>),
     /// True if one is true, else null if one is null.
-    Or(Box<[Scalar]>),
+    Or(Box<[Self]>),
 }
 
 /// The values of the slots.

@@ -8,7 +8,7 @@ use super::suppress::{CompiledSuppression, Subject};
 use super::{Condition, Emit, Metadata, RuleFile, Settings, Severity};
 use super::{caveat, lint};
 use crate::diag::Diagnostic;
-use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sequence, Term};
+use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sample, Sequence, Term};
 use crate::eql::{self, print};
 use crate::event::{FieldId, FieldTable, TimeSpan};
 use crate::normalize::IndexPatterns;
@@ -16,6 +16,7 @@ use crate::predicate::Predicate;
 use crate::predicate::key::KeyPlan;
 use crate::sequence::plan::MAX_TERMS;
 use crate::sequence::{Emission, Plan, PlanTerm, PlanTimes};
+use crate::text::Span;
 use crate::text::origin::Origin;
 
 /// One bracket of a query: what an event must be like, and which key it has there.
@@ -42,7 +43,7 @@ pub struct CompiledRule {
     pub terms: Vec<CompiledTerm>,
     /// Names of the join key's fields, those of the first term.
     pub key_fields: Vec<String>,
-    /// Whether the query is a sequence.
+    /// Whether the query is a sequence or a sample: one with join keys.
     pub is_sequence: bool,
     /// The events that its index patterns cover.
     pub index: Option<IndexPatterns>,
@@ -135,13 +136,7 @@ impl Compiler<'_> {
         match &query.body {
             Body::Event(event) => Some(self.single(event, settings, defaults, origin)),
             Body::Sequence(sequence) => self.sequence(sequence, settings, defaults, origin),
-            Body::Sample(sample) => {
-                let refusal = Diagnostic::error("E0601", "`sample` queries are not run yet")
-                    .at(origin.span(sample.span))
-                    .help("write a `sequence` if the order of the events is known");
-                self.diagnostics.push(refusal);
-                None
-            }
+            Body::Sample(sample) => self.sample(sample, settings, defaults, origin),
         }
     }
 
@@ -167,10 +162,7 @@ impl Compiler<'_> {
     ) -> Option<Parts> {
         let all: Vec<&Term> = sequence.terms.iter().chain(&sequence.until).collect();
         if all.len() > MAX_TERMS {
-            let message =
-                format!("a sequence has at most {MAX_TERMS} terms, this one {}", all.len());
-            self.diagnostics
-                .push(Diagnostic::error("E0602", message).at(origin.span(sequence.span)));
+            self.too_many_terms(all.len(), origin.span(sequence.span));
             return None;
         }
         let keys = |term: &Term| -> Vec<KeyField> {
@@ -197,6 +189,38 @@ impl Compiler<'_> {
         let first = sequence.terms.first()?;
         let key_fields = keys(first).into_iter().map(|key| key.path).collect();
         Some(Parts { plan, terms, key_fields, is_sequence: true })
+    }
+
+    /// A stream has no run whose events could be looked at together: a window stands for it.
+    fn sample(
+        &mut self,
+        sample: &Sample,
+        settings: &Settings,
+        defaults: &Defaults,
+        origin: &Origin,
+    ) -> Option<Parts> {
+        let message = format!("a sample is looked for in windows of {}", defaults.default_maxspan);
+        let caveat = Diagnostic::warning("W0602", message)
+            .at(origin.span(sample.span))
+            .help("set `default_maxspan` to the time that the events may lie apart");
+        self.diagnostics.push(caveat);
+        if sample.terms.len() > MAX_TERMS {
+            self.too_many_terms(sample.terms.len(), origin.span(sample.span));
+            return None;
+        }
+        let keys =
+            |term: &Term| -> Vec<KeyField> { sample.by.iter().chain(&term.by).cloned().collect() };
+        let terms =
+            sample.terms.iter().map(|term| self.term(&term.query, &keys(term), origin)).collect();
+        let times = times(settings, defaults, defaults.default_maxspan);
+        let plan = Plan::sample(sample.terms.len(), times);
+        let key_fields = keys(sample.terms.first()?).into_iter().map(|key| key.path).collect();
+        Some(Parts { plan, terms, key_fields, is_sequence: true })
+    }
+
+    fn too_many_terms(&mut self, count: usize, at: Span) {
+        let message = format!("a query has at most {MAX_TERMS} terms, this one {count}");
+        self.diagnostics.push(Diagnostic::error("E0602", message).at(at));
     }
 
     fn term(&mut self, event: &EventQuery, keys: &[KeyField], origin: &Origin) -> CompiledTerm {

@@ -83,7 +83,7 @@ impl Pending {
     }
 
     fn into_match(self) -> Match {
-        Match { events: self.events, order_adjusted: self.adjusted }
+        Match { events: self.events, order_adjusted: self.adjusted, window: None }
     }
 }
 
@@ -303,9 +303,17 @@ impl Machine {
             (true, true) => sequence.lead.map(|lead| lead + plan.times.maxspan),
         };
         match deadline.filter(|deadline| *deadline >= last) {
+            // Only a late sequence finds its absence broken already.
+            Some(deadline) if self.saw_trailing(plan, last, deadline) => {}
             Some(deadline) => self.waiting.push(Waiting { deadline, sequence }),
             None => out.push(sequence.into_match()),
         }
+    }
+
+    fn saw_trailing(&self, plan: &Plan, after: EventTime, until: EventTime) -> bool {
+        let seen = |term: &usize| plan.missing.iter().position(|missing| missing == term);
+        let mut times = plan.trailing.iter().filter_map(seen).flat_map(|index| self.seen[index]);
+        times.any(|time| time.is_some_and(|time| time > after && time <= until))
     }
 
     /// Drops what waits for the absence of a trailing stage that this candidate satisfies.

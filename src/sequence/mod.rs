@@ -14,11 +14,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::event::{EventTime, JoinKey, TimeSpan};
+use crate::event::{EventTime, Identity, JoinKey, TimeSpan};
 
 pub mod clock;
 pub mod machine;
 pub mod plan;
+mod sample;
 mod speculate;
 
 pub use clock::PartitionClock;
@@ -27,19 +28,30 @@ pub use plan::{Emission, Plan, PlanTerm, PlanTimes, TermSet};
 
 use speculate::{Context, KeyState, Pace};
 
-/// A complete sequence.
+/// A complete sequence, or a sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
     /// Its events, in the order of the stages.
     pub events: Vec<Arc<Candidate>>,
     /// Whether it was found only through the order tolerance.
     pub order_adjusted: bool,
+    /// The number of the window of maxspan that identifies a `sample`.
+    pub window: Option<i64>,
 }
 
 impl Match {
-    /// Returns the event of the last positive stage, which identifies the match.
+    /// Returns the event of the last positive stage.
     pub fn final_event(&self) -> &Candidate {
         self.events.last().expect("a match has events")
+    }
+
+    /// Returns what tells the match from others of its rule and key: its final event, or the window
+    /// of a sample.
+    pub fn identity(&self) -> Identity {
+        match self.window {
+            Some(window) => Identity(u128::from(window.cast_unsigned())),
+            None => self.final_event().event.identity,
+        }
     }
 }
 
@@ -184,8 +196,8 @@ impl Sequences {
         let pace = self.pace;
         let state = &mut self.rules[rule];
         if !state.keys.contains_key(key) {
-            if self.key_count >= self.bounds.max_keys && !state.plan.is_single() {
-                state.counts.refused_keys += 1;
+            if self.key_count >= self.bounds.max_keys {
+                self.refuse_key(rule, key, candidate, offer);
                 return;
             }
             self.key_count += 1;
@@ -198,6 +210,22 @@ impl Sequences {
             Offer::Match => key_state.offer(candidate, context),
             Offer::Remember => key_state.remember_only(&candidate, context),
         });
+    }
+
+    /// Does what can be done without a state: a single event is a match by itself, only that it
+    /// will not be known when it comes again.
+    fn refuse_key(&mut self, rule: usize, key: &JoinKey, candidate: Candidate, offer: Offer) {
+        let state = &mut self.rules[rule];
+        if !state.plan.is_single() {
+            state.counts.refused_keys += 1;
+            return;
+        }
+        state.counts.refused_identities += 1;
+        if offer == Offer::Match {
+            let events = vec![Arc::new(candidate)];
+            let found = Match { events, order_adjusted: false, window: None };
+            self.out.push(Found { rule, key: key.clone(), found });
+        }
     }
 
     /// Moves the partition's clock and decides what that makes final. `slack` is by how much it may

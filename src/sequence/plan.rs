@@ -85,6 +85,8 @@ pub struct Plan {
     /// All missing terms, without repetition.
     pub(super) missing: Vec<usize>,
     pub(super) until: Option<usize>,
+    /// Whether the order of the events plays no part.
+    pub(super) is_sample: bool,
     /// Times and switches.
     pub times: PlanTimes,
 }
@@ -114,7 +116,14 @@ impl Plan {
         }
         let missing = (0..terms.len()).filter(|term| terms[*term].missing).collect();
         let until = has_until.then_some(terms.len());
-        Self { stages, leading, trailing: absent, missing, until, times }
+        Self { stages, leading, trailing: absent, missing, until, is_sample: false, times }
+    }
+
+    /// Returns the plan of a `sample` of this many terms: distinct events, one for each, in any
+    /// order, within maxspan.
+    pub fn sample(terms: usize, times: PlanTimes) -> Self {
+        let terms = vec![PlanTerm { missing: false, runs: 1 }; terms];
+        Self { is_sample: true, ..Self::new(&terms, false, times) }
     }
 
     /// Returns the number of positive stages, copies of `runs` counted.
@@ -134,7 +143,7 @@ impl Plan {
 
     /// Tells whether each event is a match by itself: order and time play no part.
     pub fn is_single(&self) -> bool {
-        self.stages.len() == 1 && self.missing.is_empty()
+        self.stages.len() == 1 && self.missing.is_empty() && !self.is_sample
     }
 
     /// Returns F: how far a key's now must be past an event before it may be forgotten.

@@ -4,12 +4,14 @@
 //! `base` has seen every final candidate, `recent` holds the others in order, and `head` is what
 //! `base` would be if `recent` were all. Eager matches come from `head`, exact ones from `base`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::clock::KeyTime;
 use super::machine::{Candidate, Machine};
 use super::plan::Plan;
+use super::sample::Sample;
 use super::{Counts, Match};
 use crate::event::{EventTime, Identity, Ordinal, TimeSpan};
 
@@ -49,6 +51,7 @@ pub(super) struct KeyState {
     /// INVARIANT: sorted by ordinal; every one is behind `last_final`.
     recent: VecDeque<Arc<Candidate>>,
     last_final: Option<Ordinal>,
+    sample: Sample,
     /// Candidates of the last F, by time: a second delivery is none.
     identities: BTreeSet<(EventTime, Identity)>,
     /// Final events of the last F whose match has left, by time.
@@ -64,6 +67,7 @@ impl KeyState {
             base,
             recent: VecDeque::new(),
             last_final: None,
+            sample: Sample::default(),
             identities: BTreeSet::new(),
             emitted: BTreeMap::new(),
         }
@@ -85,6 +89,8 @@ impl KeyState {
         candidate.late = is_late;
         if context.plan.is_single() {
             self.offer_single(Arc::new(candidate), context);
+        } else if context.plan.is_sample {
+            self.offer_sample(&Arc::new(candidate), context);
         } else if is_late {
             context.counts.late += 1;
             self.insert_late(&Arc::new(candidate), context);
@@ -99,7 +105,7 @@ impl KeyState {
     pub(super) fn remember_only(&mut self, candidate: &Candidate, context: &mut Context<'_>) {
         if self.remember(candidate, context) {
             self.time.observe(candidate.event_time(), context.pace.clock, context.pace.slack);
-            if !context.plan.is_single() {
+            if !context.plan.is_single() && !context.plan.is_sample {
                 // It was final at the cut: what comes before it now is late.
                 let last = self.last_final.take().filter(|last| *last > candidate.ordinal);
                 self.last_final = Some(last.unwrap_or_else(|| candidate.ordinal.clone()));
@@ -120,6 +126,7 @@ impl KeyState {
         context.counts.expired += self.base.expire(context.plan, limit);
         self.head.expire(context.plan, limit);
         self.emit_final(matches, context);
+        self.sample.expire(limit - context.plan.times.maxspan);
         self.forget_old(self.now(context) - context.plan.memory());
     }
 
@@ -144,7 +151,8 @@ impl KeyState {
     /// Returns the event time below which nothing matters after a restart.
     pub(super) fn floor(&self, plan: &Plan, pace: Pace) -> EventTime {
         let held = self.recent.front().map(|first| first.event_time());
-        let held = held.into_iter().chain(self.base.earliest()).chain(self.head.earliest()).min();
+        let held = held.into_iter().chain(self.base.earliest()).chain(self.head.earliest());
+        let held = held.chain(self.sample.earliest()).min();
         let window = self.time.now(pace.clock, pace.slack) - plan.recovery_window();
         held.map_or(window, |held| window.min(held - plan.leading_reach()))
     }
@@ -191,7 +199,14 @@ impl KeyState {
     }
 
     fn offer_single(&mut self, candidate: Arc<Candidate>, context: &mut Context<'_>) {
-        context.out.push(Match { events: vec![candidate], order_adjusted: false });
+        let events = vec![candidate];
+        context.out.push(Match { events, order_adjusted: false, window: None });
+    }
+
+    fn offer_sample(&mut self, candidate: &Arc<Candidate>, context: &mut Context<'_>) {
+        if let Some(found) = self.sample.push(context.plan, candidate) {
+            self.emit_once(found, context);
+        }
     }
 
     fn insert(&mut self, candidate: Arc<Candidate>, context: &mut Context<'_>) {
@@ -237,7 +252,7 @@ impl KeyState {
         self.last_final = Some(candidate.ordinal.clone());
         if !context.plan.emits_final_only() {
             let key = (candidate.event_time(), candidate.event.identity);
-            let gone = !matches.iter().any(|found| final_key(found) == key);
+            let gone = !matches.iter().any(|found| final_key(context.plan, found) == key);
             if gone && self.emitted.contains_key(&key) {
                 context.counts.contradicted += 1;
             }
@@ -253,7 +268,7 @@ impl KeyState {
 
     fn emit_final(&mut self, matches: Vec<Match>, context: &mut Context<'_>) {
         let reach = context.plan.times.maxspan + context.plan.times.allowed_lateness;
-        self.count_contradictions(&matches, context.counts);
+        self.count_contradictions(&matches, context);
         for found in matches {
             let unseen = context.plan.has_leading_absence()
                 && context.seen_from.is_some_and(|from| self.now(context) < from + reach);
@@ -266,30 +281,36 @@ impl KeyState {
     }
 
     /// Counts the final events for which other events have left than those that are final now.
-    fn count_contradictions(&self, matches: &[Match], counts: &mut Counts) {
-        let finals: BTreeSet<_> = matches.iter().map(final_key).collect();
+    fn count_contradictions(&self, matches: &[Match], context: &mut Context<'_>) {
+        let plan = context.plan;
+        let finals: BTreeSet<_> = matches.iter().map(|found| final_key(plan, found)).collect();
         for key in finals {
             let agrees = |emitted: &Emitted| {
-                let same = |found: &&Match| final_key(found) == key;
+                let same = |found: &&Match| final_key(plan, found) == key;
                 matches.iter().filter(same).any(|found| fingerprint(found) == emitted.events)
             };
             let contradicted = self.emitted.get(&key).is_some_and(|emitted| !agrees(emitted));
-            counts.contradicted += u64::from(contradicted);
+            context.counts.contradicted += u64::from(contradicted);
         }
     }
 
     fn emit_once(&mut self, found: Match, context: &mut Context<'_>) {
-        let key = final_key(&found);
-        if !self.emitted.contains_key(&key) {
-            self.emitted.insert(key, Emitted { events: fingerprint(&found) });
+        let key = final_key(context.plan, &found);
+        if let Entry::Vacant(new) = self.emitted.entry(key) {
+            new.insert(Emitted { events: fingerprint(&found) });
             context.out.push(found);
         }
     }
 }
 
-fn final_key(found: &Match) -> (EventTime, Identity) {
-    let last = found.final_event();
-    (last.event_time(), last.event.identity)
+/// Returns under what a match is remembered: its time first, so that old ones can be forgotten.
+/// All samples of a window are one, whichever events they are made of.
+fn final_key(plan: &Plan, found: &Match) -> (EventTime, Identity) {
+    let at = match found.window {
+        Some(window) => EventTime::from_nanos(plan.times.maxspan.times(window).nanos()),
+        None => found.final_event().event_time(),
+    };
+    (at, found.identity())
 }
 
 /// Returns a number that two matches share only if they are made of the same events.

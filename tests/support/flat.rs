@@ -1,4 +1,5 @@
 //! Events as JSON, flattened the slow and obvious way.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
 //! The sample of published rules, where it lies beside the checkout.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
 //! A small seeded generator, so that a failing case can be named by a number.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 /// SplitMix64 (Steele, Lea, Flood 2014): one 64-bit state, every seed is good.
 pub struct Random(u64);

@@ -1,6 +1,7 @@
 //! Sequences by lists, as Elasticsearch's batch engine finds them: all hits of the first stage,
 //! then all hits of the second against what is left of them, and so on. Slow, and shares nothing
 //! with the machine that it judges.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 use std::collections::BTreeMap;
 

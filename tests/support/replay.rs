@@ -12,10 +12,19 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 /// Says that a check was not run. `make test` prints these lines last.
 pub fn not_run(what: &str, why: &str) {
     use std::io::Write;
-    eprintln!("not run: {what}: {why}");
+    let line = format!("not run: {what}: {why}");
+    println!("{line}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/not-run.txt");
     if let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(path) {
-        let _ = writeln!(file, "{what}: {why}");
+        let _ = writeln!(file, "{line}");
+    }
+}
+
+/// The program under test. Benchmarks have it only if it was built before.
+fn binary() -> &'static str {
+    match option_env!("CARGO_BIN_EXE_maxspan") {
+        Some(path) => path,
+        None => panic!("the program was not built"),
     }
 }
 
@@ -34,7 +43,7 @@ pub struct Run {
 impl Replay {
     /// The shipped rules over `files`.
     pub fn new(flags: &[&str], files: &[&Path]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_maxspan"));
+        let mut command = Command::new(binary());
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
         command.arg("replay").args(flags).args(files);
         Self { command }

@@ -1,6 +1,7 @@
 //! Lucene's regular expressions by the definition: which texts' ends can a pattern reach?
 //!
 //! Expects a pattern that the translator accepts.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
 //! Syntax trees without their spans, for comparison.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 use maxspan::eql::ast::Query;
 

@@ -1,6 +1,6 @@
 //! Terms, keys and counts of sequences and samples.
 
-use super::super::ast::{KeyField, Sample, Sequence, Term};
+use super::super::ast::{ExprKind, KeyField, Sample, Sequence, Term};
 use crate::diag::Diagnostic;
 use crate::text::Span;
 
@@ -12,7 +12,7 @@ pub(super) fn sequence(sequence: &Sequence, findings: &mut Vec<Diagnostic>) {
     // One broken term may have swallowed the others: that has been said already.
     let is_broken = findings[..known].iter().any(|finding| finding.code.starts_with("E02"));
     if stages < 2 && !is_broken {
-        findings.push(too_few("sequence", stages, header(sequence.span, "sequence")).help(
+        findings.push(too_few("sequence", stages, sequence.header).help(
             "add a term, count one with `with runs=2`, or write an event query without brackets",
         ));
     }
@@ -41,22 +41,15 @@ pub(super) fn sample(sample: &Sample, findings: &mut Vec<Diagnostic>) {
     if sample.by.is_empty() && sample.terms.iter().all(|term| term.by.is_empty()) {
         findings.push(
             Diagnostic::error("E0316", "a sample needs something to join its events by")
-                .at(header(sample.span, "sample"))
+                .at(sample.header)
                 .label("no key")
                 .help("write `sample by host.id`"),
         );
     }
     if sample.terms.len() < 2 {
         let help = "add a term, or write an event query without brackets";
-        findings.push(
-            too_few("sample", sample.terms.len() as u64, header(sample.span, "sample")).help(help),
-        );
+        findings.push(too_few("sample", sample.terms.len() as u64, sample.header).help(help));
     }
-}
-
-/// Returns the span of the first word.
-fn header(span: Span, word: &str) -> Span {
-    Span { end: span.end.min(span.start + word.len() as u32), ..span }
 }
 
 fn too_few(what: &str, count: u64, span: Span) -> Diagnostic {
@@ -76,7 +69,8 @@ fn keys<'a>(
     for term in terms {
         let count = top.len() + term.by.len();
         let expected = *expected.get_or_insert(count);
-        if count == expected {
+        // What could not be read may have swallowed the keys.
+        if count == expected || matches!(term.query.condition.kind, ExprKind::Invalid) {
             continue;
         }
         let keys = |count: usize| match count {
@@ -85,7 +79,8 @@ fn keys<'a>(
         };
         let span = match (term.by.first(), term.by.last()) {
             (Some(first), Some(last)) => first.span.to(last.span),
-            _ => Span { start: term.span.end.saturating_sub(1), ..term.span },
+            // The closing bracket, behind which they are missing.
+            _ => Span { start: term.query.span.end.min(term.span.end), end: term.span.end },
         };
         findings.push(
             Diagnostic::error("E0311", "every term of a query has the same number of keys")

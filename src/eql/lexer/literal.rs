@@ -52,7 +52,7 @@ impl Lexer<'_> {
     pub(super) fn raw_string(&mut self) {
         let start = self.at;
         self.at += 3;
-        let line = self.rest().find(['\n', '\r']).unwrap_or(self.rest().len());
+        let line = self.rest().find(['\n', '\r']).unwrap_or_else(|| self.rest().len());
         let Some(mut len) = self.rest()[..line].find("\"\"\"") else {
             let contents = self.rest()[..line].to_owned();
             self.at += line;
@@ -114,7 +114,8 @@ impl Lexer<'_> {
         is_float |= self.exponent();
         let text = &self.text[start..self.at];
         if self.rest().starts_with(|c| is_name_part(c) || is_name_start(c)) {
-            self.at += self.rest().find(|c| !is_name_part(c)).unwrap_or(self.rest().len()).max(1);
+            self.at +=
+                self.rest().find(|c| !is_name_part(c)).unwrap_or_else(|| self.rest().len()).max(1);
             return self.push(TokenKind::NumberWithUnit, start);
         }
         let kind = match text.parse() {

@@ -72,8 +72,9 @@ impl<'a> Parser<'a> {
         self.tokens[self.at.saturating_sub(1)].span
     }
 
+    /// Returns the span from `start` to the last token that was eaten; empty if there is none.
     fn since(&self, start: Span) -> Span {
-        start.to(self.last_span())
+        Span { start: start.start, end: self.last_span().end.max(start.start) }
     }
 
     fn text_of(&self, span: Span) -> &'a str {

@@ -40,9 +40,7 @@ impl Parser<'_> {
             self.skip_to(|kind| *kind == TokenKind::RParen);
         }
         if !self.eat(&TokenKind::RParen) {
-            if inner.is_err() {
-                return inner;
-            }
+            inner?;
             if matches!(self.kind(), TokenKind::End | TokenKind::RBracket | TokenKind::LBracket) {
                 return Err(self.unclosed(open));
             }

@@ -153,10 +153,12 @@ impl Parser<'_> {
     }
 
     fn report_no_where(&mut self, span: Span) {
-        let rest = &self.text[span.start as usize..];
-        let line = rest.lines().next().unwrap_or("").split([']', '|']).next().unwrap_or("").trim();
+        let ends = |c: &char| !matches!(c, '\n' | '\r' | ']' | '|');
+        let rest = self.text[span.start as usize..].chars().take(61).take_while(ends);
+        let line: String = rest.collect();
         let shown: String = line.chars().take(60).collect();
         let cut = if shown.len() < line.len() { " …" } else { "" };
+        let shown = shown.trim();
         self.report(
             Diagnostic::error("E0202", "an event query begins with a category and `where`")
                 .at(span)

@@ -24,15 +24,17 @@ impl Parser<'_> {
     pub(super) fn sequence(&mut self) -> Sequence {
         let start = self.last_span();
         let Header { by, maxspan, .. } = self.header();
+        let header = self.since(start);
         let terms = self.terms();
         let until = self.until();
-        Sequence { by, maxspan, terms, until, span: self.since(start) }
+        Sequence { by, maxspan, terms, until, header, span: self.since(start) }
     }
 
     /// What follows `sample`.
     pub(super) fn sample(&mut self) -> Sample {
         let start = self.last_span();
         let Header { by, maxspan_span, .. } = self.header();
+        let header = self.since(start);
         if let Some(span) = maxspan_span {
             self.report(sample_has_no("maxspan", span));
         }
@@ -40,7 +42,7 @@ impl Parser<'_> {
         if let Some(until) = self.until() {
             self.report(sample_has_no("until", until.span));
         }
-        Sample { by, terms, span: self.since(start) }
+        Sample { by, terms, header, span: self.since(start) }
     }
 
     /// `by … with maxspan=…`, up to the first bracket.

@@ -1,0 +1,138 @@
+//! `maxspan replay` as a user meets it: files in, alerts out, and the same ones however it is run.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod support;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use support::replay::{Replay, not_run, rule_suffix, shared};
+
+/// Two events that make the 20 s rule fire on a host, the second `gap` seconds after the first.
+fn attack(host: &str, second: u32, gap: u32) -> String {
+    let event = |at: u32, rest: &str| {
+        format!(
+            "{{\"@timestamp\":\"2026-03-02T08:{:02}:{:02}.000Z\",\"event\":{{\"id\":\"{host}{at}\",{rest},\
+             \"host\":{{\"id\":\"{host}\",\"os\":{{\"type\":\"windows\"}}}}}}\n",
+            at / 60,
+            at % 60
+        )
+    };
+    let network = r#""category":["network"]},"process":{"name":"svchost.exe"},"network":{"direction":"ingress"},"source":{"ip":"10.1.2.3"},"destination":{"port":135}"#;
+    let process = r#""category":["process"],"type":["start"]},"process":{"name":"cmd.exe","parent":{"name":"WmiPrvSE.exe"}}"#;
+    event(second, network) + &event(second + gap, process)
+}
+
+fn write(directory: &Path, name: &str, contents: &[u8]) -> PathBuf {
+    let path = directory.join(name);
+    std::fs::write(&path, contents).unwrap();
+    path
+}
+
+#[test]
+fn maxspan_is_inclusive_on_the_command_line_too() {
+    let directory = tempfile::tempdir().unwrap();
+    for (gap, alerts) in [(1, 1), (20, 1), (21, 0)] {
+        let path = write(directory.path(), "events.ndjson", attack("h", 0, gap).as_bytes());
+        let run = Replay::new(&[], &[&path]).run();
+        assert_eq!(run.alerts.len(), alerts, "{gap} s: {}", run.stderr);
+    }
+}
+
+#[test]
+fn packed_files_and_standard_input_give_the_same_alerts() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = attack("h", 0, 5);
+    let plain = write(directory.path(), "a.ndjson", text.as_bytes());
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(text.as_bytes()).unwrap();
+    let gz = write(directory.path(), "a.ndjson.gz", &packer.finish().unwrap());
+    let zst = zstd::encode_all(text.as_bytes(), 3).unwrap();
+    let zst = write(directory.path(), "a.ndjson.zst", &zst);
+    let ids = |path: &Path| {
+        let alerts = Replay::new(&[], &[path]).run().alerts;
+        alerts.iter().map(|alert| alert["event"]["id"].clone()).collect::<Vec<_>>()
+    };
+    let expected = ids(&plain);
+    assert_eq!(expected.len(), 1);
+    assert_eq!((ids(&gz), ids(&zst)), (expected.clone(), expected.clone()));
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_maxspan"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["replay", "--quiet", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let alert: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(alert["event"]["id"], expected[0]);
+    assert_eq!(output.stderr, b"", "--quiet says nothing");
+}
+
+#[test]
+fn each_file_is_a_partition_unless_they_are_merged() {
+    let directory = tempfile::tempdir().unwrap();
+    let both = attack("h", 0, 5);
+    let (first, second) = both.split_at(both.find('\n').unwrap() + 1);
+    // Merged by time: the file that is named first holds the later event.
+    let late = write(directory.path(), "late.ndjson", second.as_bytes());
+    let early = write(directory.path(), "early.ndjson", first.as_bytes());
+    assert_eq!(Replay::new(&[], &[&late, &early]).run().alerts.len(), 0);
+    assert_eq!(Replay::new(&["--merge"], &[&late, &early]).run().alerts.len(), 1);
+}
+
+#[test]
+fn unreadable_lines_are_named_and_the_rest_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!("no json\n\n{}{{\"@timestamp\":1}}\n", attack("h", 0, 5));
+    let path = write(directory.path(), "events.ndjson", text.as_bytes());
+    let run = Replay::new(&[], &[&path]).run();
+    assert_eq!(run.alerts.len(), 1);
+    assert!(
+        run.stderr.contains("events.ndjson:1: unreadable record: invalid_json"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("unreadable records: 1"), "{}", run.stderr);
+    assert!(run.stderr.contains("records without a host: 1"), "{}", run.stderr);
+}
+
+#[test]
+fn the_number_of_jobs_changes_nothing() {
+    let names = ["wmi_exec_method", "sharpwmi_create", "wbemcomn_dll_hijack"];
+    let paths: Option<Vec<PathBuf>> =
+        names.iter().map(|name| shared(&format!("data/attacks/{name}.ndjson.gz"))).collect();
+    let Some(paths) = paths else {
+        return not_run("replay of recorded attacks in parallel", "../shared/data is absent");
+    };
+    let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    let runs = ["1", "2", "5"].map(|jobs| Replay::new(&["--jobs", jobs], &paths).run().alerts);
+    assert!(runs[0].iter().any(|alert| rule_suffix(alert) == "20s"));
+    assert_eq!(runs[0], runs[1]);
+    assert_eq!(runs[0], runs[2]);
+}
+
+#[test]
+fn a_refused_rule_is_shown_and_the_others_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let broken = "[rule]\nname = \"n\"\nrule_id = \"broken\"\ndescription = \"d\"\nauthor = [\"a\"]\n\
+                  severity = \"low\"\nrisk_score = 21\ntype = \"eql\"\nlanguage = \"eql\"\n\
+                  query = 'process where process.name = \"a\"'\n";
+    let rule = write(directory.path(), "broken.toml", broken.as_bytes());
+    let events = write(directory.path(), "events.ndjson", attack("h", 0, 5).as_bytes());
+    let rule = rule.display().to_string();
+    let flags = ["--rules", &rule, "--rules", "config/rules"];
+    let run = Replay::new(&flags, &[&events]).run_any();
+    assert_eq!(run.code, Some(1));
+    assert_eq!(run.alerts.len(), 1);
+    assert!(
+        run.stderr.contains("error[E") && run.stderr.contains("broken.toml:10"),
+        "{}",
+        run.stderr
+    );
+}
