@@ -33,6 +33,11 @@ check: ## the quick half of `test`: format, lints, core only
 	@.ci/setup test
 	@$(MAKE) --no-print-directory lint core
 
+.PHONY: chaos
+chaos: kafka-jars ## kill, stop and starve instances and brokers at the worst moments (about ten minutes)
+	@.ci/setup test
+	$(CARGO) test --locked --features failpoints --test chaos -- --test-threads=1 --nocapture $(ARGS)
+
 .PHONY: fmt
 fmt: ## format the sources
 	$(CARGO) fmt

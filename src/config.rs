@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::diag::Diagnostic;
+use crate::normalize::{EcsCompat, HostKey, HostNames};
 use crate::rule::set::Defaults;
 use crate::text::Text;
 
@@ -44,13 +45,38 @@ pub struct Config {
 pub struct InputSettings {
     /// Whether a rule sees only records that its index patterns cover.
     pub index_patterns: bool,
-    /// Other names of hosts: a name in lower case, and the name that is used instead.
+    /// Whether the quirks of Elastic's pipelines are kept.
+    pub ecs_compat: EcsCompat,
+    /// What tells hosts apart.
+    pub host_key: HostKey,
+    /// How much of a computer's name counts.
+    pub host_names: HostNames,
+    /// Other names of hosts: a name or id, and the name that is used instead.
     pub host_aliases: BTreeMap<String, String>,
 }
 
 impl Default for InputSettings {
     fn default() -> Self {
-        Self { index_patterns: true, host_aliases: BTreeMap::new() }
+        Self {
+            index_patterns: true,
+            ecs_compat: EcsCompat::default(),
+            host_key: HostKey::default(),
+            host_names: HostNames::default(),
+            host_aliases: BTreeMap::new(),
+        }
+    }
+}
+
+impl InputSettings {
+    /// Returns how records are normalized.
+    fn normalize(&self) -> crate::normalize::Options {
+        let lower = |(name, alias): (&String, &String)| (name.to_lowercase(), alias.clone());
+        crate::normalize::Options {
+            host_key: self.host_key,
+            host_names: self.host_names,
+            host_aliases: self.host_aliases.iter().map(lower).collect(),
+            ecs_compat: self.ecs_compat,
+        }
     }
 }
 
@@ -106,13 +132,12 @@ impl Config {
         let settings = self.rules.defaults.compiled();
         let overrides =
             self.rules.overrides.iter().map(|(id, own)| (id.clone(), own.compiled())).collect();
-        let normalize = crate::normalize::Options { host_aliases: self.input.host_aliases.clone() };
         Defaults {
             settings,
             overrides,
             default_maxspan: self.state.default_maxspan,
             index_patterns: self.input.index_patterns,
-            normalize,
+            normalize: self.input.normalize(),
             max_nesting: self.state.max_nesting,
             ..Defaults::default()
         }

@@ -1,7 +1,7 @@
 //! Maxspan runs Elastic-style EQL detection rules, above all sequences, on a stream of events.
 //!
 //! The modules stand in layers, lowest first; a module uses only what stands above it in this
-//! list (`tests/architecture.rs` holds the exact edges). Everything up to [`detect`] is pure: no
+//! list (`tests/architecture.rs` holds the exact edges). Everything up to [`transaction`] is pure: no
 //! clock, no files, no network, no threads, no randomness. Time is always an argument.
 
 // Layer 0: text and blame.
@@ -21,6 +21,7 @@ pub mod alert;
 pub mod detect;
 pub mod normalize;
 pub mod rule;
+pub mod transaction;
 
 // ---- the I/O line ----
 

@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
@@ -160,4 +161,44 @@ fn cases_that_fail_are_a_finding() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("a.cases.toml:1:1: E0507"), "{said}");
     fails(&["test", "/no/such/rule.toml"], 3, &["/no/such/rule.toml"]);
+}
+
+#[test]
+fn records_are_normalized_from_files_of_any_kind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let raw =
+        r#"{"@timestamp":"2024-06-11T11:33:24Z","winlog":{"channel":"Security","event_id":1102}}"#;
+    let lines = format!("{raw}\n\n{{\"a\":{{\"b\":1}}}}\n{{\"a\":{{\"b\":2}}}}\n");
+    std::fs::write(path("plain.ndjson"), &lines).unwrap();
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(lines.as_bytes()).unwrap();
+    std::fs::write(path("packed.gz"), gz.finish().unwrap()).unwrap();
+    std::fs::write(path("packed.zst"), zstd::encode_all(lines.as_bytes(), 1).unwrap()).unwrap();
+    let plain = maxspan(&["normalize", &path("plain.ndjson")]);
+    assert_eq!(plain.status.code(), Some(0));
+    let documents: Vec<serde_json::Value> = String::from_utf8(plain.stdout.clone())
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(documents.len(), 3);
+    assert_eq!(documents[0]["event"]["action"], "audit-log-cleared");
+    assert_eq!(documents[1], serde_json::json!({"a": {"b": 1}}));
+    let said = String::from_utf8(plain.stderr).unwrap();
+    assert!(said.contains("1 winlogbeat") && said.contains("2 unknown"), "{said}");
+    for packed in ["packed.gz", "packed.zst"] {
+        assert_eq!(maxspan(&["normalize", &path(packed)]).stdout, plain.stdout, "{packed}");
+    }
+
+    let unknown = maxspan(&["normalize", "--unknown", "--quiet", &path("plain.ndjson")]);
+    assert_eq!(unknown.status.code(), Some(1), "there is something to look at");
+    let listed: serde_json::Value = serde_json::from_slice(&unknown.stdout).unwrap();
+    assert_eq!(listed["count"], 2);
+    assert_eq!(listed["fields"], serde_json::json!(["a.b"]));
+    assert!(listed["first"].as_str().unwrap().ends_with("plain.ndjson:3"), "{listed}");
+
+    std::fs::write(path("broken"), "{\n").unwrap();
+    fails(&["normalize", &path("broken")], 1, &["broken:1: unreadable record", "1 unreadable"]);
+    fails(&["normalize", &path("absent")], 3, &["cannot read", "absent"]);
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use maxspan::config::{Config, ConfigError, Override};
 use maxspan::diag::render::{Colour, render};
 use maxspan::event::TimeSpan;
-use maxspan::kafka::OnMissingOffsets;
+use maxspan::kafka::{Delivery, OnMissingOffsets};
+use maxspan::normalize::{EcsCompat, HostKey, HostNames};
 use maxspan::rule::Emit;
 use maxspan::text::Text;
 
@@ -68,8 +69,12 @@ fn every_section_is_read() {
         [state]
         max_skew = "1m"
         default_maxspan = "2h"
+        [input]
+        ecs_compat = "fixed"
+        host_key = "name"
+        host_names = "short"
         [input.host_aliases]
-        ws1 = "ws1.example.com"
+        WS1 = "ws1.example.com"
         [log]
         format = "json"
         [shutdown]
@@ -87,6 +92,9 @@ fn every_section_is_read() {
     assert_eq!(defaults.overrides["some.rule"].severity_when.len(), 1);
     assert_eq!(defaults.default_maxspan, TimeSpan::from_secs(7_200));
     assert_eq!(defaults.normalize.host_aliases["ws1"], "ws1.example.com");
+    assert_eq!(defaults.normalize.ecs_compat, EcsCompat::Fixed);
+    assert_eq!(defaults.normalize.host_key, HostKey::Name);
+    assert_eq!(defaults.normalize.host_names, HostNames::Short);
     assert_eq!(config.detector_options().max_skew, TimeSpan::from_secs(60));
     assert_eq!(config.shutdown.deadline, Duration::from_secs(10));
 }
@@ -122,11 +130,15 @@ fn wrong_value_is_shown_where_it_stands() {
 }
 
 #[test]
-fn exactly_once_says_that_it_is_not_built_yet() {
+fn delivery_is_exactly_once_unless_it_says_otherwise() {
     refused(
-        "[kafka]\ndelivery = \"exactly_once\"\n",
-        &["`exactly_once` is not built yet", "at_least_once", "maxspan.toml:2:12"],
+        "[kafka]\ndelivery = \"sometimes\"\n",
+        &["`sometimes` is no way to deliver", "exactly_once", "maxspan.toml:2:12"],
     );
+    let delivery = |text: &str| valid(text).kafka.delivery;
+    assert_eq!(delivery(""), Delivery::ExactlyOnce);
+    assert_eq!(delivery("[kafka]\ndelivery = \"exactly_once\"\n"), Delivery::ExactlyOnce);
+    assert_eq!(delivery("[kafka]\ndelivery = \"at_least_once\"\n"), Delivery::AtLeastOnce);
 }
 
 #[test]

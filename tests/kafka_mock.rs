@@ -99,6 +99,8 @@ impl Broker {
         config.kafka.topics = vec!["in".to_owned()];
         config.kafka.alerts_topic = "alerts".to_owned();
         config.kafka.dead_letter_topic = "dead".to_owned();
+        // The mock brokers forget offsets that are committed in a transaction.
+        config.kafka.delivery = maxspan::kafka::Delivery::AtLeastOnce;
         config.kafka.commit_interval = Duration::from_millis(100);
         config.kafka.workers = std::num::NonZeroUsize::new(2);
         config.http.listen = "127.0.0.1:0".parse().unwrap();

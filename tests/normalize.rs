@@ -302,7 +302,7 @@ fn index_patterns_cover_raw_records() {
 #[test]
 fn the_host_is_the_machine_that_the_event_is_about() {
     let aliases = BTreeMap::from([("ws-1".to_owned(), "ws-1.corp.example".to_owned())]);
-    let reader = Reader::new(&["host.id"], Options { host_aliases: aliases });
+    let reader = Reader::new(&["host.id"], Options { host_aliases: aliases, ..Options::default() });
     let host = |json: Json| {
         let payload = json.to_string();
         let (fields, envelope) = reader.read(payload.as_bytes());

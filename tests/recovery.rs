@@ -10,156 +10,12 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use maxspan::detect::{Detector, Options, Origin, Output, Past, Record, Stamp};
-use maxspan::event::{EventTime, TimeSpan};
-use maxspan::rule::set::{Defaults, RuleSet, Status};
-use maxspan::text::Text;
+use maxspan::detect::{Detector, Output, Stamp};
+use maxspan::rule::set::RuleSet;
 use support::random::{Random, cases};
-
-/// (query, order tolerance, emission)
-const RULES: [(&str, &str, &str, &str); 11] = [
-    (
-        "sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
-        "0s",
-        "eager",
-        "",
-    ),
-    (
-        "sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
-        "1s",
-        "exact",
-        "",
-    ),
-    (
-        "sequence by host.id with maxspan=3s [any where tags == `A`] [any where tags == `B`] [any where tags == `C`]",
-        "1s",
-        "eager",
-        "",
-    ),
-    (
-        "sequence by host.id with maxspan=8s [any where tags == `A`] [any where tags == `B`] until [any where tags == `C`]",
-        "0s",
-        "eager",
-        "",
-    ),
-    ("sequence by host.id with maxspan=4s [any where tags == `A`] with runs=3", "0s", "eager", ""),
-    (
-        "sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`]",
-        "0s",
-        "eager",
-        "",
-    ),
-    (
-        "sequence by host.id with maxspan=4s ![any where tags == `C`] [any where tags == `A`] [any where tags == `B`]",
-        "0s",
-        "eager",
-        "",
-    ),
-    (
-        "sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`] [any where tags == `B`]",
-        "0s",
-        "exact",
-        "",
-    ),
-    ("any where tags == `A` and tags == `B`", "0s", "eager", ""),
-    (
-        "any where tags == `B`",
-        "0s",
-        "eager",
-        "suppression = { group_by = ['host.id'], duration = '7s' }",
-    ),
-    (
-        "sequence by host.id with maxspan=4s [any where tags == `A`] [any where tags == `B`]",
-        "1s",
-        "eager",
-        "suppression = { group_by = ['nowhere', 'tags'], duration = '40s' }",
-    ),
-];
-
-const LATENESS: i64 = 4;
-
-fn rule_set(rules: impl IntoIterator<Item = usize>) -> Arc<RuleSet> {
-    let file = |index: usize| {
-        let (query, tolerance, emit, more) = RULES[index];
-        let contents = format!(
-            "[rule]\nname = \"rule {index}\"\nrule_id = \"rule-{index}\"\ndescription = \"-\"\n\
-             author = [\"-\"]\nseverity = \"low\"\nrisk_score = 21\ntype = \"eql\"\n\
-             language = \"eql\"\nquery = '''{}'''\n\
-             [rule.maxspan]\norder_tolerance = \"{tolerance}\"\nemit = \"{emit}\"\n\
-             allowed_lateness = \"{LATENESS}s\"\n{more}\n",
-            query.replace('`', "\"")
-        );
-        Arc::new(Text { name: format!("rule-{index}.toml"), contents })
-    };
-    let (set, reports) =
-        RuleSet::compile(rules.into_iter().map(file).collect(), &Defaults::default());
-    assert!(reports.iter().all(|report| report.status != Status::Refused), "{reports:#?}");
-    Arc::new(set)
-}
-
-/// What happens to a partition: a record, or a second without one.
-#[derive(Clone, Debug)]
-enum Step {
-    Record { stamp: Stamp, payload: String },
-    Idle { seconds: i64 },
-}
-
-fn at(seconds: i64) -> EventTime {
-    EventTime::from_nanos(0) + TimeSpan::from_secs(1_700_000_000 + seconds)
-}
-
-fn random_steps(random: &mut Random, percent_late: u64) -> Vec<Step> {
-    let append = random.chance(70);
-    let skew = *random.pick(&[0, 0, -40, 70]);
-    let (mut clock, mut idle, mut steps) = (0, 0, Vec::new());
-    let mut payloads: Vec<String> = Vec::new();
-    for id in 0..random.between(5, 40) {
-        if random.chance(15) {
-            idle += random.between(1, 6);
-            steps.push(Step::Idle { seconds: idle });
-            continue;
-        }
-        clock += *random.pick(&[0, 1, 1, 2, 3, 9]) + idle;
-        idle = 0;
-        let host = random.below(3);
-        let lag = if random.chance(percent_late) { 12 } else { random.between(0, LATENESS - 1) };
-        let time = at(clock - lag + if host == 0 { skew } else { 0 });
-        let mut tags: Vec<&str> = vec!["-"];
-        tags.extend(["A", "B", "C"].iter().filter(|_| random.chance(35)));
-        let stamp = if append { Stamp::Append(at(clock)) } else { Stamp::Create(time) };
-        let fresh = serde_json::json!({
-            "@timestamp": time.to_string(),
-            "event": {"category": "test", "id": format!("e{id}")},
-            "host": {"id": format!("h{host}")},
-            "tags": tags,
-        });
-        let again = random.chance(8) && !payloads.is_empty();
-        let payload = if again { random.pick(&payloads).clone() } else { fresh.to_string() };
-        payloads.push(payload.clone());
-        steps.push(Step::Record { stamp, payload });
-    }
-    steps
-}
-
-fn origin() -> Origin {
-    Origin { topic: "input".into(), partition: 3 }
-}
-
-fn options() -> Options {
-    Options { past: Past::Unseen, max_skew: TimeSpan::from_secs(10), ..Options::default() }
-}
-
-/// Does a step; the record at step n has offset n, so that idle steps leave gaps.
-fn apply(detector: &mut Detector, offset: usize, step: &Step) {
-    match step {
-        Step::Record { stamp, payload } => detector.on_record(&Record {
-            offset: offset as i64,
-            stamp: *stamp,
-            payload: Some(payload.as_bytes()),
-        }),
-        Step::Idle { seconds } => detector.advance_idle(TimeSpan::from_secs(*seconds)),
-    }
-}
+use support::streams::{
+    RULES, Step, apply, at, options, origin, random_steps, rule_set, rule_set_with, story,
+};
 
 fn alerts(detector: &mut Detector) -> Vec<String> {
     let outputs = detector.take_outbox().into_iter();
@@ -230,15 +86,6 @@ fn check(seed: u64, rules: &Arc<RuleSet>, percent_late: u64) -> usize {
     expected.iter().map(Vec::len).sum()
 }
 
-/// The steps, one a line.
-fn story(steps: &[Step]) -> String {
-    let line = |(offset, step): (usize, &Step)| match step {
-        Step::Record { stamp, payload } => format!("{offset}: {stamp:?} {payload}"),
-        Step::Idle { seconds } => format!("{offset}: idle {seconds} s"),
-    };
-    steps.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
-}
-
 #[test]
 fn a_restart_changes_nothing() {
     let all = rule_set(0..RULES.len());
@@ -251,6 +98,27 @@ fn a_restart_changes_nothing_for_late_events() {
     let all = rule_set(0..RULES.len());
     let found: usize = (0..cases(1_500)).map(|seed| check(seed, &all, 25)).sum();
     assert!(found > 5_000, "only {found} alerts to judge by");
+}
+
+#[test]
+fn a_restart_changes_nothing_where_alerts_are_suppressed() {
+    let suppression = |index| match index % 3 {
+        0 => "suppression = { group_by = ['host.id'], duration = '7s' }",
+        1 => "suppression = { duration = '1m' }",
+        _ => "suppression = { group_by = ['nowhere', 'tags'], duration = '40s' }",
+    };
+    let all = rule_set_with(0..RULES.len(), suppression);
+    let unsuppressed = rule_set(0..RULES.len());
+    for percent_late in [0, 25] {
+        let seeds = 0..cases(1_000);
+        let found: usize = seeds.clone().map(|seed| check(seed, &all, percent_late)).sum();
+        let without = |seed| {
+            let steps = random_steps(&mut Random::new(seed), percent_late);
+            uninterrupted(&unsuppressed, &steps).iter().map(Vec::len).sum::<usize>()
+        };
+        let without: usize = seeds.map(without).sum();
+        assert!(found > 1_000 && found * 5 < without * 4, "{found} alerts, {without} without");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod normalize;
 pub mod output;
 pub mod replay;
 pub mod run;
@@ -62,6 +63,8 @@ enum Command {
     Test(test::Args),
     /// Run rules over recorded events and print the alerts
     Replay(replay::Args),
+    /// Print records as rules see them: whole ECS documents
+    Normalize(normalize::Args),
 }
 
 const EXIT_CODES: &str =
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Normalize(args) => normalize::run(&args),
     };
     result.unwrap_or_else(|error| explain(&error)).into()
 }

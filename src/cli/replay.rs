@@ -10,6 +10,7 @@ use anyhow::Context;
 use super::{Exit, output};
 use crate::detect::{Detector, Options, Origin, Output, Past, Record, Stamp, Stats};
 use crate::event::{EventTime, Fields, TimeSpan};
+use crate::normalize::Shape;
 use crate::rule::Emit;
 use crate::rule::set::{Defaults, RuleSet, Status};
 use crate::{rules_dir, source};
@@ -298,8 +299,10 @@ fn summarize(rules: &RuleSet, stats: &Stats, elapsed: std::time::Duration) {
         .fold(Default::default(), |sum: crate::sequence::Counts, r| sum.plus(r.sequences));
     for (count, what) in [
         (stats.dead_letter_count(), "unreadable records"),
-        (stats.shape_unknown, "records of unknown shape"),
-        (stats.no_event_time, "records without a time, seen by no rule"),
+        (stats.of_shape(Shape::Unknown), "records of unknown shape"),
+        (stats.foreign_ids, "records whose `host.id` is their collector's, and was left out"),
+        (stats.shared_ids, "`host.id`s that two machines share"),
+        (stats.no_event_time, "records without a time, which no rule sees"),
         (stats.no_host, "records without a host"),
         (sequences.duplicates, "hits delivered more than once and left out"),
         (sequences.late, "late hits, offered all the same"),

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub use crate::alert::AlertRecord;
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, Fields, JoinKey, TimeSpan};
-use crate::normalize::{Documents, Envelope};
+use crate::normalize::{Documents, Envelope, Shape};
 use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Bounds, Candidate, Counts, Offer, PartitionClock, Sequences, TermSet};
 
 pub mod case;
+mod machines;
 mod recovery;
 mod render;
 pub mod stats;
@@ -22,6 +23,7 @@ mod suppress;
 
 pub use stats::{Held, RuleStats, Stats};
 
+use machines::Machines;
 use recovery::{Idle, Metadata, Replay, RuleMark, Trail};
 use suppress::Windows;
 
@@ -162,10 +164,15 @@ pub struct Detector {
     idle_changed: bool,
     ledger: Arc<AtomicUsize>,
     documents: Arc<Documents>,
+    machines: Machines,
+    /// Offset of the last record of unknown shape, until somebody asks.
+    unknown: Option<i64>,
     stats: Stats,
     reported: Vec<Counts>,
     hits: Vec<TermRef>,
     windows: Windows,
+    /// Memory for the next record's fields.
+    spare: Fields<'static>,
 }
 
 /// A replay under way.
@@ -201,10 +208,13 @@ impl Detector {
             idle_changed: false,
             ledger: Arc::default(),
             documents: Arc::clone(rules.documents()),
+            machines: Machines::default(),
+            unknown: None,
             stats: Stats { rules: vec![RuleStats::default(); count], ..Stats::default() },
             reported: vec![Counts::default(); count],
             hits: Vec::new(),
             windows: Windows::default(),
+            spare: Fields::default(),
             rules,
             origin,
             options,
@@ -356,6 +366,11 @@ impl Detector {
         std::mem::replace(&mut self.stats, empty)
     }
 
+    /// Returns the offset of the latest record of unknown shape since the last call.
+    pub fn take_unknown(&mut self) -> Option<i64> {
+        self.unknown.take()
+    }
+
     /// Returns what it holds now. Looks at every key: once a second, not once a record.
     pub fn held(&self) -> Held {
         Held {
@@ -451,22 +466,42 @@ impl Detector {
             }
             Some(payload) => payload,
         };
-        let mut fields = Fields::new(rules.fields().len());
-        if let Err(error) = rules.decoder().decode(payload, &mut fields) {
-            return self.dead_letter(record, error.reason());
+        let mut fields = std::mem::take(&mut self.spare).recycled();
+        if fields.len() != rules.fields().len() {
+            fields = Fields::new(rules.fields().len());
         }
-        let envelope = rules.normalizer().normalize(&mut fields);
-        self.stats.count_shape(envelope.shape);
-        self.stats.no_host += u64::from(envelope.host.is_none());
+        match rules.decoder().decode(payload, &mut fields) {
+            Ok(()) => self.evaluate(record, payload, &rules, &mut fields),
+            Err(error) => self.dead_letter(record, error.reason()),
+        }
+        self.spare = fields.recycled();
+    }
+
+    /// Normalizes a decoded record and offers it to the rules whose terms it satisfies.
+    fn evaluate<'a>(
+        &mut self,
+        record: &Record<'_>,
+        payload: &'a [u8],
+        rules: &RuleSet,
+        fields: &mut Fields<'a>,
+    ) {
+        let envelope = rules.normalizer().normalize(fields);
+        self.stats.count_envelope(&envelope);
+        if let Some(machine) = envelope.machine {
+            self.stats.shared_ids += u64::from(self.machines.is_news_of_sharing(machine));
+        }
+        if envelope.shape == Shape::Unknown {
+            self.unknown = Some(record.offset);
+        }
         self.move_clock(record.stamp, &envelope);
         if envelope.event_time.is_none() {
             self.stats.no_event_time += 1;
             return;
         }
         let mut hits = std::mem::take(&mut self.hits);
-        rules.hits(&fields, &mut hits);
+        rules.hits(fields, &mut hits);
         if !hits.is_empty() {
-            self.admit(record.offset, payload, &fields, &envelope, &hits);
+            self.admit(record.offset, payload, fields, &envelope, &hits);
         }
         self.hits = hits;
     }

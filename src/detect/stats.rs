@@ -1,6 +1,6 @@
 //! What a detector counts, as plain numbers: whoever runs it turns them into metrics.
 
-use crate::normalize::Shape;
+use crate::normalize::{Envelope, Shape};
 use crate::sequence::Counts;
 
 /// Why a record was a dead letter.
@@ -16,12 +16,14 @@ pub struct Stats {
     pub replayed: u64,
     /// Bytes of the records.
     pub bytes: u64,
-    /// Records in the shape of ECS.
-    pub shape_ecs: u64,
-    /// Records in Winlogbeat's raw shape.
-    pub shape_winlogbeat: u64,
-    /// Records of no known shape.
-    pub shape_unknown: u64,
+    /// Records by how they are laid out, in the order of [`Shape::ALL`].
+    pub shapes: [u64; Shape::ALL.len()],
+    /// Records that another machine has collected.
+    pub forwarded: u64,
+    /// Of these, records whose collector passes its `host.id` off as theirs.
+    pub foreign_ids: u64,
+    /// Times that a `host.id` was found to be shared by two machines.
+    pub shared_ids: u64,
     /// Unreadable records, by the index of their reason in [`DEAD_LETTER_REASONS`].
     pub dead_letters: [u64; DEAD_LETTER_REASONS.len()],
     /// Readable records without any host.
@@ -63,12 +65,16 @@ pub struct Held {
 }
 
 impl Stats {
-    pub(super) fn count_shape(&mut self, shape: Shape) {
-        match shape {
-            Shape::Ecs => self.shape_ecs += 1,
-            Shape::Winlogbeat => self.shape_winlogbeat += 1,
-            Shape::Unknown => self.shape_unknown += 1,
-        }
+    pub(super) fn count_envelope(&mut self, envelope: &Envelope) {
+        self.shapes[envelope.shape.index()] += 1;
+        self.no_host += u64::from(envelope.host.is_none());
+        self.forwarded += u64::from(envelope.is_forwarded);
+        self.foreign_ids += u64::from(envelope.has_foreign_id);
+    }
+
+    /// Returns the number of records of a shape.
+    pub fn of_shape(&self, shape: Shape) -> u64 {
+        self.shapes[shape.index()]
     }
 
     pub(super) fn count_dead_letter(&mut self, reason: &str) {
@@ -87,9 +93,12 @@ impl Stats {
         self.records += other.records;
         self.replayed += other.replayed;
         self.bytes += other.bytes;
-        self.shape_ecs += other.shape_ecs;
-        self.shape_winlogbeat += other.shape_winlogbeat;
-        self.shape_unknown += other.shape_unknown;
+        for (sum, count) in self.shapes.iter_mut().zip(other.shapes) {
+            *sum += count;
+        }
+        self.forwarded += other.forwarded;
+        self.foreign_ids += other.foreign_ids;
+        self.shared_ids += other.shared_ids;
         for (sum, count) in self.dead_letters.iter_mut().zip(other.dead_letters) {
             *sum += count;
         }

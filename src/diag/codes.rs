@@ -200,6 +200,10 @@ pub const CODES: &[Code] = &[
         "W0605",
         "Without `duration`, Elastic suppresses alerts within one run of a rule. A stream has no runs: maxspan is used, or 5 minutes.",
     ),
+    code(
+        "W0606",
+        "A sample has no maxspan, and a stream no run whose events could be looked at together: a window of `default_maxspan` stands for it.",
+    ),
     code("W0701", "An entry stands in a list twice, letter case considered only where it counts."),
     code(
         "W0702",

@@ -90,6 +90,12 @@ impl<'a> Fields<'a> {
         Self { values: std::iter::repeat_with(Values::new).take(len).collect() }
     }
 
+    /// Returns an event of as many fields without any value, in the same memory: for the next
+    /// record.
+    pub fn recycled<'b>(self) -> Fields<'b> {
+        Fields { values: self.values.into_iter().map(|_| Values::new()).collect() }
+    }
+
     /// Adds a value to a field.
     pub fn push(&mut self, id: FieldId, value: Value<'a>) {
         self.values[id.index()].push(value);

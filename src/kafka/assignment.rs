@@ -181,7 +181,7 @@ impl Group {
             return Ok(Vec::new());
         };
         let deadline = Instant::now() + FETCH_PATIENCE;
-        let committed = self.ask(deadline, || committed_of(consumer, partitions))?;
+        let committed = self.ask(deadline, || committed_of(consumer, partitions, QUESTION))?;
         let mut adoptions = Vec::with_capacity(committed.len());
         for (origin, committed) in committed {
             let log = self.ask(deadline, || log_of(consumer, &origin))?;
@@ -368,15 +368,16 @@ impl Group {
 }
 
 /// Returns what is committed for exactly these partitions.
-fn committed_of(
+pub(super) fn committed_of(
     consumer: &GroupConsumer,
     partitions: &TopicPartitionList,
+    patience: Duration,
 ) -> Result<Vec<(Origin, Option<Committed>)>, KafkaError> {
     let mut list = TopicPartitionList::with_capacity(partitions.count());
     for entry in entries_of(partitions) {
         list.add_partition(&entry.origin.topic, entry.origin.partition);
     }
-    let answer = consumer.committed_offsets(list, QUESTION)?;
+    let answer = consumer.committed_offsets(list, patience)?;
     entries_of(&answer)
         .into_iter()
         .map(|entry| match entry.error {

@@ -7,15 +7,18 @@
 
 mod assignment;
 mod committer;
+mod failpoint;
 pub mod health;
 mod idle;
 mod outcome;
+mod plain;
 mod queue;
 mod settings;
 mod shared;
 mod start;
 mod stats;
 mod topics;
+mod transactional;
 mod waiting;
 mod worker;
 mod writer;
@@ -128,7 +131,12 @@ const LAST_CUTS: Duration = Duration::from_secs(10);
 impl Engine {
     fn start(shared: &Arc<Shared>) -> Result<Self, Error> {
         let client = shared.settings.consumer()?;
+        // Made here even where it is opened later: wrong settings are told at once.
         let writer = writer::Writer::new(&shared.settings)?;
+        let delivery: Box<dyn committer::Delivery> = match shared.settings.delivery {
+            Delivery::AtLeastOnce => Box::new(plain::Plain::new(writer)),
+            Delivery::ExactlyOnce => Box::new(transactional::Transactional::new(shared, writer)),
+        };
         let (committer, inbox) = committer::inbox();
         let mut threads = Vec::new();
         let mut workers = Vec::new();
@@ -149,12 +157,14 @@ impl Engine {
         drop(consumer.context().consumer.set(Arc::downgrade(&consumer)));
         let committer = committer::Committer {
             inbox,
-            shared: Arc::clone(shared),
-            consumer: Arc::clone(&consumer),
-            writer,
-            workers,
-            heart: shared.health.heart("committer"),
-            parcels: committer::Parcels::default(),
+            outside: committer::Outside {
+                shared: Arc::clone(shared),
+                consumer: Arc::clone(&consumer),
+                workers,
+                heart: shared.health.heart("committer"),
+            },
+            delivery,
+            pace: committer::Pace::default(),
         };
         threads.push(
             std::thread::Builder::new()

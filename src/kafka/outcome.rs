@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use crate::transaction::Answer;
 
 /// What to do after a record was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +50,50 @@ pub(super) fn on_commit(answer: Code) -> Commit {
     match answer {
         // "No offset" means that there was nothing new to commit.
         Code::NoError | Code::NoOffset => Commit::Done,
-        Code::IllegalGeneration
-        | Code::UnknownMemberId
-        | Code::RebalanceInProgress
-        | Code::AssignmentLost
-        | Code::StaleMemberEpoch => Commit::Rebalancing,
+        code if is_rebalance(code) => Commit::Rebalancing,
         Code::FencedInstanceId | Code::FencedMemberEpoch => Commit::Fenced,
         _ => Commit::Again,
+    }
+}
+
+/// Tells whether an answer only means that the group is changing.
+pub(super) fn is_rebalance(answer: Code) -> bool {
+    matches!(
+        answer,
+        Code::IllegalGeneration
+            | Code::UnknownMemberId
+            | Code::RebalanceInProgress
+            | Code::AssignmentLost
+            | Code::StaleMemberEpoch
+    )
+}
+
+/// Decides what an error of a transactional call means.
+pub(super) fn on_transaction(error: &KafkaError) -> Answer {
+    let KafkaError::Transaction(fault) = error else {
+        return match error.rdkafka_error_code() {
+            // The client's own flush before a commit: it goes on in the background.
+            Some(Code::OperationTimedOut | Code::RequestTimedOut) => Answer::Again,
+            _ => Answer::Broken,
+        };
+    };
+    on_fault(fault.code(), fault.is_fatal(), fault.txn_requires_abort(), fault.is_retriable())
+}
+
+fn on_fault(code: Code, is_fatal: bool, requires_abort: bool, is_retriable: bool) -> Answer {
+    match code {
+        Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch if is_fatal => {
+            Answer::Fenced
+        }
+        // A static member whose name somebody else uses.
+        Code::FencedInstanceId => Answer::Fenced,
+        _ if is_fatal => Answer::Broken,
+        _ if requires_abort => Answer::Abort,
+        Code::OperationTimedOut | Code::InProgress => Answer::Again,
+        // A call in the wrong order: what the client thinks of the transaction is unknown.
+        Code::State => Answer::Broken,
+        _ if is_retriable => Answer::Again,
+        _ => Answer::Abort,
     }
 }
 
@@ -77,6 +116,15 @@ mod tests {
         assert_eq!(on_commit(Code::NoError), Commit::Done);
         assert_eq!(on_commit(Code::CoordinatorNotAvailable), Commit::Again);
         assert_eq!(on_commit(Code::FencedInstanceId), Commit::Fenced);
+    }
+
+    #[test]
+    fn fault_of_a_transaction_says_how_to_go_on() {
+        assert_eq!(on_fault(Code::Fenced, true, false, false), Answer::Fenced);
+        assert_eq!(on_fault(Code::OutOfOrderSequenceNumber, true, false, false), Answer::Broken);
+        assert_eq!(on_fault(Code::IllegalGeneration, false, true, false), Answer::Abort);
+        assert_eq!(on_fault(Code::OperationTimedOut, false, false, true), Answer::Again);
+        assert_eq!(on_fault(Code::State, false, false, false), Answer::Broken);
     }
 
     #[test]

@@ -51,8 +51,10 @@ pub struct Settings {
 /// How often an alert may arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Delivery {
-    /// At least once: twice only if the process dies between writing and committing.
+    /// Once, for whoever reads only what is committed.
     #[default]
+    ExactlyOnce,
+    /// At least once: twice only if the process dies between writing and committing.
     AtLeastOnce,
 }
 
@@ -172,13 +174,34 @@ impl Settings {
             ("acks", "all"),
             ("compression.type", "lz4"),
             ("linger.ms", "0"),
-            ("message.timeout.ms", "30000"),
         ];
         for (name, value) in defaults {
             client.set(name, value);
         }
+        match self.delivery {
+            Delivery::ExactlyOnce => {
+                client.set("transactional.id", self.transactional_id());
+                client.set("transaction.timeout.ms", self.transaction_timeout().to_string());
+            }
+            Delivery::AtLeastOnce => {
+                client.set("message.timeout.ms", "30000");
+            }
+        }
         self.hand_on(&mut client);
         Ok(client)
+    }
+
+    /// Returns the name that fences an earlier life of this instance.
+    fn transactional_id(&self) -> String {
+        format!("{}-{}", self.group, self.instance())
+    }
+
+    /// Returns after how many milliseconds a broker aborts a transaction: so long may the next
+    /// owner of a partition have to wait after a crash.
+    pub(super) fn transaction_timeout(&self) -> u32 {
+        let name = PropertyName("transaction.timeout.ms".to_owned());
+        let given = self.properties.get(&name).and_then(|value| value.0.parse().ok());
+        given.unwrap_or(10_000)
     }
 
     /// Returns what to call this instance.
@@ -287,12 +310,9 @@ impl<'de> Deserialize<'de> for Delivery {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         match String::deserialize(value)?.as_str() {
             "at_least_once" => Ok(Self::AtLeastOnce),
-            "exactly_once" => Err(de::Error::custom(
-                "`exactly_once` is not built yet: write `at_least_once`; \
-                 alert ids let a sink drop what arrives twice",
-            )),
+            "exactly_once" => Ok(Self::ExactlyOnce),
             other => Err(de::Error::custom(format!(
-                "`{other}` is no way to deliver: write `at_least_once`"
+                "`{other}` is no way to deliver: write `exactly_once` or `at_least_once`"
             ))),
         }
     }

@@ -14,16 +14,20 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::assignment::Group;
 use super::committer::Nudge;
+use super::failpoint;
 use super::health::{Heart, PartitionState, now_millis};
 use super::idle::Idle;
 use super::queue::{Item, PartitionQueue};
 use super::shared::Shared;
 use super::waiting::Waiting;
-use crate::detect::{Cut, Detector, Held, Origin, Output, Stamp};
+use crate::detect::{Cut, Detector, Held, Origin, Stamp};
+use crate::transaction::{Bundle, Pending};
 
 /// How long a worker sleeps when nothing wakes it.
 const NAP: Duration = Duration::from_millis(100);
 const COMMANDS: usize = 64;
+/// How often, in milliseconds, a record of unknown shape is named.
+const NAME_UNKNOWN_EVERY: u64 = 60_000;
 /// How often, in milliseconds, it is published what detectors hold.
 const HELD_EVERY: u64 = 1_000;
 
@@ -53,20 +57,6 @@ pub(super) struct Adoption {
     pub(super) state: Arc<PartitionState>,
     /// The committed position and metadata, if there are any.
     pub(super) committed: Option<(i64, String)>,
-}
-
-/// A cut with its output, on its way to the brokers.
-pub(super) struct Bundle {
-    pub(super) origin: Origin,
-    pub(super) cut: Cut,
-    pub(super) outputs: Vec<Pending>,
-}
-
-/// Output that is not durable yet.
-pub(super) struct Pending {
-    pub(super) output: Output,
-    /// The Kafka timestamp, in milliseconds, of the record that triggered it.
-    pub(super) triggered_at: Option<i64>,
 }
 
 /// The way to a worker.
@@ -240,6 +230,8 @@ struct Partition {
     clock: Gauge,
     /// What was last published as held, and when.
     held: (Held, u64),
+    /// When a record of unknown shape was last named.
+    unknown_named: Option<u64>,
 }
 
 impl Partition {
@@ -263,6 +255,7 @@ impl Partition {
             latency: shared.metrics.ingest.processing_latency.local(),
             clock,
             held: (Held::default(), 0),
+            unknown_named: None,
         }
     }
 
@@ -288,6 +281,9 @@ impl Partition {
                     Stamp::None => None,
                 };
                 detector.on_record(&record);
+                if !is_live {
+                    failpoint::reach("in_replay");
+                }
                 if let (true, Some(stamped)) = (is_live, triggered_at) {
                     latency.observe(seconds(now - stamped));
                 }
@@ -326,6 +322,7 @@ impl Partition {
         if let Some(clock) = self.detector.clock() {
             self.clock.set(clock.millis() as f64 / 1_000.0);
         }
+        self.name_unknown();
         self.latency.flush();
         self.state.outbox.store(self.waiting.len() as u64, Ordering::Relaxed);
         let began = self.state.replay_began.load(Ordering::Relaxed);
@@ -336,6 +333,18 @@ impl Partition {
             tracing::info!(topic = %self.origin.topic, partition = self.origin.partition, millis,
                 "state is rebuilt");
         }
+    }
+
+    /// Says, once in a while, where a record of unknown shape stands.
+    fn name_unknown(&mut self) {
+        let Some(offset) = self.detector.take_unknown() else { return };
+        let now = now_millis();
+        if self.unknown_named.is_some_and(|named| now.saturating_sub(named) < NAME_UNKNOWN_EVERY) {
+            return;
+        }
+        self.unknown_named = Some(now);
+        tracing::warn!(topic = %self.origin.topic, partition = self.origin.partition, offset,
+            "a record of unknown shape: only rules for any category see it");
     }
 
     /// Publishes what is held, about once a second: that looks at every key.

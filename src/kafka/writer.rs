@@ -2,14 +2,16 @@
 //!
 //! Never waits: whoever sends looks for answers as often as it likes.
 
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::health::lock;
 use super::settings::Settings;
@@ -22,6 +24,8 @@ pub(super) struct Answers(Mutex<Vec<(usize, RDKafkaErrorCode)>>);
 /// Writes output to its topic.
 pub(super) struct Writer {
     producer: BaseProducer<Answers>,
+    /// Whether it has been opened for transactions.
+    is_open: Cell<bool>,
     alerts_topic: String,
     dead_letter_topic: String,
 }
@@ -32,6 +36,7 @@ impl Writer {
         let producer = settings.producer()?.create_with_context(Answers::default())?;
         Ok(Self {
             producer,
+            is_open: Cell::new(false),
             alerts_topic: settings.alerts_topic.clone(),
             dead_letter_topic: settings.dead_letter_topic.clone(),
         })
@@ -59,6 +64,56 @@ impl Writer {
     pub(super) fn answers(&self, wait: Duration) -> Vec<(usize, RDKafkaErrorCode)> {
         self.producer.poll(wait);
         std::mem::take(&mut *lock(&self.producer.context().0))
+    }
+
+    /// Returns how many records have not been answered.
+    pub(super) fn in_flight(&self) -> i32 {
+        self.producer.in_flight_count()
+    }
+
+    /// Tells whether it has been opened before.
+    pub(super) fn is_used(&self) -> bool {
+        self.is_open.get()
+    }
+
+    /// Takes the transactional id over, which ends what its last owner has left open.
+    pub(super) fn open(&self, patience: Duration) -> Result<(), KafkaError> {
+        self.producer.init_transactions(patience).inspect_err(|error| {
+            // One that has failed for good is of no use: the next attempt needs another.
+            let fatal =
+                |error: &KafkaError| matches!(error, KafkaError::Transaction(e) if e.is_fatal());
+            self.is_open.set(fatal(error));
+        })?;
+        self.is_open.set(true);
+        Ok(())
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&self) -> Result<(), KafkaError> {
+        self.producer.begin_transaction()
+    }
+
+    /// Adds positions to the transaction.
+    pub(super) fn offsets(
+        &self,
+        list: &TopicPartitionList,
+        membership: &ConsumerGroupMetadata,
+        patience: Duration,
+    ) -> Result<(), KafkaError> {
+        self.producer.send_offsets_to_transaction(list, membership, patience)
+    }
+
+    /// Commits the transaction.
+    pub(super) fn commit(&self, patience: Duration) -> Result<(), KafkaError> {
+        self.producer.commit_transaction(patience)
+    }
+
+    /// Aborts the transaction.
+    pub(super) fn abort(&self, patience: Duration) -> Result<(), KafkaError> {
+        let aborted = self.producer.abort_transaction(patience);
+        // The answers to what was purged are nobody's.
+        self.answers(Duration::ZERO);
+        aborted
     }
 
     fn alert<'a>(&'a self, alert: &'a AlertRecord, ticket: usize) -> Record<'a> {

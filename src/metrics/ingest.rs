@@ -5,6 +5,7 @@ use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec};
 use super::{Area, Result};
 use crate::detect::Stats;
 use crate::detect::stats::DEAD_LETTER_REASONS;
+use crate::normalize::Shape;
 
 /// Records taken in.
 pub struct IngestMetrics {
@@ -16,6 +17,12 @@ pub struct IngestMetrics {
     pub replayed: IntCounter,
     /// Records by how they are laid out.
     pub shapes: IntCounterVec,
+    /// Records that another machine has collected.
+    pub forwarded: IntCounter,
+    /// Records whose collector passes its `host.id` off as theirs.
+    pub foreign_ids: IntCounter,
+    /// Host ids that two machines share.
+    pub shared_ids: IntCounter,
     /// Records that no rule, or not every rule, could see.
     pub dropped: IntCounterVec,
     /// The partition's clock.
@@ -37,8 +44,19 @@ impl IngestMetrics {
             replayed: area.counter("events_replayed", "Records replayed to rebuild the state.")?,
             shapes: area.counter_vec(
                 "events_by_shape",
-                "Records by how they are laid out: ecs, winlogbeat, unknown.",
+                "Records by how they are laid out: ecs, endpoint, winlogbeat, elastic_agent, nxlog, \
+                 unknown.",
                 &["shape"],
+            )?,
+            forwarded: area
+                .counter("events_forwarded", "Records that another machine has collected.")?,
+            foreign_ids: area.counter(
+                "events_foreign_host_id",
+                "Records whose collector passes its host.id off as theirs; it was left out.",
+            )?,
+            shared_ids: area.counter(
+                "host_ids_shared",
+                "Times that a host.id was found to be shared by two machines.",
             )?,
             dropped: area.counter_vec(
                 "events_dropped",
@@ -63,11 +81,10 @@ impl IngestMetrics {
         self.consumed.with_label_values(&[topic]).inc_by(stats.records);
         self.bytes.with_label_values(&[topic]).inc_by(stats.bytes);
         self.replayed.inc_by(stats.replayed);
-        let shapes = [
-            ("ecs", stats.shape_ecs),
-            ("winlogbeat", stats.shape_winlogbeat),
-            ("unknown", stats.shape_unknown),
-        ];
+        self.forwarded.inc_by(stats.forwarded);
+        self.foreign_ids.inc_by(stats.foreign_ids);
+        self.shared_ids.inc_by(stats.shared_ids);
+        let shapes = Shape::ALL.map(|shape| (shape.name(), stats.of_shape(shape)));
         let others = [("no_host", stats.no_host), ("no_event_time", stats.no_event_time)];
         let unreadable = DEAD_LETTER_REASONS.into_iter().zip(stats.dead_letters);
         let counts = shapes.map(|(shape, count)| (&self.shapes, shape, count)).into_iter().chain(

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use super::{args, names};
+use super::dns::{self, DomainPart};
+use super::invocation::{self, DetailPart};
+use super::{args, names, xml};
 use crate::event::{Value, Values};
 
 /// One way to convert a value. A value that does not fit gives nothing.
@@ -22,6 +24,8 @@ pub(super) enum Convert {
     Directory,
     /// What stands behind the last dot of the whole path.
     Extension,
+    /// What stands behind the last dot of the name behind the last backslash.
+    ExtensionOfName,
     /// The arguments of a command line, split as Windows does.
     WindowsArgs,
     /// How many those are.
@@ -64,16 +68,30 @@ pub(super) enum Convert {
     RegistryKey,
     /// The kind of a registry value as Sysmon prints it.
     RegistryType,
-    /// A registry value as Sysmon prints it.
+    /// A registry value as Sysmon prints it; of a QWORD what Elastic makes of it.
     RegistryStrings,
+    /// The same; of a QWORD the number.
+    RegistryNumbers,
     /// Types of the answers of a DNS query.
     AnswerTypes,
     /// Data of the answers of a DNS query.
     AnswerData,
     /// Addresses among the answers of a DNS query.
     AnswerAddresses,
-    /// A code to its name; codes without one stay numbers.
-    Named(&'static [(&'static str, &'static str)]),
+    /// A code to its name; codes without one stay as they are.
+    Named(Names),
+    /// A code to its name; codes without one are nothing.
+    Known(Names),
+    /// The names of the bits of a number that are set.
+    Flags(&'static [(u64, &'static str)]),
+    /// A part of a DNS name.
+    Domain(DomainPart),
+    /// A part of each line that PowerShell writes of an invocation.
+    Invocation(DetailPart),
+    /// The texts of all elements of this name.
+    Xml(&'static str),
+    /// A path as Defender writes it: `file:_C:\x.exe`; the first of several.
+    Resource(Inner),
     /// `Audit Success` or `Audit Failure` to an outcome.
     Outcome,
     /// One entry of PowerShell's context: lines of `key = value`.
@@ -84,11 +102,34 @@ pub(super) enum Convert {
     SharePath(Inner),
 }
 
+/// Codes and their names.
+pub(super) type Names = &'static [(&'static str, &'static str)];
+
+impl Convert {
+    /// Returns what does the same without Elastic's quirks.
+    pub(super) fn fixed(self) -> Self {
+        match self {
+            Self::NameInPath => Self::BaseName,
+            Self::Extension => Self::ExtensionOfName,
+            Self::PlainArgs => Self::WindowsArgs,
+            Self::PlainArgCount => Self::WindowsArgCount,
+            Self::RegistryStrings => Self::RegistryNumbers,
+            other => other,
+        }
+    }
+}
+
 /// What is done with a value that was taken out of another one.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Inner {
     /// Nothing.
     Text,
+    /// As [`Convert::BaseName`].
+    BaseName,
+    /// As [`Convert::Extension`].
+    Extension,
+    /// As [`Convert::Number`].
+    Number,
     /// As [`Convert::Directory`].
     Directory,
     /// As [`Convert::WindowsArgs`].
@@ -105,6 +146,9 @@ impl Inner {
     fn convert(self) -> Convert {
         match self {
             Self::Text => Convert::Text,
+            Self::BaseName => Convert::BaseName,
+            Self::Extension => Convert::Extension,
+            Self::Number => Convert::Number,
             Self::Directory => Convert::Directory,
             Self::WindowsArgs => Convert::WindowsArgs,
             Self::WindowsArgCount => Convert::WindowsArgCount,
@@ -137,6 +181,9 @@ fn from_text<'a>(convert: Convert, text: &Cow<'a, str>, out: &mut Values<'a>) {
         Convert::BaseName => push_part(text, |text| text.rsplit('\\').next(), out),
         Convert::Directory => push_part(text, |text| text.rsplit_once('\\').map(|p| p.0), out),
         Convert::Extension => push_part(text, |text| text.rsplit_once('.').map(|p| p.1), out),
+        Convert::ExtensionOfName => {
+            push_part(text, |text| Some(text.rsplit('\\').next()?.rsplit_once('.')?.1), out)
+        }
         Convert::WindowsArgs => match text {
             Cow::Borrowed(text) => out.extend(args::split_windows(text).map(Value::Str)),
             Cow::Owned(text) => out.extend(
@@ -180,28 +227,44 @@ fn from_text<'a>(convert: Convert, text: &Cow<'a, str>, out: &mut Values<'a>) {
         Convert::UserName => push_part(text, |text| Some(domain_and_user(text)?.1), out),
         Convert::RegistryHive => push_word(hive_and_key(text).map(|(hive, _)| hive), out),
         Convert::RegistryKey => push_part(text, |text| hive_and_key(text)?.1, out),
-        Convert::RegistryType => push_word(Some(registry_data(text).0), out),
-        Convert::RegistryStrings => out.extend(registry_data(text).1.map(Value::Str)),
-        Convert::AnswerTypes => out.extend(answers(text).map(|(kind, _)| match kind {
+        Convert::RegistryType => push_word(Some(registry_data(text, 8).0), out),
+        // Elastic shifts by 8 bits, not by 32, and rules are written against that.
+        Convert::RegistryStrings => out.extend(registry_data(text, 8).1.map(Value::Str)),
+        Convert::RegistryNumbers => out.extend(registry_data(text, 32).1.map(Value::Str)),
+        Convert::AnswerTypes => out.extend(dns::answers(text).map(|(kind, _)| match kind {
             Cow::Borrowed(name) => Value::from(name),
             Cow::Owned(number) => Value::from(number),
         })),
         Convert::AnswerData => {
-            out.extend(answers(text).map(|(_, data)| Value::from(data.to_owned())))
+            out.extend(dns::answers(text).map(|(_, data)| Value::from(data.to_owned())))
         }
         Convert::AnswerAddresses => {
-            let addresses = answers(text).filter_map(|(_, data)| address(data));
+            let addresses = dns::answers(text).filter_map(|(_, data)| address(data));
             out.extend(addresses.map(|address| Value::from(address.to_owned())));
         }
         Convert::Named(table) => out.push(named(table, text, || text.clone())),
-        Convert::Outcome => push_word(
-            match &**text {
-                "Audit Success" => Some("success"),
-                "Audit Failure" => Some("failure"),
-                _ => None,
-            },
-            out,
-        ),
+        Convert::Known(table) => push_word(names::find(table, text.trim()), out),
+        Convert::Flags(table) => {
+            let bits = number(text).map_or(0, |number| number as u64);
+            let set = table.iter().filter(|(bit, _)| bits & bit == *bit);
+            out.extend(set.map(|(_, name)| Value::from(*name)));
+        }
+        Convert::Domain(part) => push_part(text, |text| dns::part(text, part), out),
+        Convert::Invocation(part) => {
+            let parts = invocation::details(text).filter_map(|detail| detail.part(part));
+            out.extend(parts.map(|part| Value::from(part.to_owned())));
+        }
+        Convert::Xml(name) => {
+            out.extend(xml::texts(text, name).map(|text| Value::from(text.into_owned())));
+        }
+        Convert::Resource(inner) => {
+            let first = text.split(';').map(str::trim).find(|part| !part.is_empty());
+            let path = first.map(|path| path.split_once(":_").map_or(path, |(_, path)| path));
+            if let Some(path) = path.filter(|path| !path.is_empty()) {
+                from_text(inner.convert(), &Cow::Owned(path.to_owned()), out);
+            }
+        }
+        Convert::Outcome => push_word(outcome(text), out),
         Convert::Context(key, inner) => {
             let entry = context_entry(text, key).map(|entry| Cow::Owned(entry.to_owned()));
             entry.iter().for_each(|entry| from_text(inner.convert(), entry, out));
@@ -246,11 +309,7 @@ fn push_count(count: usize, out: &mut Values<'_>) {
     }
 }
 
-fn named<'a>(
-    table: &'static [(&'static str, &'static str)],
-    text: &str,
-    other: impl FnOnce() -> Cow<'a, str>,
-) -> Value<'a> {
+fn named<'a>(table: Names, text: &str, other: impl FnOnce() -> Cow<'a, str>) -> Value<'a> {
     names::find(table, text).map_or_else(|| Value::Str(other()), Value::from)
 }
 
@@ -268,13 +327,13 @@ fn hashes(text: &str) -> impl Iterator<Item = (&str, &str)> {
     pairs.filter(|(_, hash)| hash.bytes().any(|byte| byte != b'0'))
 }
 
-fn address(text: &str) -> Option<&str> {
+pub(super) fn address(text: &str) -> Option<&str> {
     // An IPv6 address may name its interface: `fe80::1%4`.
     let bare = text.split('%').next()?;
     bare.parse::<IpAddr>().ok().map(|_| text)
 }
 
-fn unmapped(text: &str) -> &str {
+pub(super) fn unmapped(text: &str) -> &str {
     const PREFIX: &str = "::ffff:";
     match text.get(..PREFIX.len()) {
         Some(start) if start.eq_ignore_ascii_case(PREFIX) => &text[PREFIX.len()..],
@@ -312,7 +371,7 @@ fn hive_and_key(path: &str) -> Option<(&'static str, Option<&str>)> {
 }
 
 /// Reads `DWORD (0x00000001)`, `QWORD (0x00000000-0x00000001)`, `Binary Data` or a text.
-fn registry_data<'a>(text: &Cow<'a, str>) -> (&'static str, Option<Cow<'a, str>>) {
+fn registry_data<'a>(text: &Cow<'a, str>, shift: u32) -> (&'static str, Option<Cow<'a, str>>) {
     let within = |prefix: &str| text.strip_prefix(prefix)?.strip_suffix(')');
     if let Some(number) = within("DWORD (").and_then(number) {
         return ("SZ_DWORD", Some(Cow::Owned(number.to_string())));
@@ -320,8 +379,7 @@ fn registry_data<'a>(text: &Cow<'a, str>) -> (&'static str, Option<Cow<'a, str>>
     if let Some((high, low)) = within("QWORD (").and_then(|halves| halves.split_once('-'))
         && let (Some(high), Some(low)) = (number(high), number(low))
     {
-        // Elastic shifts by 8 bits, not by 32, and rules are written against that.
-        let joined = (i128::from(high) << 8) + i128::from(low);
+        let joined = (i128::from(high) << shift) + i128::from(low);
         return ("SZ_QWORD", Some(Cow::Owned(joined.to_string())));
     }
     if &**text == "Binary Data" {
@@ -330,29 +388,34 @@ fn registry_data<'a>(text: &Cow<'a, str>) -> (&'static str, Option<Cow<'a, str>>
     ("REG_SZ", Some(text.clone()))
 }
 
-/// Returns type and data of each answer of `type:  5 name;::ffff:10.0.0.1;…`.
-fn answers(text: &str) -> impl Iterator<Item = (Cow<'static, str>, &str)> {
-    text.split(';').filter_map(|answer| {
-        let answer = answer.trim();
-        if let Some(rest) = answer.strip_prefix("type:") {
-            let (kind, data) = rest.trim_start().split_once(char::is_whitespace)?;
-            let name = names::find(names::DNS_TYPES, kind);
-            return Some((
-                name.map_or_else(|| Cow::Owned(kind.to_owned()), Cow::Borrowed),
-                data.trim(),
-            ));
-        }
-        let data = address(unmapped(answer))?;
-        Some((Cow::Borrowed(if data.contains(':') { "AAAA" } else { "A" }), data))
-    })
+/// Reads the words of `winlog.keywords`, or the number that NXLog writes instead.
+fn outcome(text: &str) -> Option<&'static str> {
+    const SUCCESS: u64 = 1 << 53;
+    const FAILURE: u64 = 1 << 52;
+    match text {
+        "Audit Success" => return Some("success"),
+        "Audit Failure" => return Some("failure"),
+        _ => {}
+    }
+    let bits = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok()?,
+        None => text.parse::<i64>().ok()? as u64,
+    };
+    match (bits & SUCCESS != 0, bits & FAILURE != 0) {
+        (true, false) => Some("success"),
+        (false, true) => Some("failure"),
+        _ => None,
+    }
 }
 
-/// Returns the value of a line `key = value`, blanks in the key not counting.
+/// Returns the value of a line `key = value`; neither case nor blanks in the key count.
 fn context_entry<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     let mut entries = text.lines().filter_map(|line| line.split_once('='));
     let is_key = |found: &str| {
         let letters = found.chars().filter(|letter| !letter.is_whitespace());
-        letters.eq(key.chars())
+        letters
+            .map(|letter| letter.to_ascii_lowercase())
+            .eq(key.chars().map(|c| c.to_ascii_lowercase()))
     };
     let (_, value) = entries.find(|(found, _)| is_key(found))?;
     Some(value.trim()).filter(|value| !value.is_empty())

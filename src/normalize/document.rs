@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Normalizer, Options, targets};
+use super::{Envelope, Normalizer, Options, Shape, invocation, nxlog, targets};
 use crate::event::decode::{Decoder, Limits, is_deeper_than, repair};
 use crate::event::{FieldId, FieldTable, Fields, Value};
 
@@ -30,6 +30,12 @@ const LISTS: &[&str] = &[
     "dns.resolved_ip",
     "event.category",
     "event.type",
+    "maxspan.task.arguments",
+    "maxspan.task.command",
+    "powershell.command.invocation_details.name",
+    "powershell.command.invocation_details.related_command",
+    "powershell.command.invocation_details.type",
+    "powershell.command.invocation_details.value",
     "process.args",
     "process.parent.args",
     "registry.data.strings",
@@ -37,7 +43,11 @@ const LISTS: &[&str] = &[
     "related.hosts",
     "related.ip",
     "related.user",
+    "winlog.event_data.AccessMaskDescription",
+    "winlog.event_data.NewUACList",
+    "winlog.event_data.OldUACList",
     "winlog.event_data.PrivilegeList",
+    "winlog.event_data.TicketOptionsDescription",
 ];
 
 impl Documents {
@@ -56,18 +66,27 @@ impl Documents {
     /// Everything that the record holds stays, `winlog.*` and `message` too. Fields are added
     /// where their path leads through objects; where a value is in the way, as a dotted key.
     pub fn document(&self, payload: &[u8]) -> Option<Map<String, Json>> {
+        self.read(payload).map(|(document, _)| document)
+    }
+
+    /// As [`document`](Self::document), with what is known of the record as a whole.
+    pub fn read(&self, payload: &[u8]) -> Option<(Map<String, Json>, Envelope)> {
         let mut document = parse(payload)?;
         let mut before = Fields::new(self.fields_len);
         self.decoder.decode(payload, &mut before).ok()?;
         let mut after = before.clone();
-        self.normalizer.normalize(&mut after);
+        let envelope = self.normalizer.normalize(&mut after);
+        if envelope.shape == Shape::Nxlog {
+            nxlog::unfold(&mut document);
+        }
         for (id, name) in &self.targets {
             if before.get(*id) != after.get(*id) {
                 put(&mut document, name, to_json(name, after.get(*id)));
             }
         }
         pair_answers(&mut document);
-        Some(document)
+        pair_details(&mut document);
+        Some((document, envelope))
     }
 }
 
@@ -86,6 +105,40 @@ fn pair_answers(document: &mut Map<String, Json>) {
         let list = list.collect();
         dns.insert("answers".to_owned(), list);
     }
+}
+
+/// Turns the parts of an invocation's lines into what Elastic has: a list of lines. Every line has
+/// all parts but the name, which those of bindings alone have.
+fn pair_details(document: &mut Map<String, Json>) {
+    let path = ["powershell", "command"];
+    let command =
+        path.into_iter().try_fold(document, |object, key| object.get_mut(key)?.as_object_mut());
+    let Some(command) = command else { return };
+    let lines = command.get("invocation_details").and_then(Json::as_object).and_then(details);
+    if let Some(lines) = lines {
+        command.insert("invocation_details".to_owned(), lines);
+    }
+}
+
+fn details(parts: &Map<String, Json>) -> Option<Json> {
+    let list = |part: &str| parts.get(part)?.as_array();
+    let (kinds, commands, values) = (list("type")?, list("related_command")?, list("value")?);
+    let mut names = list("name").into_iter().flatten();
+    if parts.len() != 3 + usize::from(parts.contains_key("name"))
+        || [commands.len(), values.len()] != [kinds.len(); 2]
+    {
+        return None;
+    }
+    let mut lines = Vec::new();
+    for ((kind, command), value) in kinds.iter().zip(commands).zip(values) {
+        let mut line =
+            serde_json::json!({"type": kind, "related_command": command, "value": value});
+        if kind == invocation::BINDING {
+            line["name"] = names.next()?.clone();
+        }
+        lines.push(line);
+    }
+    names.next().is_none().then_some(Json::Array(lines))
 }
 
 fn parse(payload: &[u8]) -> Option<Map<String, Json>> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Normalizer;
+use super::{HostKey, HostNames, Machine, Normalizer};
 use crate::event::{FieldId, Fields, Value};
 
 /// A hash of the canonical host: the same for the same host, in every process.
@@ -22,15 +22,15 @@ enum Canonical<'f> {
 impl Canonical<'_> {
     fn hash(&self) -> HostHash {
         match self {
-            Self::Exact(name) => hash(name.chars()),
-            Self::Lower(name) => hash(name.chars().flat_map(char::to_lowercase)),
+            Self::Exact(name) => hash(name.bytes()),
+            Self::Lower(name) => hash_lower(name),
         }
     }
 
     fn text(&self) -> String {
         match self {
             Self::Exact(name) => name.to_string(),
-            Self::Lower(name) => name.chars().flat_map(char::to_lowercase).collect(),
+            Self::Lower(name) => lower(name),
         }
     }
 
@@ -43,29 +43,56 @@ impl Canonical<'_> {
     }
 }
 
-/// FNV-1a over the characters, and a last mix.
-fn hash(chars: impl Iterator<Item = char>) -> HostHash {
+fn lower(name: &str) -> String {
+    name.chars().flat_map(char::to_lowercase).collect()
+}
+
+fn hash_lower(name: &str) -> HostHash {
+    if name.is_ascii() {
+        return hash(name.bytes().map(|byte| byte.to_ascii_lowercase()));
+    }
+    hash(lower(name).bytes())
+}
+
+/// FNV-1a over the bytes, and a last mix.
+fn hash(bytes: impl Iterator<Item = u8>) -> HostHash {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for letter in chars {
-        let mut bytes = [0; 4];
-        for byte in letter.encode_utf8(&mut bytes).bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+    for byte in bytes {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     }
     hash ^= hash >> 32;
     hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     HostHash(hash ^ hash >> 29)
 }
 
+/// What follows from what a record says of its host and its collector.
+pub(super) struct Settled {
+    pub(super) host: Option<HostHash>,
+    pub(super) is_forwarded: bool,
+    pub(super) has_foreign_id: bool,
+    pub(super) machine: Option<Machine>,
+}
+
+/// Beats and Elastic Agent tag what a collector has gathered, if they are told to.
+const FORWARDED_TAG: &str = "forwarded";
+
 impl Normalizer {
-    /// Finds the canonical host, and writes it to `host.id` if a rule reads that. Also tells
-    /// whether the record was forwarded.
-    pub(super) fn settle_host(&self, fields: &mut Fields<'_>) -> (Option<HostHash>, bool) {
-        let is_forwarded = self.is_forwarded(fields);
-        let Some(canonical) = self.canonical_host(is_forwarded, fields) else {
-            return (None, is_forwarded);
+    /// Finds the canonical host, and writes it to `host.id` if a rule reads that.
+    pub(super) fn settle_host(&self, fields: &mut Fields<'_>) -> Settled {
+        let tags = fields.get(self.engine.tags);
+        let is_tagged = tags.iter().any(|tag| tag.as_str() == Some(FORWARDED_TAG));
+        let is_forwarded = self.is_forwarded(is_tagged, fields);
+        let id = text(fields, self.engine.host_id);
+        let has_foreign_id = is_forwarded && !is_tagged && id.is_some();
+        let machine = match &id {
+            Some(id) if !is_forwarded => self.machine(id, fields),
+            _ => None,
         };
-        let host = canonical.hash();
+        drop(id);
+        let Some(canonical) = self.canonical_host(is_forwarded, fields) else {
+            return Settled { host: None, is_forwarded, has_foreign_id, machine };
+        };
+        let host = Some(canonical.hash());
         if let Some(id) = self.wanted.host_id {
             let is_there = matches!(fields.get(id), [Value::Str(text)] if canonical.is(text));
             if !is_there {
@@ -73,63 +100,93 @@ impl Normalizer {
                 fields.set(id, Value::from(text));
             }
         }
-        (Some(host), is_forwarded)
+        Settled { host, is_forwarded, has_foreign_id, machine }
     }
 
-    /// Returns `host.id`, unless it is another machine's; else the computer's name, the host's
-    /// name, the agent's id.
+    /// Returns what the options say tells hosts apart: the trusted `host.id` or the computer's
+    /// name; else the host's name, the agent's id.
     fn canonical_host<'f>(
         &self,
         is_forwarded: bool,
         fields: &'f Fields<'_>,
     ) -> Option<Canonical<'f>> {
         let engine = &self.engine;
-        if !is_forwarded && let Some(id) = text(fields, engine.host_id) {
-            return Some(Canonical::Exact(id));
+        let id = text(fields, engine.host_id).filter(|_| !is_forwarded);
+        if let (HostKey::Id, Some(id)) = (self.options.host_key, &id) {
+            return Some(self.resolve_alias(Canonical::Exact(id.clone())));
         }
-        let computer = text(fields, engine.computer_name);
-        let names =
-            || text(fields, engine.host_name).or_else(|| text(fields, engine.host_hostname));
-        if let Some(name) = computer.or_else(names) {
-            return Some(self.resolve_alias(name));
+        if let Some(name) = self.name(fields) {
+            let name = match self.options.host_names {
+                HostNames::Full => name,
+                HostNames::Short => shortened(name),
+            };
+            return Some(self.resolve_alias(Canonical::Lower(name)));
         }
-        text(fields, engine.agent_id).map(Canonical::Exact)
+        let id = id.or_else(|| text(fields, engine.agent_id))?;
+        Some(self.resolve_alias(Canonical::Exact(id)))
     }
 
-    fn resolve_alias<'f>(&self, name: Cow<'f, str>) -> Canonical<'f> {
-        let name = Canonical::Lower(name);
-        if self.host_aliases.is_empty() {
+    /// Returns the name of the computer that the event is about.
+    fn name<'f>(&self, fields: &'f Fields<'_>) -> Option<Cow<'f, str>> {
+        let engine = &self.engine;
+        text(fields, engine.computer_name)
+            .or_else(|| text(fields, engine.host_name))
+            .or_else(|| text(fields, engine.host_hostname))
+    }
+
+    fn machine(&self, id: &str, fields: &Fields<'_>) -> Option<Machine> {
+        let name = self.name(fields)?;
+        let short = short_name(&name);
+        let cut = short.char_indices().nth(NETBIOS_LEN).map_or(short, |(end, _)| &short[..end]);
+        Some(Machine { id: hash(id.bytes()), name: hash_lower(cut) })
+    }
+
+    fn resolve_alias<'f>(&self, name: Canonical<'f>) -> Canonical<'f> {
+        let aliases = &self.options.host_aliases;
+        if aliases.is_empty() {
             return name;
         }
-        match self.host_aliases.get(&name.text()) {
+        match aliases.get(&lower(&name.text())) {
             Some(alias) => Canonical::Exact(Cow::Owned(alias.clone())),
             None => name,
         }
     }
 
     /// Tells whether the machine that the event names is not the one that collected it: then
-    /// `host.*` is the collector's.
-    fn is_forwarded(&self, fields: &Fields<'_>) -> bool {
-        let Some(computer) = text(fields, self.engine.computer_name) else { return false };
-        let collector =
-            text(fields, self.engine.host_hostname).or_else(|| text(fields, self.engine.host_name));
+    /// `host.*` is the collector's. Winlogbeat writes the event's computer to `host.name`: of a
+    /// tagged record only `host.hostname` shows that the collector speaks of itself.
+    fn is_forwarded(&self, is_tagged: bool, fields: &Fields<'_>) -> bool {
+        let Some(computer) = text(fields, self.engine.computer_name) else { return is_tagged };
+        let hostname = text(fields, self.engine.host_hostname);
+        if is_tagged {
+            return !hostname.is_some_and(|collector| is_same_machine(&computer, &collector));
+        }
+        let collector = hostname.or_else(|| text(fields, self.engine.host_name));
         collector.is_some_and(|collector| !is_same_machine(&computer, &collector))
     }
 }
 
-/// Compares the short names. A NetBIOS name is cut after 15 characters.
+/// A NetBIOS name is cut after 15 characters.
+const NETBIOS_LEN: usize = 15;
+
+/// Compares the short names.
 fn is_same_machine(computer: &str, collector: &str) -> bool {
-    const NETBIOS_LEN: usize = 15;
     let (short, other) = (short_name(computer), short_name(collector));
     let starts = |long: &str, start: &str| {
         start.len() == NETBIOS_LEN
             && long.get(..NETBIOS_LEN).is_some_and(|cut| cut.eq_ignore_ascii_case(start))
     };
-    let lower = |name: &str| name.chars().flat_map(char::to_lowercase).collect::<String>();
     short.eq_ignore_ascii_case(other)
         || (!computer.contains('.') && starts(other, short))
         || (!collector.contains('.') && starts(short, other))
         || (!(short.is_ascii() && other.is_ascii()) && lower(short) == lower(other))
+}
+
+fn shortened(name: Cow<'_, str>) -> Cow<'_, str> {
+    match name {
+        Cow::Borrowed(name) => Cow::Borrowed(short_name(name)),
+        Cow::Owned(name) => Cow::Owned(short_name(&name).to_owned()),
+    }
 }
 
 fn short_name(name: &str) -> &str {

@@ -7,45 +7,90 @@
 use std::collections::BTreeMap;
 use std::collections::HashSet;
 
-use crate::event::{EventTime, FieldId, FieldTable, Fields, Value};
+use serde::Deserialize;
+
+use crate::event::{EventTime, FieldId, FieldTable, Fields, Value, Values};
 
 mod args;
 mod community_id;
 mod convert;
+mod defender;
+mod dns;
 mod document;
 mod host;
 mod identity;
 mod index;
+mod invocation;
 mod names;
+mod nxlog;
 mod powershell;
 mod security;
+mod shape;
 mod sysmon;
+mod system;
 mod table;
+mod task_scheduler;
+mod terminal_services;
 mod windows;
+mod wmi_activity;
+mod xml;
 
 pub use document::Documents;
 pub use host::HostHash;
 pub use index::{IndexNames, IndexPatterns};
+pub use shape::Shape;
 
-use table::{Agent, Program};
+use nxlog::Nxlog;
+use table::{Agent, Compiled, Program};
 
 /// How records are normalized.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Other names of hosts: a name in lower case, and the name that is used instead. For hosts
-    /// that some channels name by their short name and others by their full one.
+    /// What tells hosts apart.
+    pub host_key: HostKey,
+    /// How much of a computer's name counts.
+    pub host_names: HostNames,
+    /// Other names of hosts: a name or id in lower case, and the name that is used instead. For
+    /// hosts that some channels name by their short name and others by their full one, and for
+    /// those whose shippers know different ids.
     pub host_aliases: BTreeMap<String, String>,
+    /// Whether Elastic's quirks are kept.
+    pub ecs_compat: EcsCompat,
 }
 
-/// How a record is laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Shape {
-    /// It has a category: its fields are ECS's already.
-    Ecs,
-    /// Raw Windows event, as Winlogbeat and Elastic Agent write it.
-    Winlogbeat,
-    /// Neither: it keeps what it has, and only rules for any category can see it.
-    Unknown,
+/// What tells hosts apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostKey {
+    /// `host.id`, unless it is another machine's; else the computer's name.
+    #[default]
+    Id,
+    /// The computer's name; `host.id` only of records that name no computer. For hosts whose
+    /// events come by several ways, of which some know no `host.id`, as through a collector.
+    Name,
+}
+
+/// How much of a computer's name counts, always in lower case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostNames {
+    /// All of it.
+    #[default]
+    Full,
+    /// What stands before the first dot: where short names are unique, and not every shipper and
+    /// channel knows the domain.
+    Short,
+}
+
+/// Whether the quirks of Elastic's own pipelines are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EcsCompat {
+    /// They are: a rule sees what it would see there.
+    #[default]
+    Elastic,
+    /// They are not: each value is what its name says.
+    Fixed,
 }
 
 /// What is known of a record as a whole.
@@ -59,6 +104,20 @@ pub struct Envelope {
     pub host: Option<HostHash>,
     /// Whether another machine collected it, whose `host.*` fields it then carries.
     pub is_forwarded: bool,
+    /// Whether its `host.id` would pass for its own and is the collector's: nothing but the names
+    /// gives that away.
+    pub has_foreign_id: bool,
+    /// Of a record that was not forwarded and has both: its `host.id` and its short name.
+    pub machine: Option<Machine>,
+}
+
+/// What a record says of its machine, for finding ids that two machines share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// A hash of `host.id`.
+    pub id: HostHash,
+    /// A hash of the short name, as NetBIOS would cut it.
+    pub name: HostHash,
 }
 
 /// Turns decoded records into ECS, for the fields of one field table.
@@ -67,7 +126,8 @@ pub struct Normalizer {
     engine: EngineFields,
     wanted: Wanted,
     program: Program,
-    host_aliases: BTreeMap<String, String>,
+    nxlog: Nxlog,
+    options: Options,
 }
 
 /// Fields that the engine itself reads, whatever the rules are.
@@ -94,6 +154,7 @@ struct EngineFields {
     windows_event_id: FieldId,
     provider_name: FieldId,
     record_id: FieldId,
+    tags: FieldId,
 }
 
 /// Fields that are written only if a rule reads them.
@@ -122,26 +183,43 @@ impl Normalizer {
             os_type: fields.get("host.os.type"),
         };
         let engine = EngineFields::new(fields);
-        let program = Program::new(fields, &is_wanted);
-        Self { engine, wanted, program, host_aliases: options.host_aliases }
+        let program = Program::new(fields, options.ecs_compat, &is_wanted);
+        // Last: it lifts to whatever the others read.
+        let nxlog = Nxlog::new(fields);
+        Self { engine, wanted, program, nxlog, options }
     }
 
     /// Fills the wanted ECS fields of a decoded record.
     pub fn normalize(&self, fields: &mut Fields<'_>) -> Envelope {
         let shape = self.shape(fields);
+        if shape == Shape::Nxlog {
+            self.nxlog.lift(fields);
+        }
         let event_time = self.event_time(shape, fields);
-        if shape == Shape::Winlogbeat {
-            self.run(fields);
+        let channel = fields.str(self.engine.channel).map(|name| self.program.channel(name));
+        if shape.is_raw()
+            && let (Some(channel), Some(code)) = (channel, self.event_code(fields))
+        {
+            // Only Elastic Agent names modules as its integrations do.
+            let agent = Agent { is_elastic_agent: shape == Shape::ElasticAgent };
+            channel.run(code, agent, fields);
         }
         if self.is_windows(fields) {
-            self.stamp_channel_dataset(fields);
+            self.stamp_channel_dataset(channel, fields);
             if let Some(os_type) = self.wanted.os_type.filter(|id| !fields.has(*id)) {
                 fields.set(os_type, Value::from("windows"));
             }
         }
         self.unite_datasets(fields);
-        let (host, is_forwarded) = self.settle_host(fields);
-        Envelope { shape, event_time, host, is_forwarded }
+        let settled = self.settle_host(fields);
+        Envelope {
+            shape,
+            event_time,
+            host: settled.host,
+            is_forwarded: settled.is_forwarded,
+            has_foreign_id: settled.has_foreign_id,
+            machine: settled.machine,
+        }
     }
 
     /// Returns the field that holds the categories of an event.
@@ -150,13 +228,23 @@ impl Normalizer {
     }
 
     fn shape(&self, fields: &Fields<'_>) -> Shape {
-        if fields.has(self.engine.event_category) {
-            Shape::Ecs
-        } else if fields.str(self.engine.channel).is_some() && self.event_code(fields).is_some() {
-            Shape::Winlogbeat
-        } else {
-            Shape::Unknown
+        let engine = &self.engine;
+        if fields.has(engine.event_category) {
+            let is_endpoint = fields.str(engine.agent_type) == Some("endpoint")
+                || [engine.event_dataset, engine.stream_dataset].into_iter().any(|id| {
+                    fields.str(id).is_some_and(|dataset| dataset.starts_with("endpoint."))
+                });
+            return if is_endpoint { Shape::Endpoint } else { Shape::Ecs };
         }
+        if fields.str(engine.channel).is_some() && self.event_code(fields).is_some() {
+            let is_agent = fields.has(engine.stream_dataset)
+                || fields.str(engine.agent_type) == Some("filebeat");
+            return if is_agent { Shape::ElasticAgent } else { Shape::Winlogbeat };
+        }
+        if !fields.has(engine.channel) && self.nxlog.is(fields) {
+            return Shape::Nxlog;
+        }
+        Shape::Unknown
     }
 
     /// Returns the number of a Windows event: a number, or before 7.13.1 a text.
@@ -176,32 +264,29 @@ impl Normalizer {
             Some(Value::Int(millis)) => Some(EventTime::from_millis(*millis)),
             _ => None,
         };
-        if shape != Shape::Winlogbeat {
+        if !shape.is_raw() {
             return written;
         }
         let Some(happened) = fields.str(self.engine.utc_time).and_then(EventTime::parse) else {
+            // NXLog's own times have a blank in the middle, which dates in Elasticsearch have not.
+            if let (Shape::Nxlog, Some(timestamp), Some(written)) =
+                (shape, self.wanted.timestamp, written)
+                && fields.str(timestamp).is_some_and(|text| text.contains(' '))
+            {
+                fields.set(timestamp, Value::from(written.to_string()));
+            }
             return written;
         };
-        if let Some(created) = self.wanted.event_created
-            && fields.has(self.engine.timestamp)
-        {
-            fields.set_all(created, fields.get(self.engine.timestamp).into());
+        if let Some(created) = self.wanted.event_created {
+            let written = scalars(fields.get(self.engine.timestamp));
+            if !written.is_empty() {
+                fields.set_all(created, written);
+            }
         }
         if let Some(timestamp) = self.wanted.timestamp {
             fields.set(timestamp, Value::from(happened.to_string()));
         }
         Some(happened)
-    }
-
-    fn run(&self, fields: &mut Fields<'_>) {
-        let (Some(channel), Some(code)) =
-            (fields.str(self.engine.channel), self.event_code(fields))
-        else {
-            return;
-        };
-        // Only Elastic Agent names the data stream; it calls itself by the Beat that it runs.
-        let agent = Agent { is_elastic_agent: fields.has(self.engine.stream_dataset) };
-        self.program.channel(channel).run(code, agent, fields);
     }
 
     /// Tells whether the record comes from a Windows event log, whatever its shape.
@@ -213,9 +298,8 @@ impl Normalizer {
 
     /// Names the channel's dataset. A dataset that the record has stays; `windows.forwarded` says
     /// how it came and not what it is, so that the channel's comes beside it.
-    fn stamp_channel_dataset(&self, fields: &mut Fields<'_>) {
-        let Some(channel) = fields.str(self.engine.channel) else { return };
-        let Some(dataset) = self.program.channel(channel).dataset else { return };
+    fn stamp_channel_dataset(&self, channel: Option<&Compiled>, fields: &mut Fields<'_>) {
+        let Some(dataset) = channel.and_then(|channel| channel.dataset) else { return };
         for id in [self.engine.event_dataset, self.engine.stream_dataset] {
             let is_forwarded = fields.str(id) == Some("windows.forwarded");
             if is_forwarded && fields.get(id).len() == 1 {
@@ -229,11 +313,13 @@ impl Normalizer {
 
     fn unite_datasets(&self, fields: &mut Fields<'_>) {
         let (event, stream) = (self.engine.event_dataset, self.engine.stream_dataset);
-        match (fields.has(event), fields.has(stream)) {
-            (true, false) => fields.set_all(stream, fields.get(event).into()),
-            (false, true) => fields.set_all(event, fields.get(stream).into()),
-            _ => {}
-        }
+        let (source, target) = match (fields.has(event), fields.has(stream)) {
+            (true, false) => (event, stream),
+            (false, true) => (stream, event),
+            _ => return,
+        };
+        let dataset = scalars(fields.get(source));
+        fields.set_all(target, dataset);
     }
 }
 
@@ -262,13 +348,24 @@ impl EngineFields {
             windows_event_id: id("winlog.event_id"),
             provider_name: id("winlog.provider_name"),
             record_id: id("winlog.record_id"),
+            tags: id("tags"),
         }
     }
 }
 
+/// Returns the values that can be written elsewhere: all but objects.
+fn scalars<'a>(values: &[Value<'a>]) -> Values<'a> {
+    values.iter().filter(|value| **value != Value::Object).cloned().collect()
+}
+
+/// Returns every event that a table has a row for: channel and event id.
+pub fn known_events() -> impl Iterator<Item = (&'static str, u32)> {
+    table::known_events()
+}
+
 /// Returns every field that normalizing may fill, with repetitions.
 fn targets() -> impl Iterator<Item = &'static str> {
-    table::targets().chain([
+    table::targets().chain(nxlog::targets()).chain([
         "@timestamp",
         "event.created",
         "event.dataset",

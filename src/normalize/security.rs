@@ -43,6 +43,12 @@ const SESSION: &[&str] = &["authentication", "session"];
 const IAM: &[&str] = &["iam"];
 const CONFIGURATION: &[&str] = &["iam", "configuration"];
 
+const POLICY: &[&str] = &["configuration"];
+
+const CREATION: &[&str] = &["creation"];
+const CHANGE: &[&str] = &["change"];
+const DELETION: &[&str] = &["deletion"];
+const USER_INFO: &[&str] = &["user", "info"];
 const START: &[&str] = &["start"];
 const END: &[&str] = &["end"];
 const ADMIN: &[&str] = &["admin"];
@@ -60,7 +66,13 @@ static ROWS: &[Row] = &[
     with(&[4688], PROCESS, START, &["created-process"], &[CREATED, SUBJECT, EFFECTIVE]),
     with(&[4689], PROCESS, END, &["exited-process"], &[ACTOR, SUBJECT]),
     with(&[4624], AUTHENTICATION, START, &["logged-in"], &[LOGON, ORIGIN, ACTOR, TARGET]),
-    with(&[4625], AUTHENTICATION, START, &["logon-failed"], &[LOGON, ORIGIN, ACTOR, TARGET]),
+    with(
+        &[4625],
+        AUTHENTICATION,
+        START,
+        &["logon-failed"],
+        &[LOGON, FAILURE, ORIGIN, ACTOR, TARGET],
+    ),
     with(&[4634, 4647], AUTHENTICATION, END, &["logged-out"], &[LOGON, TARGET]),
     with(
         &[4648],
@@ -73,19 +85,39 @@ static ROWS: &[Row] = &[
     with(&[4673], IAM, ADMIN, &["privileged-service-called"], &[PRIVILEGES, ACTOR, SUBJECT]),
     with(&[4674], IAM, ADMIN, &["privileged-operation"], &[PRIVILEGES, ACTOR, SUBJECT]),
     with(&[4697], CONFIGURATION, &["admin", "change"], &["service-installed"], &[SERVICE, SUBJECT]),
-    row(&[4698], CONFIGURATION, ADMIN_CREATION, &["scheduled-task-created"]),
-    row(&[4699], CONFIGURATION, ADMIN_DELETION, &["scheduled-task-deleted"]),
-    row(&[4700], CONFIGURATION, ADMIN_CHANGE, &["scheduled-task-enabled"]),
-    row(&[4701], CONFIGURATION, ADMIN_CHANGE, &["scheduled-task-disabled"]),
-    row(&[4702], CONFIGURATION, ADMIN_CHANGE, &["scheduled-task-updated"]),
+    with(&[4698], CONFIGURATION, ADMIN_CREATION, &["scheduled-task-created"], &[TASK, SUBJECT]),
+    with(&[4699], CONFIGURATION, ADMIN_DELETION, &["scheduled-task-deleted"], &[TASK, SUBJECT]),
+    with(&[4700], CONFIGURATION, ADMIN_CHANGE, &["scheduled-task-enabled"], &[TASK, SUBJECT]),
+    with(&[4701], CONFIGURATION, ADMIN_CHANGE, &["scheduled-task-disabled"], &[TASK, SUBJECT]),
+    with(&[4702], CONFIGURATION, ADMIN_CHANGE, &["scheduled-task-updated"], &[TASK, SUBJECT]),
+    row(&[4616], CONFIGURATION, ADMIN_CHANGE, &["changed-system-time"]),
+    row(&[4670], CONFIGURATION, ADMIN_CHANGE, &["permissions-changed"]),
+    row(&[4706], POLICY, CREATION, &["domain-trust-added"]),
+    row(&[4707], POLICY, DELETION, &["domain-trust-removed"]),
+    row(&[4713], POLICY, CHANGE, &["kerberos-policy-changed"]),
+    row(&[4716], POLICY, CHANGE, &["trusted-domain-information-changed"]),
+    row(&[4717], CONFIGURATION, ADMIN_CHANGE, &["system-security-access-granted"]),
+    row(&[4718], CONFIGURATION, ADMIN_DELETION, &["system-security-access-removed"]),
     row(&[4719], CONFIGURATION, ADMIN_CHANGE, &["changed-audit-config"]),
-    with(&[4720], IAM, USER_CREATION, &["added-user-account"], &[SUBJECT, TARGET_USER]),
+    row(&[4739], POLICY, CHANGE, &["domain-policy-changed"]),
+    with(&[4798], IAM, USER_INFO, &["group-membership-enumerated"], &[SUBJECT, TARGET_USER]),
+    with(&[4799], IAM, USER_INFO, &["user-member-enumerated"], &[SUBJECT, GROUP]),
+    row(&[4817], CONFIGURATION, ADMIN_CHANGE, &["object-audit-changed"]),
+    row(&[4902], CONFIGURATION, ADMIN_CREATION, &["user-audit-policy-created"]),
+    row(&[4904], CONFIGURATION, ADMIN_CHANGE, &["security-event-source-added"]),
+    row(&[4905], CONFIGURATION, ADMIN_DELETION, &["security-event-source-removed"]),
+    row(&[4906], CONFIGURATION, ADMIN_CHANGE, &["crash-on-audit-changed"]),
+    row(&[4907], CONFIGURATION, ADMIN_CHANGE, &["audit-setting-changed"]),
+    row(&[4908], CONFIGURATION, ADMIN_CHANGE, &["special-group-table-changed"]),
+    row(&[4912], CONFIGURATION, ADMIN_CHANGE, &["per-user-audit-policy-changed"]),
+    row(&[4964], IAM, &["admin", "group"], &["logged-in-special"]),
+    with(&[4720], IAM, USER_CREATION, &["added-user-account"], &[SUBJECT, TARGET_USER, ACCOUNT]),
     with(&[4722], IAM, USER_CHANGE, &["enabled-user-account"], &[SUBJECT, TARGET_USER]),
     with(&[4723], IAM, USER_CHANGE, &["changed-password"], &[SUBJECT, TARGET_USER]),
     with(&[4724], IAM, USER_CHANGE, &["reset-password"], &[SUBJECT, TARGET_USER]),
     with(&[4725], IAM, USER_DELETION, &["disabled-user-account"], &[SUBJECT, TARGET_USER]),
     with(&[4726], IAM, USER_DELETION, &["deleted-user-account"], &[SUBJECT, TARGET_USER]),
-    with(&[4738], IAM, USER_CHANGE, &["modified-user-account"], &[SUBJECT, TARGET_USER]),
+    with(&[4738], IAM, USER_CHANGE, &["modified-user-account"], &[SUBJECT, TARGET_USER, ACCOUNT]),
     with(&[4740], IAM, USER_CHANGE, &["locked-out-user-account"], &[SUBJECT, TARGET_USER]),
     with(&[4767], IAM, USER_CHANGE, &["unlocked-user-account"], &[SUBJECT, TARGET_USER]),
     with(&[4781], IAM, USER_CHANGE, &["renamed-user-account"], &[SUBJECT, TARGET_USER, RENAMED]),
@@ -125,8 +157,8 @@ static ROWS: &[Row] = &[
         &[SUBJECT, GROUP],
     ),
     with(&[4764], IAM, GROUP_CHANGE, &["type-changed-group-account"], &[SUBJECT, GROUP]),
-    with(&[4741], IAM, ADMIN_CREATION, &["added-computer-account"], &[SUBJECT, COMPUTER]),
-    with(&[4742], IAM, ADMIN_CHANGE, &["changed-computer-account"], &[SUBJECT, COMPUTER]),
+    with(&[4741], IAM, ADMIN_CREATION, &["added-computer-account"], &[SUBJECT, COMPUTER, ACCOUNT]),
+    with(&[4742], IAM, ADMIN_CHANGE, &["changed-computer-account"], &[SUBJECT, COMPUTER, ACCOUNT]),
     with(&[4743], IAM, ADMIN_DELETION, &["deleted-computer-account"], &[SUBJECT, COMPUTER]),
     with(
         &[4768],
@@ -150,7 +182,7 @@ static ROWS: &[Row] = &[
         &[TICKET, ORIGIN, TARGET],
     ),
     with(&[4771], AUTHENTICATION, START, &["kerberos-preauth-failed"], &[TICKET, ORIGIN, TARGET]),
-    with(&[4776], AUTHENTICATION, START, &["credential-validated"], &[ORIGIN, TARGET]),
+    with(&[4776], AUTHENTICATION, START, &["credential-validated"], &[VALIDATION, ORIGIN, TARGET]),
     with(&[4778], SESSION, START, &["session-reconnected"], &[TERMINAL]),
     with(&[4779], SESSION, END, &["session-disconnected"], &[TERMINAL]),
     with(
@@ -158,14 +190,14 @@ static ROWS: &[Row] = &[
         &["network", "file"],
         &["info", "access"],
         &["network-share-object-accessed"],
-        &[ORIGIN, SUBJECT],
+        &[ORIGIN, ACCESS, SUBJECT],
     ),
     with(
         &[5145],
         &["network", "file"],
         &["info", "access"],
         &["network-share-object-access-checked"],
-        &[ORIGIN, SHARED_FILE, SUBJECT],
+        &[ORIGIN, SHARED_FILE, ACCESS, SUBJECT],
     ),
     // Winlogbeat maps neither of these, and Elastic Agent leaves the process out: this is ours.
     with(
@@ -183,6 +215,9 @@ static ROWS: &[Row] = &[
         &[CONNECTION],
     ),
     with(&[1100], PROCESS, END, &["logging-service-shutdown"], &[]),
+    with(&[1104], IAM, ADMIN, &["logging-full"], &[]),
+    with(&[1105], IAM, ADMIN, &["auditlog-archieved"], &[]),
+    with(&[1108], IAM, ADMIN, &["logging-processing-error"], &[]),
     with(&[1102], IAM, ADMIN_CHANGE, &["audit-log-cleared"], &[CLEARED]),
 ];
 
@@ -245,6 +280,41 @@ static ORIGIN: &[Map] = &[
     each("related.ip", &["IpAddress"], Convert::MappedAddress),
 ];
 
+static FAILURE: &[Map] = &[
+    first("winlog.logon.failure.reason", &["FailureReason"], Convert::Named(names::FAILURES)),
+    first("winlog.logon.failure.status", &["Status"], Convert::Known(names::LOGON_STATUS)),
+    first("winlog.logon.failure.sub_status", &["SubStatus"], Convert::Known(names::LOGON_STATUS)),
+];
+
+static VALIDATION: &[Map] = &[
+    first("winlog.event_data.StatusDescription", &["Status"], Convert::Known(names::LOGON_STATUS)),
+    first("winlog.logon.failure.status", &["Status"], Convert::Known(names::LOGON_STATUS)),
+];
+
+static ACCOUNT: &[Map] = &[
+    first("winlog.event_data.NewUACList", &["NewUacValue"], Convert::Flags(names::ACCOUNT_FLAGS)),
+    first("winlog.event_data.OldUACList", &["OldUacValue"], Convert::Flags(names::ACCOUNT_FLAGS)),
+];
+
+static ACCESS: &[Map] = &[first(
+    "winlog.event_data.AccessMaskDescription",
+    &["AccessMask"],
+    Convert::Flags(names::ACCESS_RIGHTS),
+)];
+
+const TASK_XML: &[&str] = &["TaskContent", "TaskContentNew"];
+
+/// What the XML of a task says: ours, under a name that no pipeline of Elastic's uses.
+static TASK: &[Map] = &[
+    copy("maxspan.task.name", &["TaskName"]),
+    first("maxspan.task.command", TASK_XML, Convert::Xml("Command")),
+    first("maxspan.task.arguments", TASK_XML, Convert::Xml("Arguments")),
+    first("maxspan.task.author", TASK_XML, Convert::Xml("Author")),
+    first("maxspan.task.user_id", TASK_XML, Convert::Xml("UserId")),
+    first("maxspan.task.run_level", TASK_XML, Convert::Xml("RunLevel")),
+    first("maxspan.task.hidden", TASK_XML, Convert::Xml("Hidden")),
+];
+
 static PRIVILEGES: &[Map] =
     &[replace("winlog.event_data.PrivilegeList", &["PrivilegeList"], Convert::Words)];
 
@@ -288,6 +358,21 @@ static TICKET: &[Map] = &[
         "winlog.event_data.TicketEncryptionTypeDescription",
         &["TicketEncryptionType"],
         Convert::Named(names::TICKET_ENCRYPTIONS),
+    ),
+    first(
+        "winlog.event_data.TicketOptionsDescription",
+        &["TicketOptions"],
+        Convert::Flags(names::TICKET_OPTIONS),
+    ),
+    first(
+        "winlog.event_data.StatusDescription",
+        &["Status"],
+        Convert::Known(names::KERBEROS_STATUS),
+    ),
+    first(
+        "winlog.event_data.PreAuthTypeDescription",
+        &["PreAuthType"],
+        Convert::Known(names::PRE_AUTHENTICATION),
     ),
 ];
 

@@ -1,8 +1,9 @@
 //! Sysmon: channel Microsoft-Windows-Sysmon/Operational.
 
 use super::convert::Convert;
+use super::dns::DomainPart;
 use super::names;
-use super::table::{Channel, Map, Row, community, copy, each, first, text};
+use super::table::{Channel, Map, Row, community, copy, each, first, fixed, quirk, text};
 
 /// The channel's table.
 pub(super) static CHANNEL: Channel = Channel {
@@ -199,7 +200,7 @@ static ROWS: &[Row] = &[
         category: &["file"],
         types: &["deletion"],
         action: &["FileDeleteDetected (File Delete logged)"],
-        maps: &[PROCESS_HASH, FILE_HASH, DELETED],
+        maps: &[PROCESS_HASH_OF_FILE, FILE_HASH, DELETED],
     },
     Row {
         ids: &[27],
@@ -275,6 +276,13 @@ static PROCESS_HASH: &[Map] = &[
     each("related.hash", HASHES, Convert::Hashes),
 ];
 
+static PROCESS_HASH_OF_FILE: &[Map] = &[
+    quirk(first("process.hash.md5", HASHES, Convert::Hash("MD5"))),
+    quirk(first("process.hash.sha1", HASHES, Convert::Hash("SHA1"))),
+    quirk(first("process.hash.sha256", HASHES, Convert::Hash("SHA256"))),
+    quirk(first("process.pe.imphash", HASHES, Convert::Hash("IMPHASH"))),
+];
+
 static FILE_HASH: &[Map] = &[
     first("file.hash.md5", HASHES, Convert::Hash("MD5")),
     first("file.hash.sha1", HASHES, Convert::Hash("SHA1")),
@@ -298,6 +306,8 @@ static FILE_SIGNATURE: &[Map] = &[
     first("file.code_signature.valid", &["SignatureStatus"], Convert::IsValid),
     first("file.code_signature.trusted", &["SignatureStatus"], Convert::IsValid),
     first("file.code_signature.exists", &["Signed"], Convert::Truth),
+    // Elastic compares a text with a boolean here, so that there it is never set.
+    fixed(first("file.code_signature.signed", &["Signed"], Convert::Truth)),
 ];
 
 static FILE_PE: &[Map] = &[
@@ -348,7 +358,7 @@ static NETWORK: &[Map] = &[
 
 static USER: &[Map] = &[
     // The account under which Sysmon runs: Elastic's pipelines say so, and rules allow for it.
-    copy("user.id", &["winlog.user.identifier"]),
+    quirk(copy("user.id", &["winlog.user.identifier"])),
     first("user.domain", &["User", "SourceUser"], Convert::UserDomain),
     first("user.name", &["User", "SourceUser"], Convert::UserName),
     each("related.user", &["User", "SourceUser"], Convert::UserName),
@@ -367,8 +377,13 @@ static REGISTRY: &[Map] = &[
 
 static PIPE: &[Map] = &[copy("file.name", &["PipeName"])];
 
+const QUERY: &[&str] = &["QueryName"];
+
 static DNS: &[Map] = &[
-    copy("dns.question.name", &["QueryName"]),
+    copy("dns.question.name", QUERY),
+    first("dns.question.registered_domain", QUERY, Convert::Domain(DomainPart::Registered)),
+    first("dns.question.subdomain", QUERY, Convert::Domain(DomainPart::Subdomain)),
+    first("dns.question.top_level_domain", QUERY, Convert::Domain(DomainPart::TopLevel)),
     first("dns.answers.type", &["QueryResults"], Convert::AnswerTypes),
     first("dns.answers.data", &["QueryResults"], Convert::AnswerData),
     first("dns.resolved_ip", &["QueryResults"], Convert::AnswerAddresses),

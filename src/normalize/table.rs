@@ -6,7 +6,10 @@
 use smallvec::SmallVec;
 
 use super::convert::{self, Convert};
-use super::{community_id, powershell, security, sysmon, windows};
+use super::{
+    EcsCompat, community_id, defender, powershell, security, sysmon, system, task_scheduler,
+    terminal_services, windows, wmi_activity,
+};
 use crate::event::{FieldId, FieldTable, Fields, Value, Values};
 
 /// Everything that is known of one event log channel.
@@ -45,6 +48,8 @@ pub(super) struct Map {
     sources: &'static [&'static str],
     how: How,
     present: Present,
+    /// The only setting under which it holds, if it does not under both.
+    only: Option<EcsCompat>,
 }
 
 /// How a target's values come out of its sources.
@@ -64,6 +69,18 @@ enum How {
     Module(&'static str, &'static str),
 }
 
+impl How {
+    /// Returns what it is under a setting.
+    fn under(self, compat: EcsCompat) -> Self {
+        match (compat, self) {
+            (EcsCompat::Fixed, Self::First(convert)) => Self::First(convert.fixed()),
+            (EcsCompat::Fixed, Self::Each(convert)) => Self::Each(convert.fixed()),
+            (EcsCompat::Fixed, Self::Path(convert)) => Self::Path(convert.fixed()),
+            _ => self,
+        }
+    }
+}
+
 /// What becomes of values that the target already has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Present {
@@ -74,7 +91,7 @@ enum Present {
 }
 
 const fn new(target: &'static str, sources: &'static [&'static str], how: How) -> Map {
-    Map { target, sources, how, present: Present::Stays }
+    Map { target, sources, how, present: Present::Stays, only: None }
 }
 
 /// The target is the first source that has a value, converted.
@@ -97,7 +114,17 @@ pub(super) const fn replace(
     sources: &'static [&'static str],
     convert: Convert,
 ) -> Map {
-    Map { target, sources, how: How::First(convert), present: Present::Goes }
+    Map { present: Present::Goes, ..new(target, sources, How::First(convert)) }
+}
+
+/// A quirk of Elastic's: the map holds only where these are kept.
+pub(super) const fn quirk(map: Map) -> Map {
+    Map { only: Some(EcsCompat::Elastic), ..map }
+}
+
+/// What takes a quirk's place: the map holds only where quirks are not kept.
+pub(super) const fn fixed(map: Map) -> Map {
+    Map { only: Some(EcsCompat::Fixed), ..map }
 }
 
 /// The target is every value of every source, converted, without repetition.
@@ -147,7 +174,12 @@ static CHANNELS: &[&Channel] = &[
     &security::CHANNEL,
     &powershell::OPERATIONAL,
     &powershell::CLASSIC,
-    &windows::SYSTEM,
+    &system::CHANNEL,
+    &task_scheduler::CHANNEL,
+    &wmi_activity::CHANNEL,
+    &defender::CHANNEL,
+    &terminal_services::SESSIONS,
+    &terminal_services::CONNECTIONS,
     &windows::APPLICATION,
 ];
 
@@ -165,6 +197,14 @@ pub(super) fn targets() -> impl Iterator<Item = &'static str> {
         "event.action",
         "event.module",
     ])
+}
+
+/// Returns channel and event id of every row.
+pub(super) fn known_events() -> impl Iterator<Item = (&'static str, u32)> {
+    CHANNELS.iter().flat_map(|channel| {
+        let ids = channel.rows.iter().flat_map(|row| row.ids);
+        ids.map(|id| (channel.name, *id))
+    })
 }
 
 /// The tables, narrowed to the wanted targets.
@@ -202,8 +242,12 @@ pub(super) struct Agent {
 
 impl Program {
     /// Narrows the tables to the targets that are wanted, and interns their sources.
-    pub(super) fn new(fields: &mut FieldTable, is_wanted: &dyn Fn(&str) -> bool) -> Self {
-        let mut compile = |channel| Compiled::new(channel, fields, is_wanted);
+    pub(super) fn new(
+        fields: &mut FieldTable,
+        compat: EcsCompat,
+        is_wanted: &dyn Fn(&str) -> bool,
+    ) -> Self {
+        let mut compile = |channel| Compiled::new(channel, fields, compat, is_wanted);
         Self {
             channels: CHANNELS.iter().map(|channel| compile(channel)).collect(),
             other: compile(&windows::OTHER),
@@ -221,10 +265,12 @@ impl Compiled {
     fn new(
         channel: &'static Channel,
         fields: &mut FieldTable,
+        compat: EcsCompat,
         is_wanted: &dyn Fn(&str) -> bool,
     ) -> Self {
         let all_rows = channel.rows.iter().chain([&channel.other]);
-        let operations = all_rows.map(|row| compile_row(channel, row, fields, is_wanted)).collect();
+        let operations =
+            all_rows.map(|row| compile_row(channel, row, fields, compat, is_wanted)).collect();
         let ids = channel.rows.iter().zip(0..);
         let mut rows: Vec<(u32, u16)> =
             ids.flat_map(|(row, index)| row.ids.iter().map(move |id| (*id, index))).collect();
@@ -249,6 +295,7 @@ fn compile_row(
     channel: &'static Channel,
     row: &'static Row,
     fields: &mut FieldTable,
+    compat: EcsCompat,
     is_wanted: &dyn Fn(&str) -> bool,
 ) -> Vec<Operation> {
     let fixed = [
@@ -256,14 +303,15 @@ fn compile_row(
         ("event.type", row.types, Present::Goes),
         ("event.action", row.action, Present::Goes),
     ];
-    let fixed = fixed.into_iter().filter(|(_, texts, _)| !texts.is_empty()).map(
-        |(target, texts, present)| Map { target, sources: &[], how: How::Text(texts), present },
-    );
+    let fixed = fixed
+        .into_iter()
+        .filter(|(_, texts, _)| !texts.is_empty())
+        .map(|(target, texts, present)| Map { present, ..text(target, texts) });
     let module =
         channel.module.map(|(beats, agent)| new("event.module", &[], How::Module(beats, agent)));
     let mut operations = Vec::new();
     let mut compile = |map: &Map| {
-        if is_wanted(map.target) {
+        if is_wanted(map.target) && map.only.is_none_or(|only| only == compat) {
             operations.push(Operation {
                 target: fields.intern(map.target),
                 sources: map
@@ -271,7 +319,7 @@ fn compile_row(
                     .iter()
                     .map(|source| fields.intern(&full_name(source)))
                     .collect(),
-                how: map.how,
+                how: map.how.under(compat),
                 present: map.present,
             });
         }

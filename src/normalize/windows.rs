@@ -4,16 +4,6 @@ use super::table::{Channel, Row};
 
 const NOTHING: Row = Row { ids: &[], category: &[], types: &[], action: &[], maps: &[] };
 
-/// The System channel.
-pub(super) static SYSTEM: Channel = Channel {
-    name: "System",
-    dataset: Some("system.system"),
-    module: Some(("system", "system")),
-    maps: &[],
-    rows: &[],
-    other: NOTHING,
-};
-
 /// The Application channel.
 pub(super) static APPLICATION: Channel = Channel {
     name: "Application",

@@ -200,7 +200,7 @@ impl Compiler<'_> {
         origin: &Origin,
     ) -> Option<Parts> {
         let message = format!("a sample is looked for in windows of {}", defaults.default_maxspan);
-        let caveat = Diagnostic::warning("W0602", message)
+        let caveat = Diagnostic::warning("W0606", message)
             .at(origin.span(sample.span))
             .help("set `default_maxspan` to the time that the events may lie apart");
         self.diagnostics.push(caveat);

@@ -1,0 +1,177 @@
+//! NXLog's flat records: envelope and event data side by side at the top level.
+//!
+//! Lifts the wanted ones to where Winlogbeat has them; everything else is the tables' work.
+
+use serde_json::{Map, Value as Json};
+
+use super::scalars;
+use crate::event::{FieldId, FieldTable, Fields, Value};
+
+/// Parts of the envelope, and where Winlogbeat has them. Of two with one target the first that
+/// has a value counts.
+static ENVELOPE: &[(&str, &str)] = &[
+    ("TimeCreated", "@timestamp"),
+    ("EventTime", "@timestamp"),
+    ("EventReceivedTime", "event.created"),
+    ("Message", "message"),
+    ("Channel", "winlog.channel"),
+    ("EventID", "winlog.event_id"),
+    ("Hostname", "winlog.computer_name"),
+    ("SourceName", "winlog.provider_name"),
+    ("ProviderGuid", "winlog.provider_guid"),
+    ("RecordNumber", "winlog.record_id"),
+    ("RecordID", "winlog.record_id"),
+    ("Category", "winlog.task"),
+    ("Keywords", "winlog.keywords"),
+    ("Opcode", "winlog.opcode"),
+    ("ActivityID", "winlog.activity_id"),
+    ("ExecutionProcessID", "winlog.process.pid"),
+    ("ExecutionThreadID", "winlog.process.thread.id"),
+    ("UserID", "winlog.user.identifier"),
+    ("AccountName", "winlog.user.name"),
+    ("Domain", "winlog.user.domain"),
+    ("AccountType", "winlog.user.type"),
+];
+
+/// What stands at the top level and is no event data. Names that both have (`UserID`, `Domain`)
+/// are event data, too.
+static NOT_DATA: &[&str] = &[
+    "@metadata",
+    "@timestamp",
+    "@version",
+    "Channel",
+    "EventID",
+    "EventReceivedTime",
+    "EventTime",
+    "EventType",
+    "ExecutionProcessID",
+    "ExecutionThreadID",
+    "Hostname",
+    "Keywords",
+    "Message",
+    "Opcode",
+    "OpcodeValue",
+    "ProviderGuid",
+    "RecordID",
+    "RecordNumber",
+    "Severity",
+    "SeverityValue",
+    "SourceModuleName",
+    "SourceModuleType",
+    "SourceName",
+    "TimeCreated",
+    "agent",
+    "data_stream",
+    "ecs",
+    "event",
+    "fields",
+    "host",
+    "input",
+    "log",
+    "message",
+    "port",
+    "process",
+    "tags",
+    "winlog",
+];
+
+const DATA: &str = "winlog.event_data";
+
+/// Returns every field that the lifting of the envelope may fill, with repetitions.
+pub(super) fn targets() -> impl Iterator<Item = &'static str> {
+    ENVELOPE.iter().map(|(_, target)| *target)
+}
+
+/// The liftings that fill the fields of one field table.
+#[derive(Debug)]
+pub(super) struct Nxlog {
+    channel: FieldId,
+    event_id: FieldId,
+    /// From the top level to Winlogbeat's place: parts of the envelope, and event data.
+    envelope: Vec<(FieldId, FieldId)>,
+    entries: Vec<(FieldId, FieldId)>,
+    /// The event data as a whole, if a rule asks for it.
+    data: Option<FieldId>,
+}
+
+impl Nxlog {
+    /// Returns the liftings for the fields that the table holds, and adds those they start from.
+    pub(super) fn new(fields: &mut FieldTable) -> Self {
+        let data: Vec<(FieldId, String)> = fields
+            .iter()
+            .filter_map(|(id, name)| {
+                let path = name.strip_prefix(DATA)?.strip_prefix('.')?;
+                is_data(path).then(|| (id, path.to_owned()))
+            })
+            .collect();
+        let mut envelope = Vec::new();
+        for (source, target) in ENVELOPE {
+            if let Some(target) = fields.get(target) {
+                envelope.push((fields.intern(source), target));
+            }
+        }
+        let entries =
+            data.into_iter().map(|(target, source)| (fields.intern(&source), target)).collect();
+        Self {
+            channel: fields.intern("Channel"),
+            event_id: fields.intern("EventID"),
+            envelope,
+            entries,
+            data: fields.get(DATA),
+        }
+    }
+
+    /// Tells whether a record that is of no other shape is one of NXLog's.
+    pub(super) fn is(&self, fields: &Fields<'_>) -> bool {
+        fields.str(self.channel).is_some() && fields.has(self.event_id)
+    }
+
+    /// Fills the fields that have no value by now.
+    pub(super) fn lift(&self, fields: &mut Fields<'_>) {
+        for (source, target) in &self.envelope {
+            if !fields.has(*target) {
+                let values = scalars(fields.get(*source));
+                fields.set_all(*target, values);
+            }
+        }
+        for (source, target) in &self.entries {
+            if !fields.has(*target) && fields.has(*source) {
+                fields.set_all(*target, fields.get(*source).into());
+            }
+        }
+        if let Some(data) = self.data.filter(|id| !fields.has(*id)) {
+            fields.set(data, Value::Object);
+        }
+    }
+}
+
+/// Copies the event data of a document to where Winlogbeat has it.
+pub(super) fn unfold(document: &mut Map<String, Json>) {
+    let data: Map<String, Json> = document
+        .iter()
+        .filter(|(key, _)| is_data(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let object = || Json::Object(Map::new());
+    match document.entry("winlog").or_insert_with(object) {
+        Json::Object(winlog) => match winlog.entry("event_data").or_insert_with(object) {
+            Json::Object(present) => {
+                for (key, value) in data {
+                    present.entry(key).or_insert(value);
+                }
+            }
+            _ => put_dotted(winlog, "event_data", data),
+        },
+        _ => put_dotted(document, DATA, data),
+    }
+}
+
+/// A value is in the way of an object: its entries become dotted keys beside it.
+fn put_dotted(object: &mut Map<String, Json>, path: &str, entries: Map<String, Json>) {
+    object.extend(entries.into_iter().map(|(key, value)| (format!("{path}.{key}"), value)));
+}
+
+fn is_data(path: &str) -> bool {
+    let root = path.split('.').next().unwrap_or_default();
+    !NOT_DATA.contains(&root)
+}
