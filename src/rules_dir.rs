@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::event::TimeSpan;
 use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
-use crate::rule::{self, Emit, Severity};
+use crate::rule::{self, Emit, MissingFields, Severity};
 use crate::setting;
 use crate::text::Text;
 
@@ -49,6 +49,25 @@ pub struct RuleSettings {
     pub severity_when: Vec<SeverityWhen>,
     /// EQL conditions: an event that satisfies one is no hit of any stage.
     pub exceptions: Vec<String>,
+    /// Which repeated alerts are left out.
+    pub suppression: SuppressionSettings,
+}
+
+/// `suppression` of `[rules.defaults]` and of an override.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SuppressionSettings {
+    /// Whether anything is left out.
+    pub enabled: Option<bool>,
+    /// Fields by whose values alerts are alike.
+    #[serde(deserialize_with = "group_by")]
+    pub group_by: Option<Vec<String>>,
+    /// For how long nothing alike follows an alert.
+    #[serde(deserialize_with = "positive_time_span")]
+    pub duration: Option<TimeSpan>,
+    /// What becomes of a match without one of the fields.
+    #[serde(deserialize_with = "missing_fields")]
+    pub missing_fields: Option<MissingFields>,
 }
 
 /// A condition that raises the severity.
@@ -125,6 +144,12 @@ impl RuleSettings {
             allowed_lateness: self.allowed_lateness,
             severity_when: severity_when.collect(),
             exceptions: self.exceptions.iter().map(|text| condition(text)).collect(),
+            suppression: rule::Suppression {
+                enabled: self.suppression.enabled,
+                group_by: self.suppression.group_by.clone(),
+                duration: self.suppression.duration,
+                missing_fields: self.suppression.missing_fields,
+            },
         }
     }
 }
@@ -169,6 +194,41 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Arc<Text>>, ReadError> {
     files.into_iter().map(|path| read_file(&path)).collect()
 }
 
+/// A rule file, and the cases beside it.
+pub struct WithCases {
+    /// The rule.
+    pub rule: Arc<Text>,
+    /// `<rule>.cases.toml`, if there is one.
+    pub cases: Option<Arc<Text>>,
+}
+
+/// Reads the rule files at these paths with their cases; a file of cases stands for its rule.
+///
+/// # Errors
+/// If a path does not exist or cannot be read.
+pub fn read_with_cases(paths: &[PathBuf]) -> Result<Vec<WithCases>, ReadError> {
+    let rule_of = |path: &PathBuf| match path.to_string_lossy().strip_suffix(CASES) {
+        Some(stem) => PathBuf::from(format!("{stem}.toml")),
+        None => path.clone(),
+    };
+    let mut files = Vec::new();
+    for path in paths.iter().map(rule_of) {
+        collect(&path, &mut files).map_err(|source| ReadError { path: path.clone(), source })?;
+    }
+    files.dedup();
+    let with_cases = |path: PathBuf| {
+        let name = path.to_string_lossy();
+        let stem = name.strip_suffix(".toml").unwrap_or(&name);
+        let cases = PathBuf::from(format!("{stem}{CASES}"));
+        let cases = cases.exists().then(|| read_file(&cases)).transpose()?;
+        Ok(WithCases { rule: read_file(&path)?, cases })
+    };
+    files.into_iter().map(with_cases).collect()
+}
+
+/// How the name of a file of cases ends.
+const CASES: &str = ".cases.toml";
+
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     if !fs::metadata(path)?.is_dir() {
         files.push(path.to_owned());
@@ -181,7 +241,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in entries {
         let name = entry.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
-        let is_rule = name.ends_with(".toml") && !name.ends_with(".cases.toml");
+        let is_rule = name.ends_with(".toml") && !name.ends_with(CASES);
         if !name.starts_with('.') && (entry.is_dir() || is_rule) {
             collect(&entry, files)?;
         }
@@ -208,6 +268,29 @@ fn emit<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Emit>, D::Error> {
             Err(de::Error::custom(format!("`{other}` is no way to emit: write `eager` or `exact`")))
         }
     }
+}
+
+fn group_by<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>>, D::Error> {
+    let fields = Vec::<String>::deserialize(value)?;
+    match fields.len() > 3 || fields.iter().any(|field| field.trim().is_empty()) {
+        true => Err(de::Error::custom("alerts are grouped by up to 3 fields, none without a name")),
+        false => Ok(Some(fields)),
+    }
+}
+
+fn positive_time_span<'de, D: Deserializer<'de>>(value: D) -> Result<Option<TimeSpan>, D::Error> {
+    match setting::time_span(value)? {
+        span if span > TimeSpan::ZERO => Ok(Some(span)),
+        _ => Err(de::Error::custom("this is no time at all: write at least `1ms`")),
+    }
+}
+
+fn missing_fields<'de, D: Deserializer<'de>>(value: D) -> Result<Option<MissingFields>, D::Error> {
+    let word = String::deserialize(value)?;
+    let found = MissingFields::parse(&word).ok_or_else(|| {
+        de::Error::custom(format!("`{word}` is unknown: write `suppress` or `doNotSuppress`"))
+    })?;
+    Ok(Some(found))
 }
 
 fn severity<'de, D: Deserializer<'de>>(value: D) -> Result<Severity, D::Error> {

@@ -7,7 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use maxspan::alert::{Alert, AlertEvent, AlertRecord, Format, alert_id};
+use maxspan::alert::{
+    Alert, AlertEvent, AlertRecord, Format, SuppressedBy, SuppressionTerm, alert_id,
+};
 use maxspan::event::{EventTime, Identity, JoinKey};
 use maxspan::rule::file::{Parsed, parse};
 use maxspan::rule::{Metadata, Severity};
@@ -66,9 +68,23 @@ fn render_as(case: &Value, format: Format) -> Vec<AlertRecord> {
         late: case["late"].as_bool().unwrap(),
         created: EventTime::parse(case["created"].as_str().unwrap()).unwrap(),
         is_sequence: case["is_sequence"].as_bool().unwrap(),
+        suppression: case.get("suppression").map(suppression),
     };
     let max_bytes = case["max_bytes"].as_u64().unwrap_or(900_000);
     maxspan::alert::render(&alert, format, usize::try_from(max_bytes).unwrap())
+}
+
+fn suppression(case: &Value) -> SuppressedBy {
+    let term = |(field, value): (&String, &Value)| SuppressionTerm {
+        field: field.clone(),
+        value: value
+            .as_array()
+            .map(|texts| texts.iter().map(|text| text.as_str().unwrap().to_owned()).collect()),
+    };
+    SuppressedBy {
+        terms: case["terms"].as_object().unwrap().iter().map(term).collect(),
+        start: EventTime::parse(case["start"].as_str().unwrap()).unwrap(),
+    }
 }
 
 fn case(name: &str) -> Value {

@@ -162,6 +162,17 @@ fn the_table_points_downward_and_names_every_module() {
 }
 
 #[test]
+fn every_shipped_rule_has_cases() {
+    for entry in std::fs::read_dir(root().join("config/rules")).unwrap() {
+        let path = entry.unwrap().path().display().to_string();
+        if let Some(stem) = path.strip_suffix(".toml").filter(|stem| !stem.ends_with(".cases")) {
+            let cases = format!("{stem}.cases.toml");
+            assert!(Path::new(&cases).exists(), "{path} has no cases: write {cases}");
+        }
+    }
+}
+
+#[test]
 fn every_shipped_rule_loads() {
     let mut rules = 0;
     for entry in std::fs::read_dir(root().join("config/rules")).unwrap() {

@@ -119,6 +119,51 @@ fn demo_finds_the_recorded_attack() {
 }
 
 #[test]
+fn cases_of_the_shipped_rules_pass_and_are_written_as_junit() {
+    let directory = tempfile::tempdir().unwrap();
+    let junit = directory.path().join("junit.xml");
+    let output = maxspan(&["test", "config/rules", "--junit", &junit.display().to_string()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.trim_end().ends_with(" passed, 0 failed"), "{said}");
+    let xml = std::fs::read_to_string(junit).unwrap();
+    assert!(xml.starts_with("<?xml") && xml.trim_end().ends_with("</testsuites>"));
+    assert_eq!(xml.matches("<testsuite ").count(), 3);
+    assert!(xml.matches("<testcase ").count() > 100 && !xml.contains("<failure"));
+}
+
+#[test]
+fn cases_that_fail_are_a_finding() {
+    let directory = tempfile::tempdir().unwrap();
+    let rule = directory.path().join("a.toml");
+    let text = "[rule]\nrule_id = \"a\"\nname = \"A\"\nseverity = \"low\"\nrisk_score = 1\n\
+                language = \"eql\"\nquery = 'any where a == 1'\n";
+    std::fs::write(&rule, text).unwrap();
+    let path = rule.display().to_string();
+    let output = maxspan(&["test", &path]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("no cases"));
+    let cases = "[[case]]\nname = \"a < b\"\nalerts = [1]\n\
+                 events = ['{\"@timestamp\":\"2024-01-01T00:00:00Z\",\"a\":2}']\n";
+    std::fs::write(directory.path().join("a.cases.toml"), cases).unwrap();
+    let junit = directory.path().join("junit.xml").display().to_string();
+    for arguments in [["test", &path, "--junit", &junit], ["test", &path, "--format", "json"]] {
+        let output = maxspan(&arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("expected an alert with the final event 1, none came"), "{said}");
+    }
+    let xml = std::fs::read_to_string(junit).unwrap();
+    assert!(xml.contains("name=\"a &lt; b\"") && xml.contains("<failure message="), "{xml}");
+    std::fs::write(directory.path().join("a.cases.toml"), "[[case]]\n").unwrap();
+    let output = maxspan(&["test", &directory.path().join("a.cases.toml").display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("a.cases.toml:1:1: E0507"), "{said}");
+    fails(&["test", "/no/such/rule.toml"], 3, &["/no/such/rule.toml"]);
+}
+
+#[test]
 fn records_are_normalized_from_files_of_any_kind() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use maxspan::detect::{Detector, Output, Stamp};
 use maxspan::rule::set::RuleSet;
 use support::random::{Random, cases};
-use support::streams::{RULES, Step, apply, at, options, origin, random_steps, rule_set, story};
+use support::streams::{
+    RULES, Step, apply, at, options, origin, random_steps, rule_set, rule_set_with, story,
+};
 
 fn alerts(detector: &mut Detector) -> Vec<String> {
     let outputs = detector.take_outbox().into_iter();
@@ -96,6 +98,27 @@ fn a_restart_changes_nothing_for_late_events() {
     let all = rule_set(0..RULES.len());
     let found: usize = (0..cases(1_500)).map(|seed| check(seed, &all, 25)).sum();
     assert!(found > 5_000, "only {found} alerts to judge by");
+}
+
+#[test]
+fn a_restart_changes_nothing_where_alerts_are_suppressed() {
+    let suppression = |index| match index % 3 {
+        0 => "suppression = { group_by = ['host.id'], duration = '7s' }",
+        1 => "suppression = { duration = '1m' }",
+        _ => "suppression = { group_by = ['nowhere', 'tags'], duration = '40s' }",
+    };
+    let all = rule_set_with(0..RULES.len(), suppression);
+    let unsuppressed = rule_set(0..RULES.len());
+    for percent_late in [0, 25] {
+        let seeds = 0..cases(1_000);
+        let found: usize = seeds.clone().map(|seed| check(seed, &all, percent_late)).sum();
+        let without = |seed| {
+            let steps = random_steps(&mut Random::new(seed), percent_late);
+            uninterrupted(&unsuppressed, &steps).iter().map(Vec::len).sum::<usize>()
+        };
+        let without: usize = seeds.map(without).sum();
+        assert!(found > 1_000 && found * 5 < without * 4, "{found} alerts, {without} without");
+    }
 }
 
 #[test]

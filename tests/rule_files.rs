@@ -7,7 +7,7 @@ use std::sync::Arc;
 use maxspan::diag::Diagnostic;
 use maxspan::event::TimeSpan;
 use maxspan::rule::file::{Parsed, parse, settings_at};
-use maxspan::rule::{Emit, RuleFile, Severity};
+use maxspan::rule::{Emit, MissingFields, RuleFile, Severity};
 use maxspan::text::{Span, Text};
 use proptest::prelude::*;
 
@@ -96,7 +96,8 @@ fn every_published_rule_loads_and_its_query_is_found_in_the_file() {
         let Parsed::Rule(file, diagnostics) = parse(Arc::new(text)) else {
             panic!("{} does not load", path.display());
         };
-        assert!(diagnostics.iter().all(|found| found.code == "N0501"), "{diagnostics:?}");
+        let is_expected = |found: &Diagnostic| ["N0501", "N0602", "W0604"].contains(&found.code);
+        assert!(diagnostics.iter().all(is_expected), "{diagnostics:?}");
         assert!(!file.metadata.threat.is_empty() && !file.metadata.index.is_empty());
         assert_origin_is_right(&file);
     }
@@ -193,7 +194,8 @@ severity = "critical"
 condition = 'process.name : "cmd.exe"'
 "#,
     );
-    assert_eq!(diagnostics, []);
+    let codes: Vec<&str> = diagnostics.iter().map(|found| found.code).collect();
+    assert_eq!(codes, ["N0602"], "`timestamp_override` is explained");
     let rule = &file.metadata;
     assert_eq!((&*rule.id, &*rule.name, &*rule.description), ("r1", "Rule", "What it is about."));
     assert_eq!((rule.severity, rule.risk_score), (Severity::High, 73));
@@ -232,14 +234,14 @@ fn keys_that_are_not_ours_are_left_alone() {
 
 #[test]
 fn what_is_asked_for_and_not_done_is_named() {
-    let contents = format!("{RULE}alert_suppression = {{ group_by = ['a'] }}\nfilters = []\n");
+    let contents = format!("{RULE}exceptions_list = []\nfilters = []\n");
     let (_, diagnostics) = loaded(&contents);
     let lines: Vec<String> = diagnostics.iter().map(|found| line(&contents, found)).collect();
     assert_eq!(
         lines,
         [
-            "W0501 «alert_suppression» `alert_suppression` has no effect here: every match gives \
-             an alert | -",
+            "W0501 «exceptions_list» `exceptions_list` has no effect here: put conditions into \
+             `exceptions` of `[rule.maxspan]` | -",
             "W0501 «filters» `filters` has no effect here: the query alone decides; add the \
              filters to it | -",
         ]
@@ -250,6 +252,71 @@ fn what_is_asked_for_and_not_done_is_named() {
         line(&contents, &diagnostics[0]),
         "N0501 «'deprecated'» this rule is deprecated by its author | -"
     );
+}
+
+#[test]
+fn suppression_of_elastic_and_of_ours_is_read() {
+    let elastics = "[rule.alert_suppression]\ngroup_by = ['host.id', 'user.name']\n\
+                    duration = { value = 5, unit = 'm' }\nmissing_fields_strategy = 'doNotSuppress'\n";
+    let (file, diagnostics) = loaded(&format!("{RULE}{elastics}"));
+    assert_eq!(diagnostics, []);
+    let suppression = file.settings.suppression;
+    assert_eq!(suppression.enabled, Some(true));
+    assert_eq!(
+        suppression.group_by.as_deref(),
+        Some(&["host.id".to_owned(), "user.name".to_owned()][..])
+    );
+    assert_eq!(suppression.duration, Some(TimeSpan::from_secs(300)));
+    assert_eq!(suppression.missing_fields, Some(MissingFields::DoNotSuppress));
+
+    let ours = "[rule.maxspan.suppression]\nduration = '1h'\ngroup_by = []\n";
+    let (file, diagnostics) = loaded(&format!("{RULE}{elastics}{ours}"));
+    assert_eq!(diagnostics, []);
+    let suppression = file.settings.suppression;
+    assert_eq!(suppression.group_by, Some(Vec::new()), "ours stands above Elastic's");
+    assert_eq!(suppression.duration, Some(TimeSpan::from_secs(3_600)));
+    assert_eq!(suppression.missing_fields, Some(MissingFields::DoNotSuppress));
+}
+
+#[test]
+fn senseless_suppression_is_refused() {
+    for (table, expected) in [
+        (
+            "[rule.alert_suppression]\ngroup_by = ['a', 'b', 'c', 'd']\nduration = { value = 1, unit = 's' }",
+            "E0505 «'d'»",
+        ),
+        ("[rule.alert_suppression]\nduration = { value = 0, unit = 'm' }", "E0505 «0»"),
+        ("[rule.alert_suppression]\nduration = { value = 1, unit = 'w' }", "E0505 «1»"),
+        ("[rule.alert_suppression]\nduration = { unit = 'm' }", "E0503"),
+        ("[rule.alert_suppression]\ngroup_by = ['a']", "W0605"),
+        ("[rule.maxspan.suppression]\nmissing_fields = 'supress'", "E0505 «'supress'»"),
+        ("[rule.maxspan.suppression]\nmissing = 'suppress'", "E0506 «missing»"),
+        ("[rule.maxspan.suppression]\nduration = '0s'", "E0505 «duration»"),
+        ("[rule.maxspan.suppression]\nduration = 5", "E0504 «5»"),
+    ] {
+        let contents = format!("{RULE}{table}\n");
+        let found = match parse_text(&contents) {
+            Parsed::Rule(_, found) | Parsed::Refused { diagnostics: found, .. } => found,
+            other => panic!("{other:?}"),
+        };
+        let lines: Vec<String> = found.iter().map(|found| line(&contents, found)).collect();
+        assert!(lines.iter().any(|line| line.starts_with(expected)), "{table}: {lines:#?}");
+    }
+}
+
+#[test]
+fn mappings_of_elastic_are_read() {
+    let (file, diagnostics) = loaded(&format!(
+        "{RULE}rule_name_override = 'message'\n\
+         [[rule.severity_mapping]]\nfield = 'event.severity'\noperator = 'equals'\nvalue = '3'\n\
+         severity = 'high'\n[[rule.risk_score_mapping]]\nfield = 'event.risk_score'\n\
+         operator = 'equals'\nvalue = ''\n"
+    ));
+    assert_eq!(diagnostics, []);
+    assert_eq!(file.mappings.name.as_deref(), Some("message"));
+    assert_eq!(file.mappings.risk_score.as_deref(), Some("event.risk_score"));
+    assert_eq!(file.mappings.severity.len(), 1);
+    assert_eq!(file.mappings.severity[0].severity, Severity::High);
 }
 
 #[test]
@@ -374,7 +441,7 @@ fn our_own_table_knows_its_keys() {
             "colour = 'red'",
             "E0506 «colour» unknown key `colour` in `[rule.maxspan]` \
              | known keys: `allowed_lateness`, `emit`, `enabled`, `exceptions`, `order_tolerance`, \
-             `severity_when`",
+             `severity_when`, `suppression`",
         ),
         (
             "order_tolerance = 1",

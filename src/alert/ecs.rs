@@ -192,6 +192,16 @@ fn maxspan_fields(alert: &Alert<'_>, left_out: &LeftOut) -> Value {
         "severity": alert.severity.as_str(),
     });
     fields["sequence"]["events"] = Value::Array(events);
+    if let Some(suppression) = &alert.suppression {
+        fields["suppression"] = json!({
+            "docs_count": 0,
+            "start": suppression.start.to_string(),
+            "terms": suppression.terms(),
+        });
+        if let Some(max_chars) = left_out.max_chars {
+            shorten(&mut fields["suppression"], max_chars);
+        }
+    }
     if left_out.is_something() {
         fields["truncated"] = json!(true);
     }

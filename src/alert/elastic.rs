@@ -50,6 +50,7 @@ fn block<'a>(shell_id: &str, (index, event): (usize, &'a AlertEvent)) -> Block<'
 fn single(alert: &Alert<'_>, id: &str, event: &AlertEvent) -> Document {
     let mut own = own_fields(alert, id, 1);
     own.insert("kibana.alert.ancestors".to_owned(), json!([ancestor(alert, event)]));
+    own.append(&mut suppression_fields(alert));
     Document { from_events: event.document.clone(), own }
 }
 
@@ -66,6 +67,7 @@ fn shell(alert: &Alert<'_>, id: &str, blocks: &[Block<'_>]) -> Document {
         .collect();
     own.insert("kibana.alert.ancestors".to_owned(), json!(ancestors));
     own.insert("kibana.alert.group.id".to_owned(), json!(id));
+    own.append(&mut suppression_fields(alert));
     let mut documents = alert.events.iter().map(|event| &event.document);
     let first = documents.next().cloned().unwrap_or_default();
     let from_events = documents.fold(first, |common, document| shared(&common, document));
@@ -130,6 +132,22 @@ fn own_fields(alert: &Alert<'_>, id: &str, depth: u8) -> Map<String, Value> {
         Value::Object(fields) => fields.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         _ => Map::new(),
     }
+}
+
+/// Returns by what alerts like this one are suppressed: said once for a match.
+fn suppression_fields(alert: &Alert<'_>) -> Map<String, Value> {
+    let Some(suppression) = &alert.suppression else { return Map::new() };
+    let terms = suppression.terms();
+    let group = format!("{}{terms}", alert.rule.id);
+    let start = suppression.start.to_string();
+    let fields = [
+        ("kibana.alert.instance.id", json!(sha256_hex(group.as_bytes()))),
+        ("kibana.alert.suppression.docs_count", json!(0)),
+        ("kibana.alert.suppression.end", json!(start)),
+        ("kibana.alert.suppression.start", json!(start)),
+        ("kibana.alert.suppression.terms", terms),
+    ];
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// Fields of events that are not those of the alert: where an event is stored, and its own match.

@@ -44,6 +44,34 @@ pub struct Alert<'a> {
     pub created: EventTime,
     /// Whether the rule is a sequence or a sample, rather than a condition on single events.
     pub is_sequence: bool,
+    /// By what alerts like this one are suppressed; nothing if they are not.
+    pub suppression: Option<SuppressedBy>,
+}
+
+/// By what the alerts that follow an alert are suppressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SuppressedBy {
+    /// The values by which alerts are alike.
+    pub terms: Vec<SuppressionTerm>,
+    /// From when on, in event time.
+    pub start: EventTime,
+}
+
+/// A field by which alerts are alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SuppressionTerm {
+    /// Its name.
+    pub field: String,
+    /// Its values; nothing where it is missing.
+    pub value: Option<Vec<String>>,
+}
+
+impl SuppressedBy {
+    /// Returns the terms as alerts show them.
+    fn terms(&self) -> Value {
+        let term = |term: &SuppressionTerm| serde_json::json!({ "field": term.field, "value": term.value });
+        Value::Array(self.terms.iter().map(term).collect())
+    }
 }
 
 /// One event of a match.

@@ -6,6 +6,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::{Exit, output};
+use crate::diag::{Diagnostic, Severity};
 use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
 use crate::rules_dir;
 
@@ -18,7 +19,7 @@ pub struct Args {
     /// How to print the report
     #[arg(long, value_enum, default_value_t)]
     format: output::Format,
-    /// Print rules that run without a caveat as well
+    /// Print notes, and rules that run without a caveat, as well
     #[arg(long, short)]
     verbose: bool,
 }
@@ -82,7 +83,9 @@ fn is_configuration(path: &std::path::Path) -> bool {
 
 fn print_human(reports: &[RuleReport], verbose: bool) {
     for report in reports {
-        output::diagnostics(&report.diagnostics, &report.text, output::Stream::Out);
+        let is_wanted = |found: &&Diagnostic| verbose || found.severity > Severity::Note;
+        let found: Vec<Diagnostic> = report.diagnostics.iter().filter(is_wanted).cloned().collect();
+        output::diagnostics(&found, &report.text, output::Stream::Out);
         let quiet = !verbose && matches!(report.status, Status::Runs | Status::Skipped);
         if !quiet {
             output::line(&format!("{}: {}", report.path, describe(report)));

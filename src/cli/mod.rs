@@ -8,6 +8,7 @@ pub mod normalize;
 pub mod output;
 pub mod replay;
 pub mod run;
+pub mod test;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ enum Command {
     Demo(demo::Args),
     /// Compile rules and say what there is to say about each
     Check(check::Args),
+    /// Run the cases that stand beside rules
+    Test(test::Args),
     /// Run rules over recorded events and print the alerts
     Replay(replay::Args),
     /// Print records as rules see them: whole ECS documents
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Normalize(args) => normalize::run(&args),
     };

@@ -14,15 +14,18 @@ use crate::normalize::{Documents, Envelope, Shape};
 use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Bounds, Candidate, Counts, Offer, PartitionClock, Sequences, TermSet};
 
+pub mod case;
 mod machines;
 mod recovery;
 mod render;
 pub mod stats;
+mod suppress;
 
 pub use stats::{Held, RuleStats, Stats};
 
 use machines::Machines;
 use recovery::{Idle, Metadata, Replay, RuleMark, Trail};
+use suppress::Windows;
 
 /// The topic and partition that a detector reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -167,6 +170,7 @@ pub struct Detector {
     stats: Stats,
     reported: Vec<Counts>,
     hits: Vec<TermRef>,
+    windows: Windows,
     /// Memory for the next record's fields.
     spare: Fields<'static>,
 }
@@ -209,6 +213,7 @@ impl Detector {
             stats: Stats { rules: vec![RuleStats::default(); count], ..Stats::default() },
             reported: vec![Counts::default(); count],
             hits: Vec::new(),
+            windows: Windows::default(),
             spare: Fields::default(),
             rules,
             origin,
@@ -336,6 +341,7 @@ impl Detector {
             replay,
             seen_from: self.seen_from,
             rules,
+            windows: self.windows.list(self.clock.shows),
         };
         let cut = Cut { position, metadata: metadata.write(), outputs: self.outbox.len() };
         self.idle_changed = false;
@@ -397,6 +403,7 @@ impl Detector {
             *start = known(rule.hash).map_or(Some(position), |mark| mark.start);
         }
         self.cuts = metadata.cut;
+        self.windows = Windows::of(metadata.windows);
         self.clock = metadata.replay.clock;
         self.set_seen_from(metadata.seen_from);
         self.position = Some(metadata.replay.start.min(position));
@@ -662,8 +669,10 @@ impl Detector {
                 continue;
             }
             self.stats.rules[found.rule].matches += 1;
-            let alert = self.alert(&found);
-            self.outbox.push(Output::Alert(alert));
+            match self.alert(&found) {
+                Some(alert) => self.outbox.push(Output::Alert(alert)),
+                None => self.stats.rules[found.rule].suppressed += 1,
+            }
         }
     }
 }

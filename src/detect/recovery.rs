@@ -12,6 +12,8 @@ use crate::event::{EventTime, TimeSpan};
 use crate::sequence::PartitionClock;
 use crate::sequence::clock::Step;
 
+use super::suppress::{self, Window};
+
 /// First part of the metadata: the format and its version.
 const FORMAT: &str = "maxspan1";
 /// Most bytes of metadata that brokers keep by default (`offset.metadata.max.bytes`).
@@ -163,6 +165,8 @@ pub(super) struct Metadata {
     /// The clock from which this partition has been seen; nothing for the beginning of time.
     pub(super) seen_from: Option<EventTime>,
     pub(super) rules: Vec<RuleMark>,
+    /// Windows of suppression, those to keep first if there is not room for all.
+    pub(super) windows: Vec<Window>,
 }
 
 impl Metadata {
@@ -176,7 +180,7 @@ impl Metadata {
             |step| format!("{:x},{},{}", step.host, step.first.nanos(), step.newest.nanos()),
         );
         let idle = idle.iter().map(|idle| format!("{},{}", idle.position, idle.clock.nanos()));
-        let text = format!(
+        let mut text = format!(
             "{FORMAT};cut={};own={};t={};s={safe};r={start};c={};step={step};idle={};seen={};rules={}",
             self.cut,
             self.owner,
@@ -186,6 +190,11 @@ impl Metadata {
             time(self.seen_from),
             self.write_rules(),
         );
+        if !self.windows.is_empty() {
+            let room = (MAX_METADATA - 1).saturating_sub(text.len() + ";win=".len());
+            text.push_str(";win=");
+            text.push_str(&suppress::write(&self.windows, room));
+        }
         debug_assert!(text.is_ascii() && text.len() < MAX_METADATA, "{} bytes", text.len());
         text
     }
@@ -237,6 +246,10 @@ impl Metadata {
             replay,
             seen_from: read_time(part("seen")?)?,
             rules: Vec::new(),
+            windows: match part("win") {
+                Ok(text) => suppress::read(text).ok_or_else(|| broken(text))?,
+                Err(_) => Vec::new(),
+            },
         };
         metadata.rules = match part("rules")?.strip_prefix('*') {
             None => list(part("rules")?).map(read_mark).collect::<Result<_, _>>()?,
@@ -324,6 +337,7 @@ mod tests {
             rules: (0..rules as u32)
                 .map(|n| RuleMark { hash: u32::MAX - n, start: (n % 7 == 0).then_some(1 << 40) })
                 .collect(),
+            windows: Vec::new(),
         }
     }
 
@@ -334,6 +348,20 @@ mod tests {
             let text = written.write();
             assert!(text.len() < MAX_METADATA, "{rules} rules: {} bytes", text.len());
             assert_eq!(Metadata::read(&text, &[]), Ok(written));
+        }
+    }
+
+    #[test]
+    fn windows_fill_what_room_is_left() {
+        let window = |n: i64| Window { group: n as u64, start_ms: 9 - n, forget_ms: n };
+        let windows: Vec<Window> = (0..1_000).map(window).collect();
+        for rules in [0, 1, 100, 240] {
+            let written = Metadata { windows: windows.clone(), ..metadata(rules) };
+            let text = written.write();
+            assert!(text.len() < MAX_METADATA, "{rules} rules: {} bytes", text.len());
+            let read = Metadata::read(&text, &[]).unwrap();
+            assert!(rules > 1 || read.windows.len() > 50, "only {}", read.windows.len());
+            assert_eq!(read.windows, windows[..read.windows.len()]);
         }
     }
 

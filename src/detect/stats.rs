@@ -47,6 +47,8 @@ pub struct Stats {
 pub struct RuleStats {
     /// Matches, each once; matches during a replay are not counted.
     pub matches: u64,
+    /// Of these, matches whose alert was suppressed.
+    pub suppressed: u64,
     /// What its sequences have counted.
     pub sequences: Counts,
 }
@@ -109,6 +111,7 @@ impl Stats {
         self.rules.resize(self.rules.len().max(other.rules.len()), RuleStats::default());
         for (sum, rule) in self.rules.iter_mut().zip(&other.rules) {
             sum.matches += rule.matches;
+            sum.suppressed += rule.suppressed;
             sum.sequences = sum.sequences.plus(rule.sequences);
         }
     }

@@ -14,7 +14,8 @@ pub fn find(code: &str) -> Option<&'static Code> {
     CODES.iter().find(|known| known.code.eq_ignore_ascii_case(code))
 }
 
-/// All codes, ascending: E01 characters and words, E02 grammar, E03 meaning, W04 caveats.
+/// All codes, ascending: E01 characters and words, E02 grammar, E03 meaning, W04 caveats of the
+/// language; E05, W05 and N05 rule files; E06, W06 and N06 how a rule runs; W07 lints.
 pub const CODES: &[Code] = &[
     code(
         "E0101",
@@ -128,6 +129,34 @@ pub const CODES: &[Code] = &[
     code("E0319", "A missing event cannot be counted, and `until` takes a plain event."),
     code("E0320", "Values of these types can never be equal."),
     code(
+        "E0501",
+        "A rule file is TOML. Most often a backslash in `\"…\"` is what is wrong: between three single quotes it stands for itself.",
+    ),
+    code("E0502", "A rule file holds its rule in the table `[rule]`."),
+    code("E0503", "A key that every rule needs is missing."),
+    code("E0504", "A value has another type than its key asks for."),
+    code("E0505", "A value has the right type and makes no sense."),
+    code(
+        "E0506",
+        "A table that is ours holds a key that nobody knows: taken for a slip, so that it is not taken for a setting.",
+    ),
+    code(
+        "E0507",
+        "A file of cases holds `[[case]]` with `name`, `events` and `alerts`, and the events that they name under `[events.<name>]`.",
+    ),
+    code("E0508", "A case names an event that is not there, or asks for something senseless."),
+    code("E0602", "A sequence has more terms than the engine keeps apart."),
+    code(
+        "E0603",
+        "Two rules have the same `rule_id` and different queries. The first in the order of the paths runs.",
+    ),
+    code("N0501", "The author has marked the rule as deprecated."),
+    code(
+        "N0602",
+        "`timestamp_override = \"event.ingested\"` moves the look-back of Elastic's searches. A stream has no look-back, and events are ordered by event time in both.",
+    ),
+    code("N0603", "The same rule stands in two files: it runs once."),
+    code(
         "W0401",
         "`head` and `tail` cut a list of results. A stream has no such list: every match becomes an alert.",
     ),
@@ -152,6 +181,41 @@ pub const CODES: &[Code] = &[
     code(
         "W0408",
         "A field that holds points of time is compared with a text that is none. Expressions such as `now-5m` need a clock, which a stream of past events does not have.",
+    ),
+    code("W0501", "The file asks for something that has no effect here."),
+    code(
+        "W0601",
+        "A sequence without maxspan would wait for ever: `default_maxspan` is used, and matches that take longer are not found.",
+    ),
+    code(
+        "W0602",
+        "A partition's sequences see that partition alone. Events are usually partitioned by host, and this rule joins events that may be of several hosts: it needs input that is partitioned by its own key.",
+    ),
+    code("W0603", "Events are ordered by event time, whatever `timestamp_override` names."),
+    code(
+        "W0604",
+        "The rule looks at alerts of Elastic's own rules. They are found only if somebody sends them to a topic that is read.",
+    ),
+    code(
+        "W0605",
+        "Without `duration`, Elastic suppresses alerts within one run of a rule. A stream has no runs: maxspan is used, or 5 minutes.",
+    ),
+    code(
+        "W0606",
+        "A sample has no maxspan, and a stream no run whose events could be looked at together: a window of `default_maxspan` stands for it.",
+    ),
+    code("W0701", "An entry stands in a list twice, letter case considered only where it counts."),
+    code(
+        "W0702",
+        "The field has few values, which the Elastic Common Schema lists, and this is not one of them.",
+    ),
+    code(
+        "W0703",
+        "The field holds the last part of a path, or an extension without its dot: the value can never be in it.",
+    ),
+    code(
+        "W0704",
+        "No event has a field of this name, and there is one whose name is a single slip away.",
     ),
 ];
 

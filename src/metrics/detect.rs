@@ -12,6 +12,8 @@ pub struct DetectMetrics {
     pub admitted: IntCounter,
     /// Matches found.
     pub matches: IntCounterVec,
+    /// Matches that gave no alert, because one like them had just left.
+    pub suppressed: IntCounterVec,
     /// Sequences started and not finished.
     pub pending: IntGaugeVec,
     /// Bytes of kept records.
@@ -47,6 +49,10 @@ impl DetectMetrics {
         Ok(Self {
             admitted: area.counter("events_admitted", "Events that satisfied a stage.")?,
             matches: by_rule("matches", "Matches found; those of replays are not counted.")?,
+            suppressed: by_rule(
+                "alerts_suppressed",
+                "Matches that gave no alert, because one like them had just left.",
+            )?,
             pending: area.gauge_vec(
                 "pending_sequences",
                 "Sequences started and not yet finished.",
@@ -90,6 +96,7 @@ impl DetectMetrics {
             refused += of.refused_candidates + of.refused_identities + of.refused_keys;
             for (counter, count) in [
                 (&self.matches, counted.matches),
+                (&self.suppressed, counted.suppressed),
                 (&self.expired, of.expired),
                 (&self.contradicted, of.contradicted),
                 (&self.undecidable, of.undecidable),

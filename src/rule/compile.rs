@@ -2,8 +2,11 @@
 
 use sha2::{Digest, Sha256};
 
+use super::mapping::CompiledMappings;
 use super::set::Defaults;
+use super::suppress::{CompiledSuppression, Subject};
 use super::{Condition, Emit, Metadata, RuleFile, Settings, Severity};
+use super::{caveat, lint};
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sample, Sequence, Term};
 use crate::eql::{self, print};
@@ -52,6 +55,10 @@ pub struct CompiledRule {
     pub exceptions: Vec<Predicate>,
     /// Conditions that raise the severity.
     pub severity_when: Vec<(Severity, Predicate)>,
+    /// What alerts of single events take over from the event.
+    pub mappings: CompiledMappings,
+    /// Which repeated alerts are left out.
+    pub suppression: Option<CompiledSuppression>,
     /// Tells the rule from others, and from itself before a change.
     pub hash: u32,
     /// The canonical query.
@@ -83,9 +90,16 @@ impl Compiler<'_> {
         let exceptions = self.conditions(settings.exceptions.iter());
         let severity_when = self.severities(&settings);
         let query = query?;
+        self.report(&file.origin, caveat::of_query(&query));
+        self.report(&file.origin, lint::of_query(&query));
         let canonical = print::canonical(&query);
         let parts = self.query(&query, &settings, defaults, &file.origin)?;
         let metadata = file.metadata.clone();
+        let subject = Subject {
+            slides: slides(&query),
+            is_exact: settings.emit == Some(Emit::Exact),
+            maxspan: parts.plan.times.maxspan,
+        };
         let intern = |name: &Option<String>, fields: &mut FieldTable| {
             name.as_deref().filter(|name| *name != "event.category").map(|name| fields.intern(name))
         };
@@ -102,6 +116,11 @@ impl Compiler<'_> {
             tiebreaker: intern(&metadata.tiebreaker_field, self.fields),
             exceptions,
             severity_when,
+            mappings: match parts.is_sequence {
+                true => CompiledMappings::default(),
+                false => CompiledMappings::compile(&file.mappings, self.fields),
+            },
+            suppression: CompiledSuppression::compile(&settings.suppression, &subject, self.fields),
             canonical,
             metadata,
         })
@@ -156,6 +175,10 @@ impl Compiler<'_> {
             let caveat = Diagnostic::warning("W0601", message)
                 .at(origin.span(sequence.span))
                 .help("add `with maxspan=…` behind the `by` fields, or set `default_maxspan`");
+            let caveat = match sequence.until {
+                Some(_) => caveat,
+                None => caveat.label("nothing else ends a pending sequence"),
+            };
             self.diagnostics.push(caveat);
             defaults.default_maxspan
         });
@@ -177,7 +200,7 @@ impl Compiler<'_> {
         origin: &Origin,
     ) -> Option<Parts> {
         let message = format!("a sample is looked for in windows of {}", defaults.default_maxspan);
-        let caveat = Diagnostic::warning("W0602", message)
+        let caveat = Diagnostic::warning("W0606", message)
             .at(origin.span(sample.span))
             .help("set `default_maxspan` to the time that the events may lie apart");
         self.diagnostics.push(caveat);
@@ -251,6 +274,12 @@ struct Parts {
     terms: Vec<CompiledTerm>,
     key_fields: Vec<String>,
     is_sequence: bool,
+}
+
+/// Tells whether each further event completes a match: the last stage counts `with runs`.
+fn slides(query: &Query) -> bool {
+    let Body::Sequence(sequence) = &query.body else { return false };
+    sequence.terms.iter().any(|term| term.runs > 1)
 }
 
 fn times(settings: &Settings, defaults: &Defaults, maxspan: TimeSpan) -> PlanTimes {

@@ -1,14 +1,16 @@
 //! Rule files: Elastic's detection-rules TOML, with `[rule.maxspan]` for what is ours.
 //!
 //! Never opens a file and never compiles a query. Codes: E0501 no TOML, E0502 no rule, E0503
-//! missing key, E0504 wrong type, E0505 senseless value, E0506 unknown key of ours, W0501
-//! something that the file asks for and this engine does not do, N0501 worth knowing.
+//! missing key, E0504 wrong type, E0505 senseless value, E0506 unknown key, W0501 something that the file asks for and this engine does not do, N0501 worth knowing.
 
 use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use super::caveat;
+use super::mapping::{Mappings, SeverityMapping};
 use super::read::{At, Reader, Table, closest, distance, quoted, span};
+use super::suppress;
 use super::{Emit, Metadata, RuleFile, Settings, Severity, SeverityWhen, Threat, ThreatEntry};
 use crate::diag::Diagnostic;
 use crate::text::{Span, Text};
@@ -55,9 +57,11 @@ pub fn parse(text: Arc<Text>) -> Parsed {
     let contents = read_rule(&mut reader, &root, &rule);
     let diagnostics = in_file_order(reader.found);
     match contents {
-        Some((metadata, settings, query)) if !diagnostics.iter().any(Diagnostic::is_error) => {
+        Some((metadata, settings, mappings, query))
+            if !diagnostics.iter().any(Diagnostic::is_error) =>
+        {
             let (query, origin) = (query.text, query.origin);
-            let file = RuleFile { text: text.clone(), metadata, settings, query, origin };
+            let file = RuleFile { text: text.clone(), metadata, settings, mappings, query, origin };
             Parsed::Rule(Box::new(file), diagnostics)
         }
         _ => Parsed::Refused { rule_id, diagnostics },
@@ -170,14 +174,36 @@ fn read_rule(
     reader: &mut Reader<'_>,
     root: &Table<'_>,
     rule: &Table<'_>,
-) -> Option<(Metadata, Settings, super::Condition)> {
+) -> Option<(Metadata, Settings, Mappings, super::Condition)> {
     let metadata = read_metadata(reader, rule);
     let query = reader.required(rule, "query", "query = '''…'''", Reader::text);
     let maxspan = reader.table(rule, "maxspan");
-    let settings = maxspan.map(|table| read_settings(reader, &table)).unwrap_or_default();
+    let mut settings = maxspan.map(|table| read_settings(reader, &table)).unwrap_or_default();
+    let elastics = suppress::read_elastic(reader, rule);
+    settings.suppression = settings.suppression.over(&elastics);
+    let mappings = read_mappings(reader, rule);
+    caveat::of_file(reader, rule);
     name_what_is_ignored(reader, rule);
     name_deprecation(reader, root);
-    Some((metadata?, settings, query?.value))
+    Some((metadata?, settings, mappings, query?.value))
+}
+
+fn read_mappings(reader: &mut Reader<'_>, rule: &Table<'_>) -> Mappings {
+    let severity = reader.tables(rule, "severity_mapping");
+    let severity = severity.iter().filter_map(|entry| {
+        let field = reader.required(entry, "field", "field = \"event.severity\"", not_blank);
+        let severity = reader.required(entry, "severity", "severity = \"high\"", read_severity);
+        let value = reader.string_or_number(entry, "value").unwrap_or_default();
+        Some(SeverityMapping { field: field?, value, severity: severity? })
+    });
+    let severity = severity.collect();
+    let scores = reader.tables(rule, "risk_score_mapping");
+    // Elastic's engine looks at the first only.
+    let score = scores.first().and_then(|entry| {
+        reader.required(entry, "field", "field = \"event.risk_score\"", not_blank)
+    });
+    let name = optional(reader, rule, "rule_name_override").filter(|name| !name.is_empty());
+    Mappings { severity, risk_score: score, name }
 }
 
 fn read_metadata(reader: &mut Reader<'_>, rule: &Table<'_>) -> Option<Metadata> {
@@ -243,7 +269,7 @@ fn read_emit(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Emit> {
     })
 }
 
-fn one_of<T>(
+pub(super) fn one_of<T>(
     reader: &mut Reader<'_>,
     table: &Table<'_>,
     key: &str,
@@ -275,8 +301,17 @@ fn read_risk_score(reader: &mut Reader<'_>, table: &Table<'_>, key: &str) -> Opt
 fn read_settings(reader: &mut Reader<'_>, table: &Table<'_>) -> Settings {
     reader.refuse_unknown(
         table,
-        &["allowed_lateness", "emit", "enabled", "exceptions", "order_tolerance", "severity_when"],
+        &[
+            "allowed_lateness",
+            "emit",
+            "enabled",
+            "exceptions",
+            "order_tolerance",
+            "severity_when",
+            "suppression",
+        ],
     );
+    let suppression = reader.table(table, "suppression");
     let severity_when = reader.tables(table, "severity_when");
     Settings {
         enabled: reader.boolean(table, "enabled"),
@@ -288,6 +323,7 @@ fn read_settings(reader: &mut Reader<'_>, table: &Table<'_>) -> Settings {
             .filter_map(|entry| read_severity_when(reader, entry))
             .collect(),
         exceptions: reader.texts(table, "exceptions"),
+        suppression: suppression.map(|table| suppress::read(reader, &table)).unwrap_or_default(),
     }
 }
 
@@ -347,12 +383,8 @@ fn name_what_is_ignored(reader: &mut Reader<'_>, rule: &Table<'_>) {
 
 /// Keys of Elastic's that change which alerts there are, and that are not followed.
 const IGNORED: &[(&str, &str)] = &[
-    ("alert_suppression", "every match gives an alert"),
     ("exceptions_list", "put conditions into `exceptions` of `[rule.maxspan]`"),
     ("filters", "the query alone decides; add the filters to it"),
-    ("risk_score_mapping", "alerts carry `risk_score`"),
-    ("rule_name_override", "alerts carry `name`"),
-    ("severity_mapping", "use `[[rule.maxspan.severity_when]]`"),
 ];
 
 fn name_deprecation(reader: &mut Reader<'_>, root: &Table<'_>) {

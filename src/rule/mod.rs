@@ -2,10 +2,15 @@
 //!
 //! Never opens a file: `rules_dir` hands the texts in.
 
+pub mod case;
+mod caveat;
 pub mod compile;
 pub mod file;
+mod lint;
+pub mod mapping;
 mod read;
 pub mod set;
+pub mod suppress;
 mod toml_string;
 
 use std::sync::Arc;
@@ -154,6 +159,29 @@ pub struct SeverityWhen {
     pub condition: Condition,
 }
 
+/// Which repeated alerts of a rule are left out; what is absent is decided by the next layer.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Suppression {
+    /// Whether anything is left out.
+    pub enabled: Option<bool>,
+    /// Fields by whose values alerts are alike; the join key's if there are none.
+    pub group_by: Option<Vec<String>>,
+    /// For how long, in event time, nothing alike follows an alert.
+    pub duration: Option<TimeSpan>,
+    /// What becomes of a match without one of the fields.
+    pub missing_fields: Option<MissingFields>,
+}
+
+/// What becomes of a match that lacks a field by which alerts are grouped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum MissingFields {
+    /// Its missing values are alike.
+    #[default]
+    Suppress,
+    /// It always gives an alert.
+    DoNotSuppress,
+}
+
 /// How a rule is to be run: `[rule.maxspan]` of its file, or defaults and overrides of the
 /// configuration. What is absent is decided by the next layer.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -170,6 +198,8 @@ pub struct Settings {
     pub severity_when: Vec<SeverityWhen>,
     /// An event that satisfies one of these is no hit of any stage.
     pub exceptions: Vec<Condition>,
+    /// Which repeated alerts are left out.
+    pub suppression: Suppression,
 }
 
 /// A rule file as parsed, before its query is compiled.
@@ -181,6 +211,8 @@ pub struct RuleFile {
     pub metadata: Metadata,
     /// How it asks to be run.
     pub settings: Settings,
+    /// What alerts of single events take over from the event.
+    pub mappings: mapping::Mappings,
     /// The EQL query, unescaped.
     pub query: String,
     /// Where each byte of the query stands in the file.

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::compile::{self, CompiledRule};
 use super::file::{self, Parsed};
-use super::{Emit, RuleFile, Settings};
+use super::lint;
+use super::{Emit, RuleFile, Settings, Suppression};
 use crate::diag::Diagnostic;
 use crate::event::decode::{Decoder, Limits};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan, Value};
@@ -64,6 +65,9 @@ impl Defaults {
             allowed_lateness: layers.iter().find_map(|layer| layer.allowed_lateness),
             severity_when: layers.iter().flat_map(|l| l.severity_when.iter().cloned()).collect(),
             exceptions: layers.iter().flat_map(|l| l.exceptions.iter().cloned()).collect(),
+            suppression: layers
+                .iter()
+                .fold(Suppression::default(), |sum, layer| sum.over(&layer.suppression)),
         }
     }
 
@@ -75,6 +79,10 @@ impl Defaults {
         allowed_lateness: Option<TimeSpan>,
     ) {
         self.forced.emit = emit;
+        if emit == Some(Emit::Exact) {
+            // Exactly what a batch engine finds: nothing is left out.
+            self.forced.suppression.enabled = Some(false);
+        }
         self.forced.order_tolerance = order_tolerance;
         self.forced.allowed_lateness = allowed_lateness;
     }
@@ -231,6 +239,17 @@ fn index_terms(rules: &[CompiledRule]) -> (HashMap<Box<str>, Vec<TermRef>>, Vec<
     (by_category, any)
 }
 
+/// Advice, of a lint or of the language's checker, changes nothing about how the rule runs.
+fn is_caveat(found: &Diagnostic) -> bool {
+    let is_advice = found.code.starts_with("W04") && found.code != IGNORED_PIPE;
+    found.severity > crate::diag::Severity::Note
+        && !is_advice
+        && !found.code.starts_with(lint::CODES)
+}
+
+/// The one finding of the language's checker that is a caveat.
+const IGNORED_PIPE: &str = "W0401";
+
 struct Builder<'a> {
     defaults: &'a Defaults,
     fields: &'a mut FieldTable,
@@ -293,7 +312,7 @@ impl Builder<'_> {
             report.diagnostics.push(found);
             return;
         }
-        let caveats = report.diagnostics.iter().any(|d| d.severity > crate::diag::Severity::Note);
+        let caveats = report.diagnostics.iter().any(is_caveat);
         report.status = if caveats { Status::Caveat } else { Status::Runs };
         let known = (report.path.clone(), rule.canonical.clone());
         self.ids.insert(rule.metadata.id.clone(), known);

@@ -64,7 +64,16 @@ pub const RULES: [(&str, &str, &str); 11] = [
 
 pub const LATENESS: i64 = 4;
 
+/// Rules of the table, each match of which gives an alert.
 pub fn rule_set(rules: impl IntoIterator<Item = usize>) -> Arc<RuleSet> {
+    rule_set_with(rules, |_| "suppression = { enabled = false }")
+}
+
+/// Rules of the table, each with further settings by its index.
+pub fn rule_set_with(
+    rules: impl IntoIterator<Item = usize>,
+    more: impl Fn(usize) -> &'static str,
+) -> Arc<RuleSet> {
     let file = |index: usize| {
         let (query, tolerance, emit) = RULES[index];
         let contents = format!(
@@ -72,8 +81,9 @@ pub fn rule_set(rules: impl IntoIterator<Item = usize>) -> Arc<RuleSet> {
              author = [\"-\"]\nseverity = \"low\"\nrisk_score = 21\ntype = \"eql\"\n\
              language = \"eql\"\nquery = '''{}'''\n\
              [rule.maxspan]\norder_tolerance = \"{tolerance}\"\nemit = \"{emit}\"\n\
-             allowed_lateness = \"{LATENESS}s\"\n",
-            query.replace('`', "\"")
+             allowed_lateness = \"{LATENESS}s\"\n{}\n",
+            query.replace('`', "\""),
+            more(index),
         );
         Arc::new(Text { name: format!("rule-{index}.toml"), contents })
     };

@@ -1,0 +1,149 @@
+//! Caveats: where a rule runs, but not quite as Elastic would run it.
+//!
+//! Never refuses anything. Codes: N0602 `timestamp_override` of the usual kind, W0602 a join key
+//! that needs its own partitioning, W0603 an unusual `timestamp_override`, W0604 a rule over
+//! alerts, W0605 suppression that Elastic limits to a run.
+
+use crate::diag::Diagnostic;
+use crate::eql::ast::{Body, KeyField, Query, Term};
+use crate::text::Span;
+
+use super::read::{Reader, Table};
+
+/// Adds what the file around the query asks for and a stream cannot give.
+pub(super) fn of_file(reader: &mut Reader<'_>, rule: &Table<'_>) {
+    let mut aside = Reader::new("");
+    if let Some(field) = aside.string(rule, "timestamp_override") {
+        reader.found.extend(timestamp_override(field.value, field.span));
+    }
+    for pattern in aside.strings(rule, "index") {
+        if pattern.value.contains(".alerts-security") {
+            let message = "the rule looks at alerts, which are in no topic of events";
+            let found = Diagnostic::warning("W0604", message)
+                .at(pattern.span)
+                .label("alerts of Elastic's own rules")
+                .help("send those alerts to a topic that is read, keyed as the events are");
+            reader.found.push(found);
+        }
+    }
+}
+
+fn timestamp_override(field: &str, span: Span) -> Option<Diagnostic> {
+    match field {
+        "@timestamp" => None,
+        // Asked for by most rules: it moves Elastic's look-back, of which a stream has none.
+        "event.ingested" => Some(
+            Diagnostic::note("N0602", "events are taken as they come, and ordered by event time")
+                .at(span)
+                .label("moves only the look-back of a search"),
+        ),
+        _ => Some(
+            Diagnostic::warning("W0603", format!("`{field}` does not order the events"))
+                .at(span)
+                .label("event time does")
+                .help("fill `@timestamp` from it before the events reach the topic"),
+        ),
+    }
+}
+
+/// Returns the caveats of a query; spans are offsets in it.
+pub(super) fn of_query(query: &Query) -> Vec<Diagnostic> {
+    let (by, span, terms): (_, _, Vec<&Term>) = match &query.body {
+        Body::Event(_) => return Vec::new(),
+        Body::Sequence(sequence) => {
+            let terms = sequence.terms.iter().chain(&sequence.until);
+            (&sequence.by, sequence.span, terms.collect())
+        }
+        Body::Sample(sample) => (&sample.by, sample.span, sample.terms.iter().collect()),
+    };
+    let keys: Vec<Vec<&KeyField>> =
+        terms.iter().map(|term| by.iter().chain(&term.by).collect()).collect();
+    if is_host_bound(&keys) {
+        return Vec::new();
+    }
+    let shown = shown(&keys);
+    let found = match keys.first().and_then(|first| first.first()) {
+        Some(first) => {
+            let together = if by.is_empty() { &terms[0].by } else { by };
+            let last = together.last().map_or(first.span, |last| last.span);
+            let message = format!("events with the same {shown} may be of several hosts");
+            Diagnostic::warning("W0602", message)
+                .at(first.span.to(last))
+                .label("not bound to one host")
+                .help(format!("feed the rule from a topic that is partitioned by {shown}"))
+        }
+        None => Diagnostic::warning("W0602", "without `by`, events of all hosts belong together")
+            .at(span)
+            .help("add `by host.id`, or feed the rule from a topic with one partition"),
+    };
+    vec![found]
+}
+
+fn shown(keys: &[Vec<&KeyField>]) -> String {
+    let first = keys.first().into_iter().flatten();
+    let names: Vec<String> = first.map(|key| format!("`{}`", key.path)).collect();
+    names.join(", ")
+}
+
+/// Tells whether one part of the key is, in every term, a name of the host or of something that
+/// exists on one host only.
+fn is_host_bound(keys: &[Vec<&KeyField>]) -> bool {
+    let parts = keys.iter().map(Vec::len).min().unwrap_or(0);
+    (0..parts).any(|part| keys.iter().all(|key| names_one_host(&key[part].path)))
+}
+
+fn names_one_host(field: &str) -> bool {
+    // Entity ids of processes, wherever in the tree of processes, are unique over all hosts.
+    HOST_BOUND.contains(&field) || (field.starts_with("process.") && field.ends_with(".entity_id"))
+}
+
+/// Fields whose value is found on one host only.
+const HOST_BOUND: &[&str] = &[
+    "agent.ephemeral_id",
+    "agent.hostname",
+    "agent.id",
+    "agent.name",
+    "container.id",
+    "host.hostname",
+    "host.id",
+    "host.name",
+    "process.Ext.ancestry",
+    "process.container.id",
+    "winlog.computer_name",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(query: &str) -> Vec<String> {
+        let (query, _) = crate::eql::parse(query);
+        of_query(&query.unwrap()).into_iter().map(|found| found.message).collect()
+    }
+
+    #[test]
+    fn a_key_is_bound_to_a_host_if_one_part_is_in_every_term() {
+        for bound in [
+            "process where true",
+            "sequence by host.id [a where true] [b where true]",
+            "sequence by user.id, agent.id [a where true] [b where true]",
+            "sequence [a where true] by process.entity_id [b where true] by process.parent.entity_id",
+            "sample by host.name [a where true] [b where true]",
+        ] {
+            assert_eq!(found(bound), Vec::<String>::new(), "{bound}");
+        }
+        for (free, field) in [
+            ("sequence by user.id [a where true] [b where true]", "`user.id`"),
+            ("sequence [a where true] by host.id [b where true] by user.id", "`host.id`"),
+            ("sequence by host.id [a where true] [b where true] until [c where true]", ""),
+            ("sequence [a where true] [b where true]", "without `by`"),
+            ("sample by user.name [a where true] [b where true]", "`user.name`"),
+        ] {
+            let messages = found(free);
+            match field {
+                "" => assert!(messages.is_empty(), "{free}: {messages:?}"),
+                _ => assert!(messages.len() == 1 && messages[0].contains(field), "{messages:?}"),
+            }
+        }
+    }
+}
