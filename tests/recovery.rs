@@ -4,6 +4,7 @@
 //! Random streams of three hosts (one with a wrong clock), late and repeated events, idle time, and
 //! several restarts in a row. A failing case prints its seed. `MAXSPAN_CASES=100` runs a hundred
 //! times as many.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod support;
 

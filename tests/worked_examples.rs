@@ -127,7 +127,8 @@ fn sequences_find_what_the_examples_say() {
             let mut expected: Vec<String> = example.found.iter().map(with_key).collect();
             expected.sort();
             assert_eq!(example.run(Emit::Exact), expected, "{}, exact", example.name);
-            if example.arrive.is_none() {
+            // An eager rule with runs tells of one sequence for each key and maxspan.
+            if example.arrive.is_none() && !example.stages.contains('*') {
                 assert_eq!(example.run(Emit::Eager), expected, "{}, eager", example.name);
             }
             examples += 1;

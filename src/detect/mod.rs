@@ -3,144 +3,32 @@
 //! Pure: never reads a clock, a file or the network. Whoever owns the partition feeds it records
 //! in offset order, makes its output durable, and only then tells it so.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::alert::AlertRecord;
-use crate::event::admitted::Body;
-use crate::event::{Admitted, EventTime, Fields, JoinKey, TimeSpan};
+use crate::event::{EventTime, Fields, TimeSpan};
 use crate::normalize::{Documents, Envelope, Shape};
 use crate::rule::set::{RuleSet, TermRef};
-use crate::sequence::{Bounds, Candidate, Counts, Offer, PartitionClock, Sequences, TermSet};
+use crate::sequence::{Bounds, Counts, PartitionClock, Sequences};
 
+mod admit;
+mod boundary;
 pub mod case;
 mod machines;
 mod recovery;
 mod render;
+mod resume;
 pub mod stats;
 mod suppress;
 
+pub use boundary::{Cut, DeadLetter, Options, Origin, Output, Past, Record, Stamp};
 pub use stats::{Held, RuleStats, Stats};
 
 use machines::Machines;
-use recovery::{Idle, Metadata, Replay, RuleMark, Trail};
+use recovery::{Metadata, RuleMark, Trail};
+use resume::Replaying;
 use suppress::Windows;
-
-/// The topic and partition that a detector reads.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Origin {
-    /// Topic, or path of a file.
-    pub topic: Arc<str>,
-    /// Partition; 0 for a file.
-    pub partition: i32,
-}
-
-/// The broker's timestamp of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stamp {
-    /// The broker's own time of appending: the clock of the partition.
-    Append(EventTime),
-    /// A time that the producer chose.
-    Create(EventTime),
-    /// None, as in a file: the event time takes its place.
-    None,
-}
-
-/// One record of the input.
-#[derive(Clone, Copy, Debug)]
-pub struct Record<'a> {
-    /// Offset in the partition, or number of the line in a file.
-    pub offset: i64,
-    /// The broker's timestamp.
-    pub stamp: Stamp,
-    /// The value; nothing for a tombstone.
-    pub payload: Option<&'a [u8]>,
-}
-
-/// What lies before the first record that a detector is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Past {
-    /// Nothing: the input begins here, as a file does.
-    Nothing,
-    /// Records that it does not see: an absence that looks back into them is undecidable.
-    Unseen,
-}
-
-/// Limits and switches of a detector.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Step of the partition's clock (and lag of a key's) that needs a second host's word.
-    pub max_skew: TimeSpan,
-    /// Largest record in bytes; a larger one is a dead letter.
-    pub max_record_bytes: usize,
-    /// Deepest nesting of a record's JSON; a deeper one is a dead letter.
-    pub max_nesting: usize,
-    /// Most keys that are kept per partition, over all rules.
-    pub max_keys: usize,
-    /// Most candidates that are kept per rule and key.
-    pub max_candidates_per_key: usize,
-    /// Most join keys that one event's lists may expand to.
-    pub max_key_expansion: usize,
-    /// Most bytes of records that are kept per partition.
-    pub max_bytes: usize,
-    /// Largest alert in bytes; a larger one leaves event bodies out.
-    pub max_alert_bytes: usize,
-    /// What lies before the first record.
-    pub past: Past,
-    /// Who runs it: a name that stands in the metadata.
-    pub owner: String,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            max_skew: TimeSpan::from_secs(120),
-            max_record_bytes: 8 << 20,
-            max_nesting: 64,
-            max_keys: 200_000,
-            max_candidates_per_key: 4_096,
-            max_key_expansion: 64,
-            max_bytes: 256 << 20,
-            max_alert_bytes: 900_000,
-            past: Past::Unseen,
-            owner: "maxspan".to_owned(),
-        }
-    }
-}
-
-/// A record that could not be read, for the dead-letter topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// Why, as one of a few constant words: `invalid_json`, `too_large`, `null_payload`, `too_deep`.
-    pub reason: &'static str,
-    /// Where it stood.
-    pub offset: i64,
-    /// Its size in bytes.
-    pub original_size: usize,
-    /// The first 256 KiB of it.
-    pub value: Vec<u8>,
-}
-
-/// Something that must be made durable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// A match.
-    Alert(AlertRecord),
-    /// An unreadable record.
-    DeadLetter(DeadLetter),
-}
-
-/// A point up to which everything is done once its output is durable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// The offset to commit: the next record to process.
-    pub position: i64,
-    /// The metadata to commit with it: how to rebuild the state.
-    pub metadata: String,
-    /// How many items of the outbox belong to it.
-    pub outputs: usize,
-}
 
 /// One partition's detector.
 pub struct Detector {
@@ -173,15 +61,6 @@ pub struct Detector {
     windows: Windows,
     /// Memory for the next record's fields.
     spare: Fields<'static>,
-}
-
-/// A replay under way.
-struct Replaying {
-    replay: Replay,
-    /// P: output that a record before it triggers has left already.
-    until: i64,
-    /// Idle time that is still to be applied.
-    idle: std::vec::IntoIter<Idle>,
 }
 
 impl Detector {
@@ -396,67 +275,6 @@ impl Detector {
         self.options.owner.chars().filter(plain).take(64).collect()
     }
 
-    fn restore(&mut self, metadata: Metadata, position: i64) {
-        let known = |hash: u32| metadata.rules.iter().find(|mark| mark.hash == hash);
-        for (rule, start) in self.rules.rules().iter().zip(&mut self.rule_starts) {
-            // A rule that is new since the cut has seen nothing before it.
-            *start = known(rule.hash).map_or(Some(position), |mark| mark.start);
-        }
-        self.cuts = metadata.cut;
-        self.windows = Windows::of(metadata.windows);
-        self.clock = metadata.replay.clock;
-        self.set_seen_from(metadata.seen_from);
-        self.position = Some(metadata.replay.start.min(position));
-        let idle = metadata.replay.idle.clone();
-        for pair in &idle {
-            self.trail.note_idle(pair.position, pair.clock);
-        }
-        let idle = idle.into_iter();
-        self.replaying = Some(Replaying { replay: metadata.replay, until: position, idle });
-        if let Some(shows) = self.clock.shows {
-            self.sequences.advance(shows, self.slack);
-        }
-    }
-
-    fn set_seen_from(&mut self, clock: Option<EventTime>) {
-        self.seen_from = clock;
-        for rule in 0..self.rule_starts.len() {
-            if let (Some(clock), None) = (clock, self.rule_starts[rule]) {
-                self.sequences.set_seen_from(rule, clock);
-            }
-        }
-    }
-
-    /// Applies the idle time that ran before the record at `offset`, and ends the replay there if
-    /// it is over.
-    fn run_idle_before(&mut self, offset: i64) {
-        let Some(mut replaying) = self.replaying.take() else { return };
-        while let Some(idle) = replaying.idle.as_slice().first().copied()
-            && idle.position <= offset.min(replaying.until)
-        {
-            replaying.idle.next();
-            self.sequences.advance_idle(idle.clock);
-        }
-        self.collect(Suppress::Everything);
-        if offset >= replaying.until {
-            let position = self.position.unwrap_or(replaying.until);
-            self.position = Some(position.max(replaying.until));
-            self.start_new_rules(replaying.until);
-        } else {
-            self.replaying = Some(replaying);
-        }
-    }
-
-    /// Notes since when the rules that start here see the partition.
-    fn start_new_rules(&mut self, offset: i64) {
-        let Some(clock) = self.clock.shows else { return };
-        for rule in 0..self.rule_starts.len() {
-            if self.rule_starts[rule] == Some(offset) {
-                self.sequences.set_seen_from(rule, clock);
-            }
-        }
-    }
-
     fn read(&mut self, record: &Record<'_>) {
         let rules = Arc::clone(&self.rules);
         let payload = match record.payload {
@@ -554,112 +372,6 @@ impl Detector {
 
     fn suppression(&self) -> Suppress {
         if self.is_replaying() { Suppress::Everything } else { Suppress::Nothing }
-    }
-
-    /// Offers an event to the sequences of each rule whose terms it satisfies.
-    fn admit(
-        &mut self,
-        offset: i64,
-        payload: &[u8],
-        fields: &Fields<'_>,
-        envelope: &Envelope,
-        hits: &[TermRef],
-    ) {
-        let rules = Arc::clone(&self.rules);
-        let Some(event_time) = envelope.event_time else { return };
-        let clock = self.clock.shows.unwrap_or(event_time);
-        let mode = self.offer_mode(offset, event_time);
-        let mut event: Option<Arc<Admitted>> = None;
-        for of_rule in hits.chunk_by(|a, b| a.rule == b.rule) {
-            let index = of_rule[0].rule as usize;
-            let rule = &rules.rules()[index];
-            let before_start = self.rule_starts[index].is_some_and(|start| offset < start);
-            let uncovered =
-                rule.index.as_ref().is_some_and(|index| !index.covers(rules.normalizer(), fields));
-            let excepted = || rule.exceptions.iter().any(|exception| exception.matches(fields));
-            if before_start || uncovered || excepted() {
-                continue;
-            }
-            let keys = self.keys(&rules, of_rule, fields, envelope);
-            if keys.is_empty() {
-                continue;
-            }
-            if event.is_none() {
-                event = self.keep(offset, payload, fields, envelope, event_time);
-            }
-            let Some(event) = &event else { return };
-            let ordinal = rules.normalizer().ordinal(fields, envelope, offset, rule.tiebreaker);
-            for (key, terms) in keys {
-                let candidate = Candidate {
-                    ordinal: ordinal.clone(),
-                    terms,
-                    late: false,
-                    event: Arc::clone(event),
-                };
-                self.sequences.offer(index, &key, candidate, mode);
-            }
-        }
-        if event.is_some() {
-            self.stats.admitted += 1;
-            self.trail.note_admission(offset, event_time, clock);
-        }
-        self.collect(self.suppression());
-    }
-
-    fn offer_mode(&self, offset: i64, event_time: EventTime) -> Offer {
-        let Some(replaying) = &self.replaying else { return Offer::Match };
-        let counts = replaying.replay.floor.is_some_and(|floor| event_time >= floor);
-        if counts && offset >= replaying.replay.safe { Offer::Match } else { Offer::Remember }
-    }
-
-    /// Returns the join keys of a rule's hits, each with the terms that the event satisfies there.
-    fn keys(
-        &mut self,
-        rules: &RuleSet,
-        hits: &[TermRef],
-        fields: &Fields<'_>,
-        envelope: &Envelope,
-    ) -> BTreeMap<JoinKey, TermSet> {
-        let rule = &rules.rules()[hits[0].rule as usize];
-        let mut keys: BTreeMap<JoinKey, TermSet> = BTreeMap::new();
-        if !rule.is_sequence {
-            // Single events are only remembered, each host's apart from the others'.
-            let host = envelope.host.map(|host| format!("{:016x}", host.0).into());
-            keys.insert(JoinKey::new([host]), TermSet::of([0]));
-            return keys;
-        }
-        for hit in hits {
-            let expansion =
-                rule.terms[hit.term as usize].key.expand(fields, self.options.max_key_expansion);
-            self.stats.refused_keys += expansion.refused as u64;
-            for key in expansion.keys {
-                keys.entry(key).or_default().insert(hit.term as usize);
-            }
-        }
-        keys
-    }
-
-    /// Keeps a copy of the record, as long as there is room.
-    fn keep(
-        &mut self,
-        offset: i64,
-        payload: &[u8],
-        fields: &Fields<'_>,
-        envelope: &Envelope,
-        event_time: EventTime,
-    ) -> Option<Arc<Admitted>> {
-        if self.ledger.load(Ordering::Relaxed) + payload.len() > self.options.max_bytes {
-            self.stats.refused_bytes += 1;
-            return None;
-        }
-        let Origin { topic, partition } = &self.origin;
-        let normalizer = self.rules.normalizer();
-        Some(Arc::new(Admitted {
-            identity: normalizer.identity(fields, envelope, topic, *partition, offset),
-            event_time,
-            offset,
-            body: Body::counted(payload, &self.ledger),
-        }))
     }
 
     /// Turns what the sequences have found into alerts.

@@ -1,0 +1,121 @@
+//! What goes into a detector and what comes out of it: plain data.
+
+use std::sync::Arc;
+
+use crate::alert::AlertRecord;
+use crate::event::{EventTime, TimeSpan};
+
+/// The topic and partition that a detector reads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Topic, or path of a file.
+    pub topic: Arc<str>,
+    /// Partition; 0 for a file.
+    pub partition: i32,
+}
+
+/// The broker's timestamp of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    /// The broker's own time of appending: the clock of the partition.
+    Append(EventTime),
+    /// A time that the producer chose.
+    Create(EventTime),
+    /// None, as in a file: the event time takes its place.
+    None,
+}
+
+/// One record of the input.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Offset in the partition, or number of the line in a file.
+    pub offset: i64,
+    /// The broker's timestamp.
+    pub stamp: Stamp,
+    /// The value; nothing for a tombstone.
+    pub payload: Option<&'a [u8]>,
+}
+
+/// What lies before the first record that a detector is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Past {
+    /// Nothing: the input begins here, as a file does.
+    Nothing,
+    /// Records that it does not see: an absence that looks back into them is undecidable.
+    Unseen,
+}
+
+/// Limits and switches of a detector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Step of the partition's clock (and lag of a key's) that needs a second host's word.
+    pub max_skew: TimeSpan,
+    /// Largest record in bytes; a larger one is a dead letter.
+    pub max_record_bytes: usize,
+    /// Deepest nesting of a record's JSON; a deeper one is a dead letter.
+    pub max_nesting: usize,
+    /// Most keys that are kept per partition, over all rules.
+    pub max_keys: usize,
+    /// Most candidates that are kept per rule and key.
+    pub max_candidates_per_key: usize,
+    /// Most join keys that one event's lists may expand to.
+    pub max_key_expansion: usize,
+    /// Most bytes of records that are kept per partition.
+    pub max_bytes: usize,
+    /// Largest alert in bytes; a larger one leaves event bodies out.
+    pub max_alert_bytes: usize,
+    /// What lies before the first record.
+    pub past: Past,
+    /// Who runs it: a name that stands in the metadata.
+    pub owner: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_skew: TimeSpan::from_secs(120),
+            max_record_bytes: 8 << 20,
+            max_nesting: 64,
+            max_keys: 200_000,
+            max_candidates_per_key: 4_096,
+            max_key_expansion: 64,
+            max_bytes: 256 << 20,
+            max_alert_bytes: 900_000,
+            past: Past::Unseen,
+            owner: "maxspan".to_owned(),
+        }
+    }
+}
+
+/// A record that could not be read, for the dead-letter topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Why, as one of a few constant words: `invalid_json`, `too_large`, `null_payload`, `too_deep`.
+    pub reason: &'static str,
+    /// Where it stood.
+    pub offset: i64,
+    /// Its size in bytes.
+    pub original_size: usize,
+    /// The first 256 KiB of it.
+    pub value: Vec<u8>,
+}
+
+/// Something that must be made durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A match.
+    Alert(AlertRecord),
+    /// An unreadable record.
+    DeadLetter(DeadLetter),
+}
+
+/// A point up to which everything is done once its output is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The offset to commit: the next record to process.
+    pub position: i64,
+    /// The metadata to commit with it: how to rebuild the state.
+    pub metadata: String,
+    /// How many items of the outbox belong to it.
+    pub outputs: usize,
+}
