@@ -44,12 +44,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         None => Options::default(),
     };
     let mut reader = Reader::new(options, args.unknown);
-    let mut out = BufWriter::new(io::stdout().lock());
-    for path in &args.files {
-        reader.file(path, &mut out)?;
+    match reader.files(&args.files) {
+        // Whoever reads has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => return Ok(Exit::Fine),
+        result => result?,
     }
-    reader.write_layouts(&mut out)?;
-    out.flush().context("cannot write")?;
     if !args.quiet {
         reader.summarize();
     }
@@ -79,6 +78,15 @@ impl Reader {
             layouts: BTreeMap::new(),
             layouts_left_out: 0,
         }
+    }
+
+    fn files(&mut self, paths: &[PathBuf]) -> anyhow::Result<()> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        for path in paths {
+            self.file(path, &mut out)?;
+        }
+        self.write_layouts(&mut out)?;
+        out.flush().context("cannot write")
     }
 
     fn file(&mut self, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -115,7 +123,8 @@ impl Reader {
             }
             return Ok(());
         }
-        serde_json::to_writer(&mut *out, &document).context("cannot write a document")?;
+        let text = serde_json::to_vec(&document).context("cannot write a document")?;
+        out.write_all(&text).context("cannot write a document")?;
         out.write_all(b"\n").context("cannot write a document")
     }
 
@@ -157,6 +166,11 @@ impl Reader {
             }
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Returns the paths of a record down to its second level: enough to tell layouts apart.

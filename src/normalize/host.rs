@@ -38,12 +38,19 @@ impl Canonical<'_> {
     fn is(&self, text: &str) -> bool {
         match self {
             Self::Exact(name) => name == text,
+            Self::Lower(name) if name.is_ascii() => {
+                let folded = name.bytes().map(|byte| byte.to_ascii_lowercase());
+                name.len() == text.len() && folded.eq(text.bytes())
+            }
             Self::Lower(name) => name.chars().flat_map(char::to_lowercase).eq(text.chars()),
         }
     }
 }
 
 fn lower(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     name.chars().flat_map(char::to_lowercase).collect()
 }
 

@@ -191,14 +191,14 @@ impl Normalizer {
 
     /// Fills the wanted ECS fields of a decoded record.
     pub fn normalize(&self, fields: &mut Fields<'_>) -> Envelope {
-        let shape = self.shape(fields);
+        let (shape, code) = self.shape(fields);
         if shape == Shape::Nxlog {
             self.nxlog.lift(fields);
         }
         let event_time = self.event_time(shape, fields);
         let channel = fields.str(self.engine.channel).map(|name| self.program.channel(name));
         if shape.is_raw()
-            && let (Some(channel), Some(code)) = (channel, self.event_code(fields))
+            && let (Some(channel), Some(code)) = (channel, code.or_else(|| self.event_code(fields)))
         {
             // Only Elastic Agent names modules as its integrations do.
             let agent = Agent { is_elastic_agent: shape == Shape::ElasticAgent };
@@ -227,24 +227,26 @@ impl Normalizer {
         self.engine.event_category
     }
 
-    fn shape(&self, fields: &Fields<'_>) -> Shape {
+    /// Tells how a record is laid out; of a raw one with its envelope in place, its event's number.
+    fn shape(&self, fields: &Fields<'_>) -> (Shape, Option<u32>) {
         let engine = &self.engine;
         if fields.has(engine.event_category) {
             let is_endpoint = fields.str(engine.agent_type) == Some("endpoint")
                 || [engine.event_dataset, engine.stream_dataset].into_iter().any(|id| {
                     fields.str(id).is_some_and(|dataset| dataset.starts_with("endpoint."))
                 });
-            return if is_endpoint { Shape::Endpoint } else { Shape::Ecs };
+            return (if is_endpoint { Shape::Endpoint } else { Shape::Ecs }, None);
         }
-        if fields.str(engine.channel).is_some() && self.event_code(fields).is_some() {
+        let code = fields.str(engine.channel).and_then(|_| self.event_code(fields));
+        if code.is_some() {
             let is_agent = fields.has(engine.stream_dataset)
                 || fields.str(engine.agent_type) == Some("filebeat");
-            return if is_agent { Shape::ElasticAgent } else { Shape::Winlogbeat };
+            return (if is_agent { Shape::ElasticAgent } else { Shape::Winlogbeat }, code);
         }
         if !fields.has(engine.channel) && self.nxlog.is(fields) {
-            return Shape::Nxlog;
+            return (Shape::Nxlog, None);
         }
-        Shape::Unknown
+        (Shape::Unknown, None)
     }
 
     /// Returns the number of a Windows event: a number, or before 7.13.1 a text.
