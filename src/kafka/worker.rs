@@ -297,9 +297,10 @@ impl Partition {
     /// Lets time run on if the partition is idle.
     fn idle(&mut self, shared: &Shared) {
         let at_end = self.state.at_end.load(Ordering::Relaxed);
-        if self.is_frozen || self.detector.is_replaying() {
+        if self.is_frozen {
             return;
         }
+        // At the end of the partition nothing is left to replay, whatever offset comes next.
         if let Some(elapsed) = self.idle.tick(now_millis(), at_end) {
             self.detector.advance_idle(elapsed);
             self.waiting.note(self.detector.outbox(), None);
