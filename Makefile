@@ -38,6 +38,11 @@ chaos: kafka-jars ## kill, stop and starve instances and brokers at the worst mo
 	@.ci/setup test
 	$(CARGO) test --locked --features failpoints --test chaos -- --test-threads=1 --nocapture $(ARGS)
 
+.PHONY: latency
+latency: kafka-jars ## measure from a record's arrival until its alert can be read, in both modes of delivery
+	@.ci/setup test
+	$(CARGO) test --locked --test latency -- --nocapture
+
 .PHONY: fmt
 fmt: ## format the sources
 	$(CARGO) fmt

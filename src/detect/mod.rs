@@ -153,6 +153,10 @@ impl Detector {
         self.trail.note_clock(record.offset, self.clock);
         self.read(record);
         self.position = Some(record.offset + 1);
+        // A quiet partition's replay ends with its last record, not with the next one.
+        if self.replaying.as_ref().is_some_and(|replaying| record.offset + 1 >= replaying.until) {
+            self.run_idle_before(record.offset + 1);
+        }
     }
 
     /// Lets time run on while the partition is idle: `elapsed` is how long the owner has waited at

@@ -2,7 +2,7 @@
 //!
 //! Never built into a release: without the feature `failpoints` this does nothing at all.
 //!
-//! `MAXSPAN_FAILPOINT=after_begin:3:KILL` sends the process the signal KILL when it reaches
+//! `FAILPOINT=after_begin:3:KILL` sends the process the signal KILL when it reaches
 //! `after_begin` for the third time.
 
 /// Dies or stops here if the test wants it.
@@ -16,7 +16,7 @@ pub(super) fn reach_soon(_place: &'static str) {}
 /// Dies or stops within milliseconds, while something is under way, if the test wants it.
 #[cfg(feature = "failpoints")]
 pub(super) fn reach_soon(place: &'static str) {
-    let wanted = std::env::var("MAXSPAN_FAILPOINT").unwrap_or_default();
+    let wanted = std::env::var("FAILPOINT").unwrap_or_default();
     if wanted.starts_with(place) {
         // Starting `kill` takes about as long as a commit.
         std::thread::spawn(move || reach(place));
@@ -32,7 +32,7 @@ pub(super) fn reach(place: &'static str) {
     static WANTED: OnceLock<Option<(String, u64, String)>> = OnceLock::new();
     static REACHED: AtomicU64 = AtomicU64::new(0);
     let wanted = WANTED.get_or_init(|| {
-        let text = std::env::var("MAXSPAN_FAILPOINT").ok()?;
+        let text = std::env::var("FAILPOINT").ok()?;
         let parts: Vec<&str> = text.split(':').collect();
         let [place, count, signal] = parts[..] else { return None };
         Some((place.to_owned(), count.parse().ok()?, signal.to_owned()))

@@ -181,7 +181,10 @@ impl Settings {
         match self.delivery {
             Delivery::ExactlyOnce => {
                 client.set("transactional.id", self.transactional_id());
-                client.set("transaction.timeout.ms", self.transaction_timeout().to_string());
+                let timeout = self.transaction_timeout();
+                client.set("transaction.timeout.ms", timeout.to_string());
+                // The client insists: a request must not outlive its transaction.
+                client.set("socket.timeout.ms", timeout.min(10_000).to_string());
             }
             Delivery::AtLeastOnce => {
                 client.set("message.timeout.ms", "30000");

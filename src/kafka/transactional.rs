@@ -51,6 +51,11 @@ impl Delivery for Transactional {
             let step = self.transactions.next();
             if step == Step::Rest || self.is_fenced {
                 self.serve();
+                // Whatever was complained about, nothing waits any more.
+                if !self.is_fenced {
+                    outside.relieve(Concern::Delivery, "alerts are being written again");
+                    outside.relieve(Concern::Commit, "positions are being committed again");
+                }
                 return step == Step::Rest;
             }
             if step == Step::Begin && !may_write(outside, self.transactions.bundles()) {
@@ -295,8 +300,6 @@ impl Transactional {
                     bundles.into_iter().map(|bundle| (bundle.origin, bundle.cut)).collect();
                 outside.accept(cuts);
                 outside.count_commit("ok");
-                outside.relieve(Concern::Delivery, "alerts are being written again");
-                outside.relieve(Concern::Commit, "positions are being committed again");
                 true
             }
             Outcome::Aborted => {

@@ -191,7 +191,7 @@ impl Instance {
         let log = config.with_extension("log");
         let child = Command::new(env!("CARGO_BIN_EXE_maxspan"))
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .env("MAXSPAN_FAILPOINT", failpoint)
+            .env("FAILPOINT", failpoint)
             .arg("run")
             .arg("--config")
             .arg(config)
@@ -218,7 +218,7 @@ impl Instance {
         let started = Instant::now();
         while !condition(self) {
             assert!(
-                started.elapsed() < DEADLINE,
+                started.elapsed() < DEADLINE && !self.log().contains("\nerror: "),
                 "{what}: not yet: {:?}\n{}",
                 self.get("/readyz"),
                 self.log()
