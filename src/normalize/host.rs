@@ -22,7 +22,7 @@ enum Canonical<'f> {
 impl Canonical<'_> {
     fn hash(&self) -> HostHash {
         match self {
-            Self::Exact(name) => hash(name.bytes()),
+            Self::Exact(name) => hash(name.as_bytes(), |byte| byte),
             Self::Lower(name) => hash_lower(name),
         }
     }
@@ -49,18 +49,22 @@ fn lower(name: &str) -> String {
 
 fn hash_lower(name: &str) -> HostHash {
     if name.is_ascii() {
-        return hash(name.bytes().map(|byte| byte.to_ascii_lowercase()));
+        return hash(name.as_bytes(), |byte| byte.to_ascii_lowercase());
     }
-    hash(lower(name).bytes())
+    hash(lower(name).as_bytes(), |byte| byte)
 }
 
-/// FNV-1a over the bytes, and a last mix.
-fn hash(bytes: impl Iterator<Item = u8>) -> HostHash {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in bytes {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+/// Multiplies and mixes word by word: each record's host is hashed.
+fn hash(bytes: &[u8], fold: impl Fn(u8) -> u8) -> HostHash {
+    let mut hash = 0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64;
+    for chunk in bytes.chunks(8) {
+        let mut word = [0; 8];
+        for (to, from) in word.iter_mut().zip(chunk) {
+            *to = fold(*from);
+        }
+        hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 32;
     }
-    hash ^= hash >> 32;
     hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     HostHash(hash ^ hash >> 29)
 }
@@ -138,7 +142,7 @@ impl Normalizer {
         let name = self.name(fields)?;
         let short = short_name(&name);
         let cut = short.char_indices().nth(NETBIOS_LEN).map_or(short, |(end, _)| &short[..end]);
-        Some(Machine { id: hash(id.bytes()), name: hash_lower(cut) })
+        Some(Machine { id: hash(id.as_bytes(), |byte| byte), name: hash_lower(cut) })
     }
 
     fn resolve_alias<'f>(&self, name: Canonical<'f>) -> Canonical<'f> {

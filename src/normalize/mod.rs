@@ -21,6 +21,7 @@ mod host;
 mod identity;
 mod index;
 mod invocation;
+mod management;
 mod names;
 mod nxlog;
 mod powershell;
@@ -32,7 +33,6 @@ mod table;
 mod task_scheduler;
 mod terminal_services;
 mod windows;
-mod wmi_activity;
 mod xml;
 
 pub use document::Documents;
@@ -259,21 +259,11 @@ impl Normalizer {
 
     /// Reads the event time: of raw Sysmon events what the sensor says, else `@timestamp`.
     fn event_time(&self, shape: Shape, fields: &mut Fields<'_>) -> Option<EventTime> {
-        let written = match fields.get(self.engine.timestamp).first() {
-            Some(Value::Str(text)) => EventTime::parse(text),
-            Some(Value::Int(millis)) => Some(EventTime::from_millis(*millis)),
-            _ => None,
-        };
-        if !shape.is_raw() {
-            return written;
-        }
-        let Some(happened) = fields.str(self.engine.utc_time).and_then(EventTime::parse) else {
-            // NXLog's own times have a blank in the middle, which dates in Elasticsearch have not.
-            if let (Shape::Nxlog, Some(timestamp), Some(written)) =
-                (shape, self.wanted.timestamp, written)
-                && fields.str(timestamp).is_some_and(|text| text.contains(' '))
-            {
-                fields.set(timestamp, Value::from(written.to_string()));
+        let sensor = || fields.str(self.engine.utc_time).and_then(EventTime::parse);
+        let Some(happened) = shape.is_raw().then(sensor).flatten() else {
+            let written = self.written(fields);
+            if shape == Shape::Nxlog {
+                self.put_timestamp_right(written, fields);
             }
             return written;
         };
@@ -287,6 +277,23 @@ impl Normalizer {
             fields.set(timestamp, Value::from(happened.to_string()));
         }
         Some(happened)
+    }
+
+    fn written(&self, fields: &Fields<'_>) -> Option<EventTime> {
+        match fields.get(self.engine.timestamp).first() {
+            Some(Value::Str(text)) => EventTime::parse(text),
+            Some(Value::Int(millis)) => Some(EventTime::from_millis(*millis)),
+            _ => None,
+        }
+    }
+
+    /// NXLog's own times have a blank in the middle, which dates in Elasticsearch have not.
+    fn put_timestamp_right(&self, written: Option<EventTime>, fields: &mut Fields<'_>) {
+        if let (Some(timestamp), Some(written)) = (self.wanted.timestamp, written)
+            && fields.str(timestamp).is_some_and(|text| text.contains(' '))
+        {
+            fields.set(timestamp, Value::from(written.to_string()));
+        }
     }
 
     /// Tells whether the record comes from a Windows event log, whatever its shape.

@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use super::convert::{self, Convert};
 use super::{
-    EcsCompat, community_id, defender, powershell, security, sysmon, system, task_scheduler,
-    terminal_services, windows, wmi_activity,
+    EcsCompat, community_id, defender, management, powershell, security, sysmon, system,
+    task_scheduler, terminal_services, windows,
 };
 use crate::event::{FieldId, FieldTable, Fields, Value, Values};
 
@@ -176,7 +176,7 @@ static CHANNELS: &[&Channel] = &[
     &powershell::CLASSIC,
     &system::CHANNEL,
     &task_scheduler::CHANNEL,
-    &wmi_activity::CHANNEL,
+    &management::CHANNEL,
     &defender::CHANNEL,
     &terminal_services::SESSIONS,
     &terminal_services::CONNECTIONS,
