@@ -136,15 +136,25 @@ fn shipped_rules_say_what_they_are() {
 }
 
 #[test]
-fn the_documented_rule_loads() {
+fn what_is_documented_loads_and_passes() {
     let page = std::fs::read_to_string(root().join("docs/rules.md")).unwrap();
-    let blocks: Vec<&str> = page.split("```toml\n").skip(1).collect();
-    for block in &blocks {
-        let (file, diagnostics) = loaded(block.split("```").next().unwrap());
-        assert_eq!(diagnostics, []);
-        assert_eq!(file.settings.exceptions.len(), 1);
+    let blocks = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let [rule, suppression, cases] = blocks.collect::<Vec<_>>()[..] else { panic!("other blocks") };
+    let (file, diagnostics) = loaded(rule);
+    assert_eq!(diagnostics, []);
+    assert_eq!(file.settings.exceptions.len(), 1);
+    let (file, diagnostics) = loaded(&format!("{RULE}{suppression}"));
+    assert_eq!(diagnostics, []);
+    assert_eq!(file.settings.suppression.group_by.map(|fields| fields.len()), Some(2));
+    let query = "query = '''sequence by host.id with maxspan=1m\n\
+                 [authentication where event.outcome == \"failure\"] with runs=3'''";
+    let rule = RULE.replace("query = 'process where true'", query);
+    let rule = Arc::new(Text::new("rule.toml", rule));
+    let cases = maxspan::rule::case::parse(&Text::new("rule.cases.toml", cases)).unwrap();
+    assert_eq!(cases.len(), 2);
+    for case in &cases {
+        assert_eq!(maxspan::detect::case::run(&rule, case), Ok(Vec::new()), "{}", case.name);
     }
-    assert_eq!(blocks.len(), 1);
 }
 
 #[test]
