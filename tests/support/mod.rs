@@ -6,3 +6,4 @@ pub mod random;
 pub mod reference;
 #[cfg(feature = "cli")]
 pub mod replay;
+pub mod streams;
