@@ -161,19 +161,25 @@ impl Parser<'_> {
         let mut is_first = true;
         while is_first || !self.eat(']') {
             is_first = false;
-            let low = self.next();
+            let mut low = self.next();
             if low == '\\' {
-                let escaped = self.next();
-                match shorthand(escaped) {
-                    Some((false, more)) => ranges.extend(more),
+                low = self.next();
+                match shorthand(low) {
+                    Some((false, more)) => {
+                        ranges.extend(more);
+                        continue;
+                    }
                     Some((true, _)) => panic!("not in a set"),
-                    None => ranges.push((escaped, escaped)),
+                    None => {}
                 }
-                continue;
             }
             let is_range = self.peek() == Some('-') && self.pattern.get(self.at + 1) != Some(&']');
             self.at += usize::from(is_range);
-            ranges.push((low, if is_range { self.next() } else { low }));
+            let mut high = if is_range { self.next() } else { low };
+            if is_range && high == '\\' {
+                high = self.next();
+            }
+            ranges.push((low, high));
         }
         Tree::Set(negated, ranges)
     }
