@@ -169,7 +169,10 @@ impl Parser<'_> {
                         ranges.extend(more);
                         continue;
                     }
-                    Some((true, _)) => panic!("not in a set"),
+                    Some((true, others)) => {
+                        ranges.extend(complement(&others));
+                        continue;
+                    }
                     None => {}
                 }
             }
@@ -214,6 +217,13 @@ impl Parser<'_> {
             c => Tree::One(c),
         }
     }
+}
+
+/// All characters but these.
+fn complement(ranges: &[(char, char)]) -> Vec<(char, char)> {
+    let is_in = |c: &char| ranges.iter().any(|(low, high)| (low..=high).contains(&c));
+    let outside = ('\0'..='\u{7f}').filter(|c| !is_in(c)).map(|c| (c, c));
+    outside.chain([('\u{80}', char::MAX)]).collect()
 }
 
 fn shorthand(c: char) -> Option<(bool, Vec<(char, char)>)> {
