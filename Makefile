@@ -11,6 +11,9 @@ CARGO ?= cargo
 IMAGE ?= maxspan:dev
 # More arguments for the program behind a target: make demo ARGS=--stay
 ARGS ?=
+# The target of `make fuzz`, and for how long.
+T ?=
+SECONDS ?= 600
 NOT_RUN := target/not-run.txt
 
 # ---- everyday ---------------------------------------------------------------------------------------------
@@ -51,6 +54,10 @@ fmt: ## format the sources
 bench: ## measure (ARGS=sequence picks one benchmark)
 	@.ci/setup build
 	$(CARGO) bench --locked $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## fuzz a part of the core: make fuzz T=language SECONDS=600; failures go to fuzz/regressions
+	@T='$(T)' SECONDS_TO_RUN='$(SECONDS)' tests/support/fuzz.sh
 
 # ---- the parts of `test` ----------------------------------------------------------------------------------
 

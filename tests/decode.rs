@@ -2,71 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use maxspan::event::decode::{DecodeError, Decoder, Limits};
-use maxspan::event::{FieldTable, Fields, Value};
+use maxspan::event::{FieldTable, Fields};
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
-/// All leaves of a document by their dotted paths.
-fn flatten<'j>(prefix: Option<&str>, json: &'j Json, leaves: &mut Vec<(String, &'j Json)>) {
-    match json {
-        Json::Null => {}
-        Json::Array(list) => list.iter().for_each(|item| flatten(prefix, item, leaves)),
-        Json::Object(object) => {
-            for (key, value) in object {
-                let path = prefix.map_or_else(|| key.clone(), |prefix| format!("{prefix}.{key}"));
-                flatten(Some(&path), value, leaves);
-            }
-        }
-        _ => leaves.push((prefix.unwrap_or_default().to_owned(), json)),
-    }
-}
+#[path = "support/slow_decode.rs"]
+mod slow_decode;
 
-fn naive_value(json: &Json) -> Value<'_> {
-    match json {
-        Json::String(text) => Value::Str(Cow::Borrowed(text)),
-        Json::Bool(truth) => Value::Bool(*truth),
-        json => json.as_i64().map_or_else(|| Value::Float(json.as_f64().unwrap()), Value::Int),
-    }
-}
-
-/// What the decoder must find: values in order, and whether there is an object.
-fn naive<'j>(paths: &[&str], document: &'j Json) -> BTreeMap<String, (Vec<Value<'j>>, bool)> {
-    let mut leaves = Vec::new();
-    flatten(None, document, &mut leaves);
-    let of_path = |path: &&str| {
-        let values =
-            leaves.iter().filter(|(found, _)| found == path).map(|(_, leaf)| naive_value(leaf));
-        let is_object = leaves.iter().any(|(found, _)| found.starts_with(&format!("{path}.")));
-        ((*path).to_owned(), (values.collect(), is_object))
-    };
-    paths.iter().map(of_path).collect()
-}
-
-const PATHS: &[&str] = &["a", "a.b", "a.b.c", "b.a", "b.c.a", "c", "c.c.c", "é.b", "a.é"];
-
-fn assert_agrees(payload: &str) {
-    // Read back, because the parser may miss a float by its last bit.
-    let document: Json = serde_json::from_str(payload).unwrap();
-    let mut table = FieldTable::default();
-    PATHS.iter().for_each(|path| {
-        table.intern(path);
-    });
-    let decoder = Decoder::new(&table, Limits { max_nesting: 127 });
-    let mut fields = Fields::new(table.len());
-    decoder.decode(payload.as_bytes(), &mut fields).unwrap();
-    for (path, (values, is_object)) in naive(PATHS, &document) {
-        let found = fields.get(table.get(&path).unwrap());
-        let leaves: Vec<_> =
-            found.iter().filter(|value| **value != Value::Object).cloned().collect();
-        assert_eq!(leaves, values, "{path} of {payload}");
-        let objects = found.iter().filter(|value| **value == Value::Object).count();
-        assert_eq!(objects, usize::from(is_object), "{path} of {payload}");
-    }
-}
+use slow_decode::{PATHS, assert_agrees};
 
 fn key() -> impl Strategy<Value = String> {
     prop_oneof![

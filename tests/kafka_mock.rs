@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use maxspan::config::Config;
+use maxspan::event::TimeSpan;
 use maxspan::rules_dir;
 use maxspan::service::{self, ServiceError, View};
 use maxspan::text::Text;
@@ -136,7 +137,11 @@ struct Service {
 
 impl Service {
     fn start(config: Config) -> Self {
-        let rules = rules_dir::compile(vec![rule()], &config.rule_defaults()).unwrap();
+        Self::with_rule(config, rule())
+    }
+
+    fn with_rule(config: Config, rule: Arc<Text>) -> Self {
+        let rules = rules_dir::compile(vec![rule], &config.rule_defaults()).unwrap();
         let stop = CancellationToken::new();
         let (send, view) = std::sync::mpsc::channel();
         let token = stop.clone();
@@ -281,6 +286,44 @@ fn sequence_that_a_restart_tears_apart_is_still_found() {
     let alert: serde_json::Value = serde_json::from_str(&alerts[0].value).unwrap();
     assert_eq!(alert["event"]["id"], alerts[0].headers["alert_id"].as_str());
     second.stop().unwrap();
+}
+
+/// B does not follow A within two seconds, decided one second later.
+fn absence_rule() -> Arc<Text> {
+    let query = |text: &str| {
+        text.replace("maxspan=10s", "maxspan=2s")
+            .replace("[any where event.code == \"B\"]", "![any where event.code == \"B\"]")
+    };
+    let contents = query(&rule().contents) + "[rule.maxspan]\nallowed_lateness = \"1s\"\n";
+    Arc::new(Text { name: "absence.toml".to_owned(), contents })
+}
+
+#[test]
+fn trailing_absence_fires_once_on_a_quiet_partition_and_not_before() {
+    let broker = Broker::new(2);
+    let mut config = broker.config();
+    // The mock broker keeps the producer's times, which are trusted less by this.
+    config.state.max_skew = TimeSpan::from_secs(1);
+    let service = Service::with_rule(config, absence_rule());
+    wait_for("assigned", || service.partitions() == 2);
+    let produced = Instant::now();
+    broker.produce(0, &[&event("A", 1)]);
+    // The other partition sees the absent event, and is silent as well.
+    broker.produce(1, &[&event("A", 1), &event("B", 2)]);
+    let alerts = || {
+        let consumer: BaseConsumer = broker.client().create().unwrap();
+        consumer.fetch_watermarks("alerts", 0, DEADLINE).unwrap().1
+    };
+    wait_for("the alert", || alerts() > 0);
+    let took = produced.elapsed();
+    assert!(took > Duration::from_secs(4), "maxspan, lateness, skew: {took:?}");
+    wait_for("as much time again", || produced.elapsed() > took * 2);
+    assert_eq!(alerts(), 1);
+    let alert: serde_json::Value =
+        serde_json::from_str(&broker.read("alerts", 1)[0].value).unwrap();
+    let first = &alert["maxspan"]["sequence"]["events"][0];
+    assert_eq!((&first["event"]["code"], &first["maxspan"]["partition"]), (&"A".into(), &0.into()));
+    service.stop().unwrap();
 }
 
 #[test]

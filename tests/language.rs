@@ -1,16 +1,20 @@
 //! The language, case by case: what parses, what is refused and why, what matches.
 //!
-//! Every case of `corpus/language/*.toml` runs through two evaluators: the compiled predicates and
-//! the naive interpreter of `support/naive.rs`.
+//! Every case of `corpus/language/*.toml` runs through three evaluators, which must agree: the
+//! naive interpreter of `support/naive.rs`, the compiled predicate, and the indexed rule set, which
+//! holds all cases at once and is asked about every event of every case.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use maxspan::diag::Diagnostic;
 use maxspan::eql::ast::Expr;
 use maxspan::eql::{self, functions::FUNCTIONS};
-use maxspan::event::FieldTable;
+use maxspan::event::{FieldTable, Fields};
 use maxspan::predicate::Predicate;
+use maxspan::rule::set::{Defaults, RuleSet, Status};
+use maxspan::text::Text;
 use serde::Deserialize;
 
 #[path = "support/flat.rs"]
@@ -51,24 +55,135 @@ struct Case {
     prints: Option<String>,
 }
 
-#[test]
-fn every_case_holds() {
+/// All cases, each with the name of its file before its own.
+fn cases() -> Vec<(String, Case)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/language");
     let mut paths: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    let mut events = 0;
+    let mut cases = Vec::new();
     for path in paths {
         let text = std::fs::read_to_string(&path).unwrap();
         let file: File =
             toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        for case in &file.case {
-            let name = format!("{}: {}", path.file_stem().unwrap().to_string_lossy(), case.name);
-            check(&name, case);
-            events += case.matches.len() + case.rejects.len();
-        }
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        cases.extend(file.case.into_iter().map(|case| (format!("{stem}: {}", case.name), case)));
+    }
+    cases
+}
+
+#[test]
+fn every_case_holds() {
+    let mut events = 0;
+    for (name, case) in cases() {
+        check(&name, &case);
+        events += case.matches.len() + case.rejects.len();
     }
     assert!(events > 300, "only {events} events");
+}
+
+/// The category that the indexed copy of each condition asks for.
+const CATEGORY: &str = "of the index";
+
+/// A case in the rule set of all cases.
+struct Indexed {
+    name: String,
+    /// The case's own query, over events of any category where it is a mere condition.
+    query: String,
+    /// Whether it is what the rule set finds by its category.
+    by_category: bool,
+}
+
+impl Indexed {
+    fn rule(&self, number: usize) -> Arc<Text> {
+        let mut rule = toml::toml! {
+            name = "n"
+            description = "d"
+            author = ["a"]
+            severity = "low"
+            risk_score = 21
+            type = "eql"
+            language = "eql"
+        };
+        rule.insert("rule_id".to_owned(), format!("{number}").into());
+        rule.insert("query".to_owned(), self.query.clone().into());
+        let file = toml::Table::from_iter([("rule".to_owned(), toml::Value::Table(rule))]);
+        Arc::new(Text::new(self.name.clone(), toml::to_string(&file).unwrap()))
+    }
+}
+
+/// What of the cases is an event query; the others are named.
+fn indexed() -> Vec<Indexed> {
+    let mut indexed = Vec::new();
+    for (name, case) in cases() {
+        let texts = match (&case.condition, &case.query) {
+            (Some(condition), _) => vec![
+                (format!("any where {condition}"), false),
+                (format!("\"{CATEGORY}\" where {condition}"), true),
+            ],
+            (_, Some(query)) => vec![(query.clone(), false)],
+            _ => Vec::new(),
+        };
+        for (query, by_category) in texts {
+            match eql::parse(&query).0.map(|query| query.body) {
+                Some(eql::ast::Body::Event(_)) => {
+                    indexed.push(Indexed { name: name.clone(), query, by_category });
+                }
+                Some(_) => println!("indexed: not run, no event query: {name}"),
+                None => println!("indexed: not run, refused: {name}"),
+            }
+        }
+    }
+    indexed
+}
+
+#[test]
+fn indexed_rules_are_hit_by_what_their_predicates_match() {
+    let indexed = indexed();
+    let files = (0..).zip(&indexed).map(|(number, case)| case.rule(number)).collect();
+    let (set, reports) = RuleSet::compile(files, &Defaults::default());
+    let refused: Vec<_> = reports.iter().filter(|r| r.status == Status::Refused).collect();
+    assert!(refused.is_empty() && set.rules().len() == indexed.len(), "{refused:#?}");
+    let mut table = FieldTable::default();
+    let predicates: Vec<Predicate> = indexed
+        .iter()
+        .map(|case| match eql::parse(&case.query).0.unwrap().body {
+            eql::ast::Body::Event(query) => {
+                Predicate::compile_query(&query, "event.category", &mut table).unwrap()
+            }
+            _ => panic!("{}: no event query", case.name),
+        })
+        .collect();
+    let (mut hits, mut hit_by_category, mut asked) = (Vec::new(), 0, 0);
+    for (_, case) in cases() {
+        for event in case.matches.iter().chain(&case.rejects) {
+            for categories in [&[][..], &[CATEGORY], &["other", CATEGORY, CATEGORY]] {
+                let mut flat = flat::flatten(event);
+                let of_event = flat.entry("event.category".to_owned()).or_default();
+                of_event.extend(categories.iter().map(|category| (*category).into()));
+                let fields = flat::fields(&flat, &table);
+                let expected: Vec<usize> =
+                    (0..indexed.len()).filter(|at| predicates[*at].matches(&fields)).collect();
+                set.hits(&flat::fields(&flat, set.fields()), &mut hits);
+                let found: Vec<usize> = hits.iter().map(|hit| hit.rule as usize).collect();
+                assert_eq!(found, expected, "{event} of {categories:?}");
+                hit_by_category += found.iter().filter(|at| indexed[**at].by_category).count();
+                asked += indexed.len();
+            }
+            check_decoded(&set, event);
+        }
+    }
+    assert!(asked > 100_000 && hit_by_category > 1_000, "{hit_by_category} of {asked}");
+}
+
+/// The rule set's own decoder gives the same hits as the flattened event.
+fn check_decoded(set: &RuleSet, event: &str) {
+    let (mut decoded, mut flattened) = (Vec::new(), Vec::new());
+    let mut fields = Fields::new(set.fields().len());
+    set.decoder().decode(event.as_bytes(), &mut fields).unwrap();
+    set.hits(&fields, &mut decoded);
+    set.hits(&flat::fields(&flat::flatten(event), set.fields()), &mut flattened);
+    assert_eq!(decoded, flattened, "{event}");
 }
 
 fn check(name: &str, case: &Case) {

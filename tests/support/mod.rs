@@ -6,4 +6,5 @@ pub mod random;
 pub mod reference;
 #[cfg(feature = "cli")]
 pub mod replay;
+pub mod sequence_cases;
 pub mod streams;

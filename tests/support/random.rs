@@ -1,17 +1,28 @@
 //! A small seeded generator, so that a failing case can be named by a number.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
-/// SplitMix64 (Steele, Lea, Flood 2014): one 64-bit state, every seed is good.
-pub struct Random(u64);
+/// SplitMix64 (Steele, Lea, Flood 2014): one 64-bit state, every seed is good. Or, for a fuzzer,
+/// a tape of bytes that it may change one choice at a time; behind its end a seed goes on.
+pub struct Random {
+    tape: std::vec::IntoIter<u8>,
+    state: u64,
+}
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { tape: Vec::new().into_iter(), state: seed }
+    }
+
+    pub fn tape(bytes: &[u8]) -> Self {
+        Self { tape: bytes.to_vec().into_iter(), state: 0 }
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        if let Some(byte) = self.tape.next() {
+            return byte.into();
+        }
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)

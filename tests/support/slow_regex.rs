@@ -161,19 +161,28 @@ impl Parser<'_> {
         let mut is_first = true;
         while is_first || !self.eat(']') {
             is_first = false;
-            let low = self.next();
+            let mut low = self.next();
             if low == '\\' {
-                let escaped = self.next();
-                match shorthand(escaped) {
-                    Some((false, more)) => ranges.extend(more),
-                    Some((true, _)) => panic!("not in a set"),
-                    None => ranges.push((escaped, escaped)),
+                low = self.next();
+                match shorthand(low) {
+                    Some((false, more)) => {
+                        ranges.extend(more);
+                        continue;
+                    }
+                    Some((true, others)) => {
+                        ranges.extend(complement(&others));
+                        continue;
+                    }
+                    None => {}
                 }
-                continue;
             }
             let is_range = self.peek() == Some('-') && self.pattern.get(self.at + 1) != Some(&']');
             self.at += usize::from(is_range);
-            ranges.push((low, if is_range { self.next() } else { low }));
+            let mut high = if is_range { self.next() } else { low };
+            if is_range && high == '\\' {
+                high = self.next();
+            }
+            ranges.push((low, high));
         }
         Tree::Set(negated, ranges)
     }
@@ -208,6 +217,13 @@ impl Parser<'_> {
             c => Tree::One(c),
         }
     }
+}
+
+/// All characters but these.
+fn complement(ranges: &[(char, char)]) -> Vec<(char, char)> {
+    let is_in = |c: &char| ranges.iter().any(|(low, high)| (low..=high).contains(&c));
+    let outside = ('\0'..='\u{7f}').filter(|c| !is_in(c)).map(|c| (c, c));
+    outside.chain([('\u{80}', char::MAX)]).collect()
 }
 
 fn shorthand(c: char) -> Option<(bool, Vec<(char, char)>)> {

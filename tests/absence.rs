@@ -1,0 +1,234 @@
+//! A trailing absence in real time: it fires when, and only when, the deadline of its key plus the
+//! lateness has passed. What moves a key's time: its own events, records of other hosts that move
+//! the partition's clock, and idle time on a quiet partition.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::sync::Arc;
+
+use maxspan::detect::{Detector, Options, Origin, Record, Stamp};
+use maxspan::event::{EventTime, TimeSpan};
+use maxspan::rule::set::{Defaults, RuleSet, Status};
+use maxspan::text::Text;
+
+const MAXSPAN: i64 = 60;
+const LATENESS: i64 = 30;
+/// The first second at which nothing can change it any more: the deadline itself is still inside.
+const DECIDED: i64 = MAXSPAN + LATENESS + 1;
+
+/// A partition that is fed by the second; who stamps its records decides how its clock runs.
+struct Partition {
+    rules: Arc<RuleSet>,
+    detector: Detector,
+    offset: i64,
+    stamp: fn(EventTime) -> Stamp,
+}
+
+fn at(seconds: i64) -> EventTime {
+    EventTime::from_nanos(0) + TimeSpan::from_secs(1_700_000_000 + seconds)
+}
+
+impl Partition {
+    fn new(stamp: fn(EventTime) -> Stamp) -> Self {
+        let contents = format!(
+            "[rule]\nname = \"n\"\nrule_id = \"r\"\ndescription = \"d\"\nauthor = [\"a\"]\n\
+             severity = \"low\"\nrisk_score = 21\ntype = \"eql\"\nlanguage = \"eql\"\n\
+             query = '''sequence by host.id with maxspan={MAXSPAN}s\n\
+             [any where tags == \"A\"] ![any where tags == \"M\"]'''\n\
+             [rule.maxspan]\nallowed_lateness = \"{LATENESS}s\"\n"
+        );
+        let text = Arc::new(Text::new("rule.toml", contents));
+        let (set, reports) = RuleSet::compile(vec![text], &Defaults::default());
+        assert_ne!(reports[0].status, Status::Refused, "{reports:#?}");
+        let origin = Origin { topic: "t".into(), partition: 0 };
+        let rules = Arc::new(set);
+        let detector = Detector::new(Arc::clone(&rules), origin, Options::default());
+        Self { rules, detector, offset: 0, stamp }
+    }
+
+    /// Goes on in a new process: the records from the replay's start come again.
+    fn resume(&mut self, position: i64, metadata: &str) {
+        let origin = Origin { topic: "t".into(), partition: 0 };
+        let rules = Arc::clone(&self.rules);
+        let (detector, refused) =
+            Detector::resume(rules, origin, Options::default(), position, metadata);
+        assert_eq!(refused, None);
+        self.offset = detector.read_from().unwrap();
+        self.detector = detector;
+    }
+
+    /// Feeds an event that arrives as it happens.
+    fn event(&mut self, host: &str, tag: &str, seconds: i64) {
+        self.late_event(host, tag, seconds, seconds);
+    }
+
+    /// Feeds an event of `seconds` that arrives at `appended`.
+    fn late_event(&mut self, host: &str, tag: &str, seconds: i64, appended: i64) {
+        let payload = serde_json::json!({
+            "@timestamp": at(seconds).to_string(),
+            "event": {"category": "test", "id": format!("e{}", self.offset)},
+            "host": {"id": host},
+            "tags": tag,
+        });
+        let payload = payload.to_string();
+        let stamp = (self.stamp)(at(appended));
+        let record = Record { offset: self.offset, stamp, payload: Some(payload.as_bytes()) };
+        self.detector.on_record(&record);
+        self.offset += 1;
+    }
+
+    fn idle(&mut self, seconds: i64) {
+        self.detector.advance_idle(TimeSpan::from_secs(seconds));
+    }
+
+    fn alerts(&self) -> usize {
+        self.detector.outbox().len()
+    }
+}
+
+#[test]
+fn own_events_of_the_key_decide_it() {
+    let mut partition = Partition::new(Stamp::Append);
+    partition.event("h1", "A", 0);
+    for second in [MAXSPAN, MAXSPAN + 1, DECIDED - 1] {
+        // Another A at each of these: each waits for a deadline of its own.
+        partition.event("h1", "A", second);
+        assert_eq!(partition.alerts(), 0, "after {second} s");
+    }
+    partition.event("h1", "A", DECIDED);
+    assert_eq!(partition.alerts(), 1);
+}
+
+#[test]
+fn events_of_the_key_that_are_no_hits_decide_it_through_the_clock() {
+    let mut partition = Partition::new(Stamp::Append);
+    partition.event("h1", "A", 0);
+    partition.event("h1", "-", DECIDED - 1);
+    assert_eq!(partition.alerts(), 0);
+    partition.event("h1", "-", DECIDED);
+    assert_eq!(partition.alerts(), 1);
+    partition.event("h1", "-", 2 * DECIDED);
+    assert_eq!(partition.alerts(), 1, "once");
+}
+
+#[test]
+fn records_of_other_hosts_decide_it() {
+    let mut partition = Partition::new(Stamp::Append);
+    partition.event("h1", "A", 0);
+    for second in 1..DECIDED {
+        partition.event("h2", "M", second);
+        assert_eq!(partition.alerts(), 0, "after {second} s");
+    }
+    partition.event("h2", "M", DECIDED);
+    assert_eq!(partition.alerts(), 1);
+}
+
+#[test]
+fn other_hosts_wrong_event_times_do_not_decide_it() {
+    let mut partition = Partition::new(Stamp::Append);
+    partition.event("h1", "A", 0);
+    partition.late_event("h2", "M", 100_000, 1);
+    partition.late_event("h3", "A", 100_001, 2);
+    assert_eq!(partition.alerts(), 0, "their clocks say nothing about this key");
+}
+
+#[test]
+fn unreadable_records_with_the_brokers_time_decide_it_too() {
+    let mut partition = Partition::new(Stamp::Append);
+    partition.event("h1", "A", 0);
+    let stamp = Stamp::Append(at(DECIDED));
+    partition.detector.on_record(&Record { offset: 1, stamp, payload: Some(b"{") });
+    assert_eq!(partition.alerts(), 2, "the alert and the dead letter");
+}
+
+#[test]
+fn idle_time_decides_it_on_a_quiet_partition() {
+    let mut partition = Partition::new(Stamp::Append);
+    partition.event("h1", "A", 0);
+    for second in 1..DECIDED {
+        partition.idle(second);
+        assert_eq!(partition.alerts(), 0, "after {second} s");
+    }
+    partition.idle(DECIDED);
+    assert_eq!(partition.alerts(), 1);
+    partition.idle(10 * DECIDED);
+    assert_eq!(partition.alerts(), 1, "once");
+}
+
+#[test]
+fn idle_time_counts_from_the_last_record() {
+    let mut partition = Partition::new(Stamp::Append);
+    partition.event("h1", "A", 0);
+    partition.idle(DECIDED - 1);
+    partition.event("h2", "-", 50);
+    partition.idle(DECIDED - 51);
+    assert_eq!(partition.alerts(), 0);
+    partition.idle(DECIDED - 50);
+    assert_eq!(partition.alerts(), 1);
+}
+
+#[test]
+fn producers_times_are_trusted_less_by_the_skew() {
+    let mut partition = Partition::new(Stamp::Create);
+    let skew = Options::default().max_skew.nanos() / 1_000_000_000;
+    partition.event("h1", "A", 0);
+    for second in (10..DECIDED + skew).step_by(10) {
+        partition.event("h2", "-", second);
+        assert_eq!(partition.alerts(), 0, "after {second} s");
+    }
+    partition.event("h2", "-", DECIDED + skew);
+    assert_eq!(partition.alerts(), 1);
+}
+
+#[test]
+fn absent_event_in_time_silences_it() {
+    for second in [1, MAXSPAN] {
+        let mut partition = Partition::new(Stamp::Append);
+        partition.event("h1", "A", 0);
+        partition.event("h1", "M", second);
+        partition.event("h2", "-", 10 * DECIDED);
+        partition.idle(10 * DECIDED);
+        assert_eq!(partition.alerts(), 0, "M after {second} s");
+    }
+}
+
+#[test]
+fn absent_event_that_arrives_late_but_within_the_lateness_silences_it() {
+    let mut partition = Partition::new(Stamp::Append);
+    partition.event("h1", "A", 0);
+    partition.event("h2", "-", DECIDED - 1);
+    partition.late_event("h1", "M", 5, DECIDED - 1);
+    partition.idle(10 * DECIDED);
+    assert_eq!(partition.alerts(), 0);
+}
+
+#[test]
+fn absent_event_outside_of_its_place_does_not_silence_it() {
+    // Before the start, at its very time, behind the deadline, of another key.
+    for (host, second) in [("h1", -1), ("h1", 0), ("h1", MAXSPAN + 1), ("h2", 5)] {
+        let mut partition = Partition::new(Stamp::Append);
+        let mut events = vec![(second, host, "M"), (0, "h1", "A")];
+        events.sort_by_key(|(second, ..)| *second);
+        for (second, host, tag) in events {
+            partition.event(host, tag, second);
+        }
+        partition.idle(10 * DECIDED);
+        assert_eq!(partition.alerts(), 1, "M of {host} after {second} s");
+    }
+}
+
+#[test]
+fn restart_while_it_waits_neither_loses_nor_repeats_it() {
+    for (idle_before, expected) in [(MAXSPAN, 1), (DECIDED, 0)] {
+        let mut partition = Partition::new(Stamp::Append);
+        partition.event("h1", "A", 0);
+        partition.idle(idle_before);
+        let cut = partition.detector.cut().unwrap();
+        assert_eq!(cut.outputs, 1 - expected);
+        partition.resume(cut.position, &cut.metadata);
+        partition.event("h1", "A", 0);
+        partition.idle(DECIDED - 1);
+        assert_eq!(partition.alerts(), 0, "idle for {idle_before} s before");
+        partition.idle(10 * DECIDED);
+        assert_eq!(partition.alerts(), expected, "idle for {idle_before} s before");
+    }
+}
