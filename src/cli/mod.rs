@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod explain;
 pub mod normalize;
 pub mod output;
 pub mod replay;
@@ -59,6 +60,8 @@ enum Command {
     Demo(demo::Args),
     /// Compile rules and say what there is to say about each
     Check(check::Args),
+    /// Show rules as states
+    Explain(explain::Args),
     /// Run the cases that stand beside rules
     Test(test::Args),
     /// Run rules over recorded events and print the alerts
@@ -76,15 +79,16 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Normalize(args) => normalize::run(&args),
     };
-    result.unwrap_or_else(|error| explain(&error)).into()
+    result.unwrap_or_else(|error| told(&error)).into()
 }
 
 /// Prints an error and returns the exit code that fits it.
-fn explain(error: &anyhow::Error) -> Exit {
+fn told(error: &anyhow::Error) -> Exit {
     let config = error.chain().find_map(|cause| match cause.downcast_ref::<ServiceError>() {
         Some(ServiceError::Config(config)) => Some(config),
         _ => cause.downcast_ref::<ConfigError>(),

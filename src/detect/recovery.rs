@@ -3,7 +3,8 @@
 //!
 //! The state itself is never written. What is committed says from where to replay: the floor T
 //! (below it no event time matters), the safe offset S (before it no record matters), a start R
-//! two memories before S with the clock as it was there, and how far idle time had run. The format
+//! two memories before S with the clock as it was there, and how far idle time had run; and it holds
+//! the windows of suppression, which what is replayed could not rebuild. The format
 //! is ASCII, `key=value` parts separated by `;`, below the 4,096 bytes that Kafka keeps.
 
 use std::collections::VecDeque;

@@ -5,6 +5,7 @@
 pub mod case;
 mod caveat;
 pub mod compile;
+pub mod explain;
 pub mod file;
 mod lint;
 pub mod mapping;
