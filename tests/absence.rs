@@ -63,14 +63,18 @@ impl Partition {
 
     /// Feeds an event of `seconds` that arrives at `appended`.
     fn late_event(&mut self, host: &str, tag: &str, seconds: i64, appended: i64) {
+        self.event_at(host, tag, at(seconds), at(appended));
+    }
+
+    fn event_at(&mut self, host: &str, tag: &str, event_time: EventTime, appended: EventTime) {
         let payload = serde_json::json!({
-            "@timestamp": at(seconds).to_string(),
+            "@timestamp": event_time.to_string(),
             "event": {"category": "test", "id": format!("e{}", self.offset)},
             "host": {"id": host},
             "tags": tag,
         });
         let payload = payload.to_string();
-        let stamp = (self.stamp)(at(appended));
+        let stamp = (self.stamp)(appended);
         let record = Record { offset: self.offset, stamp, payload: Some(payload.as_bytes()) };
         self.detector.on_record(&record);
         self.offset += 1;
@@ -231,4 +235,38 @@ fn restart_while_it_waits_neither_loses_nor_repeats_it() {
         partition.idle(10 * DECIDED);
         assert_eq!(partition.alerts(), expected, "idle for {idle_before} s before");
     }
+}
+
+#[test]
+fn absences_are_bounded_to_the_nanosecond() {
+    // Elasticsearch cuts these bounds to milliseconds: for it these are the same moment.
+    for (nanos, expected) in [(0, 1), (1, 0)] {
+        let mut partition = Partition::new(Stamp::Append);
+        partition.event("h1", "A", 0);
+        partition.event_at("h1", "M", at(0) + TimeSpan::from_nanos(nanos), at(0));
+        partition.idle(10 * DECIDED);
+        assert_eq!(partition.alerts(), expected, "M {nanos} ns behind A");
+    }
+    for (nanos, expected) in [(0, 0), (1, 1)] {
+        let mut partition = Partition::new(Stamp::Append);
+        partition.event("h1", "A", 0);
+        let deadline = at(MAXSPAN) + TimeSpan::from_nanos(nanos);
+        partition.event_at("h1", "M", deadline, deadline);
+        partition.idle(10 * DECIDED);
+        assert_eq!(partition.alerts(), expected, "M {nanos} ns behind the deadline");
+    }
+}
+
+#[test]
+fn alert_holds_no_placeholder_for_what_was_absent() {
+    let mut partition = Partition::new(Stamp::Append);
+    partition.event("h1", "A", 0);
+    partition.idle(DECIDED);
+    let maxspan::detect::Output::Alert(alert) = &partition.detector.outbox()[0] else {
+        panic!("no alert")
+    };
+    let alert: serde_json::Value = serde_json::from_slice(&alert.value).unwrap();
+    let events = alert["maxspan"]["sequence"]["events"].as_array().unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["tags"], "A");
 }
