@@ -397,7 +397,11 @@ fn failed_writes_and_commits_are_tried_again() {
     wait_for("committed", || broker.committed(0).is_some_and(|(offset, _)| offset == 1));
     wait_for("ready again", || service.reasons().is_empty());
     let (_, metrics) = service.get("/metrics");
-    assert!(metrics.contains("maxspan_commits_total{result=\"retry\"} 2"), "{metrics}");
+    // How often depends on what the client had on its way when the broker refused.
+    let retried = |line: &str| {
+        line.starts_with("maxspan_commits_total{result=\"retry\"}") && !line.ends_with(" 0")
+    };
+    assert!(metrics.lines().any(retried), "{metrics}");
     service.stop().unwrap();
 }
 
