@@ -1,7 +1,7 @@
 //! What normalizing costs on top of decoding, for the fields of the shipped WMI rules.
 //!
 //! `cargo bench --no-default-features --bench normalize` prints medians per CPU second. Input: the recorded attacks if
-//! `../shared` holds them (`--input FILE` names another), else the golden lines.
+//! `../shared` holds them (`--input FILE` names another), else the golden lines. `--rules DIRECTORY` takes other rules.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and may fail")]
 
@@ -90,9 +90,15 @@ fn hits(rules: &RuleSet, lines: &[Vec<u8>]) {
     }
 }
 
-/// Returns the shipped rules.
+/// Returns what stands behind a flag on the command line.
+fn argument(flag: &str) -> Option<PathBuf> {
+    std::env::args().skip_while(|argument| argument != flag).nth(1).map(PathBuf::from)
+}
+
+/// Returns the shipped rules, or those that are asked for.
 fn rules(root: &Path) -> RuleSet {
-    let mut paths: Vec<PathBuf> = fs::read_dir(root.join("config/rules"))
+    let directory = argument("--rules").unwrap_or_else(|| root.join("config/rules"));
+    let mut paths: Vec<PathBuf> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
@@ -109,8 +115,7 @@ fn rules(root: &Path) -> RuleSet {
 }
 
 fn input(root: &Path) -> Vec<Vec<u8>> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--input");
-    let named = arguments.nth(1).map(PathBuf::from);
+    let named = argument("--input");
     let recorded = root.join("../shared/data/attacks/wmi_exec_method.ndjson.gz");
     let golden = root.join("tests/corpus/normalize/ids/security.in.ndjson");
     let path = named.unwrap_or_else(|| if recorded.exists() { recorded } else { golden });
