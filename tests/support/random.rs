@@ -14,7 +14,7 @@ impl Random {
     }
 
     pub fn tape(bytes: &[u8]) -> Self {
-        Self { tape: bytes.to_vec().into_iter(), state: 0 }
+        Self { tape: Vec::from(bytes).into_iter(), state: 0 }
     }
 
     pub fn next(&mut self) -> u64 {
