@@ -66,3 +66,19 @@ fn the_corpus_covers_the_language() {
     assert!(missing.is_empty(), "no query for {missing:?}");
     assert!(seen.iter().all(|code| codes::find(code).is_some()), "a code is not in the list");
 }
+
+#[test]
+fn texts_that_are_no_queries_are_refused_quickly() {
+    let started = std::time::Instant::now();
+    for junk in
+        ["; ", "[ ", "any where ; ", "/*", "\"", "not ", "( ", "sequence [any where a = 1] "]
+    {
+        let text = Text::new("query", junk.repeat(20_000));
+        let (query, findings) = eql::parse(&text.contents);
+        assert!(query.is_none() && findings.iter().any(|finding| finding.is_error()), "{junk}");
+        assert!(findings.len() <= 100, "{junk}: {} findings", findings.len());
+        render::render(&findings, &text, render::Colour::None);
+    }
+    // A hundred times what it takes: an answer that grows with the square takes minutes.
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}

@@ -3,7 +3,7 @@
 //! Every case of `corpus/language/*.toml` runs through three evaluators, which must agree: the
 //! naive interpreter of `support/naive.rs`, the compiled predicate, and the indexed rule set, which
 //! holds all cases at once and is asked about every event of every case.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -280,7 +280,7 @@ fn print_in_order(results: mpsc::Receiver<Done>, stats: &mut Stats) -> anyhow::R
 fn summarize(rules: &RuleSet, stats: &Stats, elapsed: std::time::Duration) {
     let rate = stats.records as f64 / elapsed.as_secs_f64().max(1e-6);
     output::note(&format!(
-        "{} records in {:.1} s ({rate:.0} a second), {} of them hits",
+        "records: {} in {:.1} s ({rate:.0} a second); hits: {}",
         stats.records,
         elapsed.as_secs_f64(),
         stats.admitted,
@@ -304,17 +304,17 @@ fn summarize(rules: &RuleSet, stats: &Stats, elapsed: std::time::Duration) {
         (stats.shared_ids, "`host.id`s that two machines share"),
         (stats.no_event_time, "records without a time, which no rule sees"),
         (stats.no_host, "records without a host"),
-        (sequences.duplicates, "hits delivered more than once and left out"),
-        (sequences.late, "late hits, offered all the same"),
-        (sequences.too_late, "hits too late to be offered"),
+        (sequences.duplicates, "repeated hits, left out"),
+        (sequences.late, "late hits, taken all the same"),
+        (sequences.too_late, "hits too late to be taken"),
         (sequences.contradicted, "eager matches that a later arrival contradicts"),
-        (stats.refused_bytes, "hits refused: `max_bytes` reached"),
-        (stats.refused_keys, "join keys refused: `max_key_expansion` reached"),
-        (sequences.refused_keys, "hits refused: `max_keys` reached"),
-        (sequences.refused_candidates, "hits refused: `max_candidates_per_key` reached"),
+        (stats.refused_bytes, "hits refused because of `max_bytes`"),
+        (stats.refused_keys, "join keys refused because of `max_key_expansion`"),
+        (sequences.refused_keys, "hits refused because of `max_keys`"),
+        (sequences.refused_candidates, "hits refused because of `max_candidates_per_key`"),
     ] {
         if count > 0 {
-            output::note(&format!("{count} {what}"));
+            output::note(&format!("{what}: {count}"));
         }
     }
 }

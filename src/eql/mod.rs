@@ -16,8 +16,8 @@ use crate::diag::Diagnostic;
 
 /// Parses and checks a query.
 ///
-/// Returns all findings, and the query unless one of them is an error. Spans are relative to
-/// `text`.
+/// Returns the findings (all of them, up to a hundred), and the query unless one of them is an
+/// error. Spans are relative to `text`.
 ///
 /// ```
 /// let (query, findings) = maxspan::eql::parse(r#"process where process.name : "cmd.exe""#);
@@ -44,9 +44,17 @@ pub fn parse_condition(text: &str) -> (Option<ast::Expr>, Vec<Diagnostic>) {
     (accept(condition, &mut findings), findings)
 }
 
+/// Most findings of one text. What has more is no query, and to show each costs a look at the text.
+const MAX_FINDINGS: usize = 100;
+
 /// Puts the findings in the order of the text, and keeps the tree if none is an error.
-fn accept<T>(tree: Option<T>, findings: &mut [Diagnostic]) -> Option<T> {
+fn accept<T>(tree: Option<T>, findings: &mut Vec<Diagnostic>) -> Option<T> {
     findings.sort_by_key(|finding| finding.span);
     let refused = findings.iter().any(Diagnostic::is_error);
+    if findings.len() > MAX_FINDINGS {
+        // Among many caveats the error must not get lost.
+        findings.retain(|finding| !refused || finding.is_error());
+        findings.truncate(MAX_FINDINGS);
+    }
     tree.filter(|_| !refused)
 }
