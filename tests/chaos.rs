@@ -3,7 +3,7 @@
 //! Two instances find pairs of events under load, and keep unreadable records. Something is killed,
 //! stopped or taken away; then what a reader of committed records sees has to be each alert and each
 //! dead letter once. docs/chaos.md lists the cases.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 #[path = "support/broker.rs"]
 mod broker;

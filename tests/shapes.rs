@@ -204,7 +204,9 @@ fn nxlog_records_give_what_winlogbeat_s_do() {
     let line_of = |file: &str, id: &str| {
         let of_id = |line: &&String| {
             let record: Json = serde_json::from_str(line).unwrap();
-            record["winlog"]["event_id"] == id || record["EventID"].to_string() == id
+            // NXLog writes a number.
+            let number = id.parse::<u64>().ok();
+            record["winlog"]["event_id"] == id || record["EventID"].as_u64() == number
         };
         lines[file].iter().find(of_id).unwrap().clone()
     };
