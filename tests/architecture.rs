@@ -162,6 +162,23 @@ fn the_table_points_downward_and_names_every_module() {
 }
 
 #[test]
+fn every_code_of_a_diagnostic_stands_in_the_list() {
+    let mut codes = 0;
+    for source in sources() {
+        let lines = source.text.lines().take(without_tests_from(&source.text));
+        for text in lines.flat_map(|line| line.split('"').skip(1).step_by(2)) {
+            let is_code = text.len() == 5
+                && text.starts_with(['E', 'W', 'N'])
+                && text[1..].bytes().all(|byte| byte.is_ascii_digit());
+            let known = !is_code || maxspan::diag::codes::find(text).is_some();
+            assert!(known, "{}: `{text}` is missing in src/diag/codes.rs", source.path);
+            codes += usize::from(is_code);
+        }
+    }
+    assert!(codes > 100, "{codes} codes found");
+}
+
+#[test]
 fn every_shipped_rule_has_cases() {
     for entry in std::fs::read_dir(root().join("config/rules")).unwrap() {
         let path = entry.unwrap().path().display().to_string();

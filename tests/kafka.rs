@@ -22,10 +22,12 @@ fn two_instances_find_exactly_what_is_there() {
     let Some((broker, _turn)) = broker() else { return };
     for (name, flags, shape, delivery) in [
         ("plain", &[][..], "ecs", "at_least_once"),
+        ("plain", &[][..], "raw", "exactly_once"),
+        ("lag", &["--lag"][..], "ecs", "exactly_once"),
         ("lag-dup", &["--lag", "--dup", "0.02"][..], "raw", "exactly_once"),
     ] {
         let Some(corpus) = corpus(name, flags) else { return };
-        let mut setup = Setup::new(broker, &format!("exact-{name}"), &overrides("exact"));
+        let mut setup = Setup::new(broker, &format!("exact-{name}-{shape}"), &overrides("exact"));
         setup.kafka = format!("delivery = \"{delivery}\"\n");
         let instances = [setup.instance(0), setup.instance(1)];
         instances.iter().for_each(Instance::wait_ready);

@@ -15,7 +15,8 @@ pub fn find(code: &str) -> Option<&'static Code> {
 }
 
 /// All codes, ascending: E01 characters and words, E02 grammar, E03 meaning, W04 caveats of the
-/// language; E05, W05 and N05 rule files; E06, W06 and N06 how a rule runs; W07 lints.
+/// language; E05, W05 and N05 rule files; E06, W06 and N06 how a rule runs; W07 lints; E09 the
+/// configuration.
 pub const CODES: &[Code] = &[
     code(
         "E0101",
@@ -150,6 +151,11 @@ pub const CODES: &[Code] = &[
         "E0603",
         "Two rules have the same `rule_id` and different queries. The first in the order of the paths runs.",
     ),
+    code("E0901", "A value of the configuration is of the wrong kind, or the text is no TOML."),
+    code("E0902", "The configuration has no such key."),
+    code("E0903", "A key of the configuration that has no default is not given."),
+    code("E0904", "The configuration file cannot be read."),
+    code("E0905", "An environment variable or a `--set` cannot be applied to the configuration."),
     code("N0501", "The author has marked the rule as deprecated."),
     code(
         "N0602",
