@@ -23,6 +23,13 @@ fn main() -> io::Result<()> {
     for (_, text) in files(&project.join("tests/corpus/normalize"), "json")? {
         seeds.add("decode", &text)?;
     }
+    for (path, lines) in files(&project.join("tests/corpus/normalize/ids"), "ndjson")? {
+        // Beside each `.in.ndjson` stands what becomes of it.
+        let is_input = path.to_string_lossy().ends_with(".in.ndjson");
+        for line in lines.lines().filter(|_| is_input) {
+            seeds.add("shape", line)?;
+        }
+    }
     for text in DOCUMENTS {
         seeds.add("decode", text)?;
     }

@@ -7,6 +7,7 @@ pub mod metadata;
 pub mod regex;
 pub mod rule_file;
 pub mod sequence;
+pub mod shape;
 
 /// Takes one input.
 pub type Target = fn(&[u8]);
@@ -20,6 +21,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("regex", regex::run),
     ("rule_file", rule_file::run),
     ("sequence", sequence::run),
+    ("shape", shape::run),
 ];
 
 /// Returns bytes as text, whatever they are.
