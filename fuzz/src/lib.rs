@@ -12,14 +12,14 @@ mod naive;
 mod random;
 #[path = "../../tests/support/reference.rs"]
 mod reference;
+#[path = "../../tests/support/sequence_cases.rs"]
+#[allow(dead_code, reason = "each program uses its own part")]
+mod sequence_cases;
 #[path = "../../tests/support/slow_decode.rs"]
 mod slow_decode;
 #[path = "../../tests/support/slow_regex.rs"]
 mod slow_regex;
 #[path = "../../tests/support/spanless.rs"]
 mod spanless;
-#[path = "../../tests/support/sequence_cases.rs"]
-#[allow(dead_code, reason = "each program uses its own part")]
-mod sequence_cases;
 
 pub mod targets;
