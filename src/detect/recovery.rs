@@ -28,7 +28,8 @@ const CHECKPOINT_EVERY: TimeSpan = TimeSpan::from_secs(2);
 /// For how long beyond the longest memory admitted events are remembered as possible starts.
 const HORIZON: TimeSpan = TimeSpan::from_secs(600);
 
-/// An event that satisfied some stage: where, when, and what the clock showed before it.
+/// An event that satisfied some stage: where, when, and what the clock showed as it was taken in: after
+/// its own step, since what that step made forgettable is gone before the event is offered.
 #[derive(Clone, Copy, Debug)]
 struct Admission {
     offset: i64,

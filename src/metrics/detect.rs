@@ -28,6 +28,8 @@ pub struct DetectMetrics {
     pub evicted: IntCounterVec,
     /// Hits that came after their place had become final.
     pub late: IntCounter,
+    /// Of these, hits that were too old to be taken: dropped.
+    pub too_late: IntCounter,
     /// Hits that were put before younger ones.
     pub reordered: IntCounter,
     /// Second deliveries.
@@ -65,6 +67,8 @@ impl DetectMetrics {
             expired: by_rule("pending_expired", "Pending sequences freed by maxspan.")?,
             evicted: area.counter_vec("pending_evicted", evicted, &["reason"])?,
             late: area.counter("late_events", "Hits that came after their place was final.")?,
+            too_late: area
+                .counter("too_late_events", "Of the late hits, those too old to be taken.")?,
             reordered: area.counter("reordered_events", "Hits put before younger ones.")?,
             duplicates: area.counter("duplicate_events", "Hits delivered more than once.")?,
             contradicted: by_rule(
@@ -91,6 +95,7 @@ impl DetectMetrics {
             let of = counted.sequences;
             let id = [rule.metadata.id.as_str()];
             self.late.inc_by(of.late + of.too_late);
+            self.too_late.inc_by(of.too_late);
             self.reordered.inc_by(of.reordered);
             self.duplicates.inc_by(of.duplicates);
             refused += of.refused_candidates + of.refused_identities + of.refused_keys;
