@@ -226,7 +226,7 @@ impl Group {
     }
 
     fn detector(&self, origin: &Origin, resume: &Committed) -> Detector {
-        let (detector, refused) = Detector::resume(
+        let (mut detector, refused) = Detector::resume(
             Arc::clone(&self.shared.rules),
             origin.clone(),
             self.shared.options.clone(),
@@ -240,6 +240,7 @@ impl Group {
             }
             _ => {}
         }
+        detector.share(Arc::clone(&self.shared.budget));
         detector
     }
 
@@ -356,7 +357,9 @@ impl Group {
 
     fn count_partitions(&self) {
         let count = lock(&self.shared.owned).len();
+        self.shared.budget.divide(count);
         let limit = count.saturating_mul(self.shared.options.max_bytes);
+        let limit = limit.min(self.shared.budget.limit());
         let signed = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.shared.metrics.kafka.assigned.set(signed(count));
         self.shared.metrics.detect.pending_limit.set(signed(limit));

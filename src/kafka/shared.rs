@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::health::{Health, Partitions, lock};
 use super::settings::Settings;
-use crate::detect::{Options, Origin};
+use crate::detect::{Budget, Options, Origin};
 use crate::metrics::Metrics;
 use crate::rule::set::RuleSet;
 
@@ -18,6 +18,8 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) rules: Arc<RuleSet>,
     pub(super) options: Options,
+    /// The memory that all partitions share.
+    pub(super) budget: Arc<Budget>,
     pub(super) health: Arc<Health>,
     pub(super) partitions: Arc<Partitions>,
     pub(super) metrics: Arc<Metrics>,
@@ -49,6 +51,7 @@ impl Shared {
         Self {
             settings,
             rules,
+            budget: Arc::new(Budget::new(options.max_total_bytes)),
             options,
             health: Arc::default(),
             partitions: Arc::default(),

@@ -230,7 +230,8 @@ impl Machine {
 
     /// Returns about how many bytes of the heap it takes, candidates not counted.
     pub(super) fn heap_bytes(&self) -> usize {
-        let slots = (self.slots.capacity() + self.adjusted.capacity()) * size_of::<Option<Pending>>();
+        let slots =
+            (self.slots.capacity() + self.adjusted.capacity()) * size_of::<Option<Pending>>();
         let waiting = self.waiting.iter().map(|waiting| waiting.sequence.events.capacity());
         let events = self.pending().map(|pending| pending.events.capacity()).chain(waiting);
         let pending: usize =
@@ -246,7 +247,9 @@ impl Machine {
     /// Returns how many candidates it holds; one that is held twice counts twice.
     pub(super) fn candidate_count(&self) -> usize {
         let waiting: usize = self.waiting.iter().map(|waiting| waiting.sequence.events.len()).sum();
-        self.pending().map(|pending| pending.events.len()).sum::<usize>() + waiting + self.kept.len()
+        self.pending().map(|pending| pending.events.len()).sum::<usize>()
+            + waiting
+            + self.kept.len()
     }
 
     /// Tells whether nothing that it holds can still become a match.
