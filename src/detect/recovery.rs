@@ -162,13 +162,20 @@ impl Trail {
     fn forget(&mut self, clock: PartitionClock, memory: TimeSpan) {
         let Some(now) = clock.shows else { return };
         let horizon = now - memory - HORIZON;
-        while self.admissions.front().is_some_and(|first| first.clock < horizon) {
+        // By the clock before a later record, not by the clock that an event saw: the first events
+        // behind a long silence come while the clock's step is not confirmed yet.
+        let is_past = |checkpoint: &Checkpoint| checkpoint.clock.shows.is_none_or(|s| s < horizon);
+        let past = self.checkpoints.partition_point(is_past);
+        let before = past.checked_sub(1).map_or(i64::MIN, |last| self.checkpoints[last].offset);
+        while self.admissions.front().is_some_and(|first| first.offset < before) {
             self.admissions.pop_front();
         }
         if self.admissions.len() < self.admissions.capacity() / 4 {
             self.admissions.shrink_to(self.admissions.len() * 2);
         }
-        let unreachable = horizon - memory.times(2);
+        // Behind a long silence the clock has leapt: what came before it is two memories away still.
+        let oldest = self.admissions.front().map_or(horizon, |first| first.clock.min(horizon));
+        let unreachable = oldest - memory.times(2);
         let is_old = |second: &Checkpoint| second.clock.shows.is_none_or(|s| s <= unreachable);
         while self.checkpoints.get(1).is_some_and(is_old) {
             self.checkpoints.pop_front();
