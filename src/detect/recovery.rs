@@ -162,11 +162,11 @@ impl Trail {
     fn forget(&mut self, clock: PartitionClock, memory: TimeSpan) {
         let Some(now) = clock.shows else { return };
         let horizon = now - memory - HORIZON;
-        // By the clock before a later record, not by the clock that an event saw: the first events
-        // behind a long silence come while the clock's step is not confirmed yet.
+        // Not by the clock that an event saw: the first events behind a long silence come while the
+        // clock's step is not confirmed yet, and one of them may just have confirmed an older one.
         let is_past = |checkpoint: &Checkpoint| checkpoint.clock.shows.is_none_or(|s| s < horizon);
         let past = self.checkpoints.partition_point(is_past);
-        let before = past.checked_sub(1).map_or(i64::MIN, |last| self.checkpoints[last].offset);
+        let before = past.checked_sub(2).map_or(i64::MIN, |last| self.checkpoints[last].offset);
         while self.admissions.front().is_some_and(|first| first.offset < before) {
             self.admissions.pop_front();
         }
