@@ -261,11 +261,12 @@ fn number(value: &Json) -> Option<f64> {
     }
 }
 
-fn is_whole(value: &Json) -> bool {
+/// Floats do not hold every whole number.
+fn whole(value: &Json) -> Option<i128> {
     match value {
-        Json::Number(number) => number.is_i64(),
-        Json::String(text) => text.parse::<i64>().is_ok(),
-        _ => false,
+        Json::Number(number) => number.as_i64().map(i128::from),
+        Json::String(text) => text.parse::<i64>().ok().map(i128::from),
+        _ => None,
     }
 }
 
@@ -295,19 +296,27 @@ fn chars(text: &str, case: Case) -> Vec<char> {
     }
 }
 
+/// By which ends of the text what has been looked at of the pattern can reach.
 fn glob(pattern: &[char], text: &[char]) -> bool {
-    match pattern {
-        [] => text.is_empty(),
-        ['*', rest @ ..] => (0..=text.len()).any(|skip| glob(rest, &text[skip..])),
-        ['?', rest @ ..] => !text.is_empty() && glob(rest, &text[1..]),
-        [c, rest @ ..] => text.first() == Some(c) && glob(rest, &text[1..]),
+    let mut reached = vec![false; text.len() + 1];
+    reached[0] = true;
+    for wanted in pattern {
+        let before = reached.clone();
+        for end in 0..reached.len() {
+            let one = |c: char| end > 0 && before[end - 1] && text[end - 1] == c;
+            reached[end] = match wanted {
+                '*' => before[..=end].contains(&true),
+                '?' => end > 0 && before[end - 1],
+                c => one(*c),
+            };
+        }
     }
+    reached[text.len()]
 }
 
 fn arithmetic(op: ArithmeticOp, left: &Json, right: &Json) -> Json {
     let (Some(a), Some(b)) = (number(left), number(right)) else { return Json::Null };
-    if is_whole(left) && is_whole(right) {
-        let (a, b) = (a as i128, b as i128);
+    if let (Some(a), Some(b)) = (whole(left), whole(right)) {
         let result = match op {
             ArithmeticOp::Add => a + b,
             ArithmeticOp::Subtract => a - b,
