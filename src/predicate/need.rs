@@ -109,28 +109,30 @@ impl Need {
 
 /// How large a share of all events has a clue, by guess, in millionths.
 ///
-/// The rules are all there is to judge by: a literal that many of them name among few others, such
-/// as `windows` for `host.os.type`, tells little about an event.
+/// The rules are all there is to judge by: a literal that many of them name among few others tells
+/// little about an event. What every rule set knows of some fields stands in [`COMMON`].
 pub(super) struct Shares<'n> {
-    /// Fields that have few values by their nature.
-    few_valued: Vec<FieldId>,
+    common: HashMap<FieldId, u64>,
     uses: HashMap<(FieldId, &'n Literal), u64>,
     uses_of_field: HashMap<FieldId, u64>,
 }
 
-/// Everything.
+/// All events.
 const ALL: u64 = 1_000_000;
-/// Which part of the events has a field that a rule names.
+/// Those that have a value of a field that a rule names.
 const WITH_VALUE: u64 = ALL / 10 * 9;
-/// Which part has one of the values of a field that has few; at least.
-const OF_FEW: u64 = ALL / 2;
+/// Those of which a condition that is true or false is true.
+const OF_TWO: u64 = ALL / 2;
 /// How many uses of a field it takes until they tell what is common.
 const UNKNOWN_USES: u64 = 50;
 
 impl<'n> Shares<'n> {
     pub(super) fn new(needs: impl IntoIterator<Item = &'n Need>, fields: &FieldTable) -> Self {
-        let few_valued = FEW_VALUED.iter().filter_map(|path| fields.get(path)).collect();
-        let mut shares = Self { few_valued, uses: HashMap::new(), uses_of_field: HashMap::new() };
+        let common = COMMON
+            .iter()
+            .filter_map(|(path, percent)| Some((fields.get(path)?, ALL / 100 * percent)));
+        let common = common.collect();
+        let mut shares = Self { common, uses: HashMap::new(), uses_of_field: HashMap::new() };
         for need in needs {
             need.for_each_clue(&mut |(field, literal)| {
                 if let Some(literal) = literal {
@@ -147,10 +149,8 @@ impl<'n> Shares<'n> {
         let uses = self.uses.get(&(field, literal)).copied().unwrap_or_default();
         let of_field = self.uses_of_field.get(&field).copied().unwrap_or_default();
         let share = ALL * uses / (of_field + UNKNOWN_USES);
-        match self.few_valued.contains(&field) || literal.is_truth() {
-            true => share.max(OF_FEW),
-            false => share,
-        }
+        let common = self.common.get(&field).copied().unwrap_or_default();
+        share.max(common).max(if literal.is_truth() { OF_TWO } else { 0 })
     }
 }
 
@@ -160,25 +160,26 @@ impl Literal {
     }
 }
 
-/// Fields of which every other event has the same value.
-const FEW_VALUED: &[&str] = &[
-    "agent.type",
-    "data_stream.dataset",
-    "data_stream.type",
-    "event.action",
-    "event.category",
-    "event.dataset",
-    "event.kind",
-    "event.module",
-    "event.outcome",
-    "event.provider",
-    "event.type",
-    "host.os.family",
-    "host.os.name",
-    "host.os.platform",
-    "host.os.type",
-    "network.direction",
-    "network.protocol",
-    "network.transport",
-    "network.type",
+/// Fields with few values, and how many percent of the events have one of those that rules name.
+const COMMON: &[(&str, u64)] = &[
+    ("agent.type", 80),
+    ("data_stream.dataset", 20),
+    ("data_stream.type", 80),
+    ("event.action", 20),
+    ("event.category", 30),
+    ("event.dataset", 20),
+    ("event.kind", 80),
+    ("event.module", 50),
+    ("event.outcome", 50),
+    ("event.provider", 50),
+    ("event.type", 40),
+    // A fleet has mostly hosts of one kind.
+    ("host.os.family", 85),
+    ("host.os.name", 85),
+    ("host.os.platform", 85),
+    ("host.os.type", 85),
+    ("network.direction", 40),
+    ("network.protocol", 40),
+    ("network.transport", 70),
+    ("network.type", 80),
 ];
