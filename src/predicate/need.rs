@@ -109,8 +109,9 @@ impl Need {
 
 /// How large a share of all events has a clue, by guess, in millionths.
 ///
-/// The rules are all there is to judge by: a literal that many of them name among few others tells
-/// little about an event. What every rule set knows of some fields stands in [`COMMON`].
+/// The rules are all there is to judge by: of the events that have one of the literals which rules
+/// name for a field, each literal has as many as rules name it. How many these are together, the
+/// field's uses tell as well, if [`COMMON`] does not.
 pub(super) struct Shares<'n> {
     common: HashMap<FieldId, u64>,
     uses: HashMap<(FieldId, &'n Literal), u64>,
@@ -121,7 +122,7 @@ pub(super) struct Shares<'n> {
 const ALL: u64 = 1_000_000;
 /// Those that have a value of a field that a rule names.
 const WITH_VALUE: u64 = ALL / 10 * 9;
-/// Those of which a condition that is true or false is true.
+/// Those that have one of two values.
 const OF_TWO: u64 = ALL / 2;
 /// How many uses of a field it takes until they tell what is common.
 const UNKNOWN_USES: u64 = 50;
@@ -147,10 +148,12 @@ impl<'n> Shares<'n> {
     fn of(&self, (field, literal): Clue<'_>) -> u64 {
         let Some(literal) = literal else { return WITH_VALUE };
         let uses = self.uses.get(&(field, literal)).copied().unwrap_or_default();
-        let of_field = self.uses_of_field.get(&field).copied().unwrap_or_default();
-        let share = ALL * uses / (of_field + UNKNOWN_USES);
-        let common = self.common.get(&field).copied().unwrap_or_default();
-        share.max(common).max(if literal.is_truth() { OF_TWO } else { 0 })
+        let of_field = self.uses_of_field.get(&field).copied().unwrap_or_default().max(1);
+        let share = match self.common.get(&field) {
+            Some(common) => common * uses / of_field,
+            None => ALL * uses / (of_field + UNKNOWN_USES),
+        };
+        share.max(if literal.is_truth() { OF_TWO } else { 0 })
     }
 }
 
@@ -163,17 +166,16 @@ impl Literal {
 /// Fields with few values, and how many percent of the events have one of those that rules name.
 const COMMON: &[(&str, u64)] = &[
     ("agent.type", 80),
-    ("data_stream.dataset", 20),
+    ("data_stream.dataset", 80),
     ("data_stream.type", 80),
     ("event.action", 20),
     ("event.category", 30),
-    ("event.dataset", 20),
+    ("event.dataset", 80),
     ("event.kind", 80),
-    ("event.module", 50),
+    ("event.module", 80),
     ("event.outcome", 50),
-    ("event.provider", 50),
+    ("event.provider", 80),
     ("event.type", 40),
-    // A fleet has mostly hosts of one kind.
     ("host.os.family", 85),
     ("host.os.name", 85),
     ("host.os.platform", 85),
