@@ -12,8 +12,8 @@ pub(super) type Hash = BuildHasherDefault<Fnv>;
 pub(super) struct Lengths(u64);
 
 impl Lengths {
-    pub(super) fn of(lengths: impl IntoIterator<Item = usize>) -> Self {
-        Self(lengths.into_iter().fold(0, |bits, len| bits | Self::bit(len)))
+    pub(super) fn insert(&mut self, len: usize) {
+        self.0 |= Self::bit(len);
     }
 
     pub(super) fn is_empty(self) -> bool {

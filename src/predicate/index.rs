@@ -7,26 +7,24 @@
 //!
 //! Never decides: what is found must still be asked. Never allocates for ordinary events.
 
+mod column;
+
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
 use super::Predicate;
-use super::hash::{Hash, Lengths};
+use super::hash::Hash;
 use super::need::{Clue, Literal, Need, Shares};
-use super::number::Exact;
-use super::test::text_satisfies;
-use crate::eql::functions::ip::parse_ip;
-use crate::eql::functions::number_of;
 use crate::event::{FieldId, FieldTable, Fields, Value};
-use crate::text::fold::{Folded, fold, fold_into};
+use crate::text::fold::fold;
+use column::Column;
 
 /// Conditions by what an event must have to satisfy them; `T` names one.
 #[derive(Debug)]
 pub struct Index<T> {
     category: FieldId,
-    by_category: HashMap<Box<str>, usize>,
+    by_category: HashMap<Box<str>, usize, Hash>,
     branches: Vec<Branch<T>>,
     /// Those that look at events of every category, or find the category elsewhere.
     any: Branch<T>,
@@ -52,28 +50,6 @@ struct Branch<T> {
     unlisted: Vec<T>,
     columns: Vec<Column<T>>,
 }
-
-/// What is listed under values of one field.
-#[derive(Debug)]
-struct Column<T> {
-    field: FieldId,
-    /// Every condition of the column, once.
-    all: Vec<T>,
-    /// Those to which any value will do.
-    with_value: Vec<T>,
-    lengths: Lengths,
-    /// Bytes of the longest text.
-    longest: usize,
-    /// From here on: places in `lists`.
-    texts: HashMap<Box<[u8]>, usize, Hash>,
-    numbers: BTreeMap<Exact, usize>,
-    addresses: BTreeMap<IpAddr, usize>,
-    lists: Vec<Vec<T>>,
-}
-
-/// An event with more values than this in a field gets the whole column: looking all of them up
-/// would take longer than asking.
-const MANY_VALUES: usize = 64;
 
 impl<T: Copy> Index<T> {
     /// Returns the index; `category` is where events carry their categories.
@@ -150,110 +126,133 @@ impl<T: Copy> Branch<T> {
                 columns.entry(field).or_insert_with(|| Column::new(field)).add(term, of_field);
             }
         }
-        let mut columns: Vec<Column<T>> = columns.into_values().collect();
-        columns.iter_mut().for_each(Column::measure);
-        Self { unlisted, columns }
+        Self { unlisted, columns: columns.into_values().collect() }
     }
 
     fn candidates(&self, event: &Fields<'_>, visit: &mut impl FnMut(T)) {
         self.unlisted.iter().copied().for_each(&mut *visit);
         for column in &self.columns {
-            match event.get(column.field) {
-                [] => {}
-                values if values.len() > MANY_VALUES => {
-                    column.all.iter().copied().for_each(&mut *visit);
-                }
-                values => column.candidates(values, visit),
-            }
+            column.candidates(event.get(column.field()), visit);
         }
     }
 }
 
-impl<T: Copy> Column<T> {
-    fn new(field: FieldId) -> Self {
-        Self {
-            field,
-            all: Vec::new(),
-            with_value: Vec::new(),
-            lengths: Lengths::default(),
-            longest: 0,
-            texts: HashMap::default(),
-            numbers: BTreeMap::new(),
-            addresses: BTreeMap::new(),
-            lists: Vec::new(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns which of the queries, by their place, an event is offered to.
+    fn candidates(queries: &[&str], event: &[(&str, Value<'static>)]) -> Vec<usize> {
+        let mut table = FieldTable::default();
+        let category = table.intern("event.category");
+        let compiled: Vec<(Option<&str>, Predicate)> = queries
+            .iter()
+            .map(|query| {
+                let (category, condition) = query.split_once(" where ").unwrap();
+                let condition = crate::eql::parse_condition(condition).0.unwrap();
+                let predicate = Predicate::compile(&condition, &mut table).unwrap();
+                (Some(category).filter(|category| *category != "any"), predicate)
+            })
+            .collect();
+        let entries: Vec<Entry<'_, usize>> = (0..)
+            .zip(&compiled)
+            .map(|(term, (category, predicate))| Entry {
+                term,
+                category: *category,
+                category_field: None,
+                predicate,
+            })
+            .collect();
+        for (path, _) in event {
+            table.intern(path);
         }
+        let mut fields = Fields::new(table.len());
+        for (path, value) in event {
+            fields.push(table.get(path).unwrap(), value.clone());
+        }
+        let mut found = Vec::new();
+        Index::new(category, &entries, &table).candidates(&fields, |term| found.push(term));
+        found.sort_unstable();
+        found
     }
 
-    /// Lists a condition under all its clues of this field.
-    fn add(&mut self, term: T, clues: &[Clue<'_>]) {
-        self.all.push(term);
-        if clues.iter().any(|(_, literal)| literal.is_none()) {
-            // A value that is one of the literals is a value.
-            self.with_value.push(term);
-            return;
-        }
-        for literal in clues.iter().filter_map(|(_, literal)| *literal) {
-            let free = self.lists.len();
-            let list = match literal {
-                Literal::Text(text) => *self.texts.entry(text.as_bytes().into()).or_insert(free),
-                Literal::Number(number) => *self.numbers.entry(*number).or_insert(free),
-                Literal::Address(address) => *self.addresses.entry(*address).or_insert(free),
-            };
-            if list == free {
-                self.lists.push(Vec::new());
-            }
-            self.lists[list].push(term);
-        }
+    fn process(field: &'static str, value: &'static str) -> [(&'static str, Value<'static>); 4] {
+        [
+            ("event.category", "process".into()),
+            ("host.os.type", "windows".into()),
+            ("event.type", "start".into()),
+            (field, value.into()),
+        ]
     }
 
-    /// Notes the lengths of the texts, once all of them are there.
-    fn measure(&mut self) {
-        self.lengths = Lengths::of(self.texts.keys().map(|text| text.len()));
-        self.longest = self.texts.keys().map(|text| text.len()).max().unwrap_or_default();
+    #[test]
+    fn literal_that_few_events_have_is_what_counts() {
+        let queries = [
+            r#"process where host.os.type == "windows" and process.name : "cmd.exe""#,
+            r#"process where event.type == "start" and process.name : ("at.exe", "CMD.exe")"#,
+            r#"process where event.type == "start" and process.executable : "?:\\*""#,
+            r#"network where process.name : "cmd.exe""#,
+            r#"any where process.name == "cmd.exe""#,
+        ];
+        assert_eq!(candidates(&queries, &process("process.name", "Cmd.Exe")), [0, 1, 2, 4]);
+        assert_eq!(candidates(&queries, &process("process.name", "other.exe")), [2]);
     }
 
-    fn candidates(&self, values: &[Value<'_>], visit: &mut impl FnMut(T)) {
-        self.with_value.iter().copied().for_each(&mut *visit);
-        let mut done: SmallVec<[usize; 8]> = SmallVec::new();
-        for value in values {
-            self.for_each_list(value, |list| {
-                if !done.contains(&list) {
-                    done.push(list);
-                    self.lists[list].iter().copied().for_each(&mut *visit);
-                }
-            });
-        }
+    #[test]
+    fn alternatives_are_found_by_each_of_them() {
+        let queries =
+            [r#"process where process.name : "a" or process.pe.original_file_name : "b""#];
+        assert_eq!(candidates(&queries, &process("process.name", "A")), [0]);
+        assert_eq!(candidates(&queries, &process("process.pe.original_file_name", "B")), [0]);
+        assert!(candidates(&queries, &process("process.name", "b")).is_empty());
+        let queries = [r#"process where process.name : "a" or not user.name : "b""#];
+        assert_eq!(candidates(&queries, &process("process.name", "b")), [0]);
     }
 
-    fn for_each_list(&self, value: &Value<'_>, mut found: impl FnMut(usize)) {
-        if !self.texts.is_empty() {
-            text_satisfies(value, |text| self.list_of_text(text).map(&mut found).is_some());
-        }
-        if !self.numbers.is_empty()
-            && let Some(list) =
-                number_of(value).and_then(|number| self.numbers.get(&Exact::of(&number)?))
-        {
-            found(*list);
-        }
-        if !self.addresses.is_empty()
-            && let Some(list) =
-                value.as_str().and_then(parse_ip).and_then(|address| self.addresses.get(&address))
-        {
-            found(*list);
-        }
+    #[test]
+    fn field_must_be_there_where_its_value_cannot_be_looked_up() {
+        let queries = [
+            r#"process where process.args : "*x*""#,
+            r"process where process.args_count > 3",
+            r"process where length(process.args) > 3",
+            r"process where process.args != null",
+            r"process where process.args == null",
+            r#"process where concat(process.args, user.name) == "x""#,
+        ];
+        assert_eq!(candidates(&queries, &process("process.name", "a")), [4, 5]);
+        assert_eq!(candidates(&queries, &process("process.args", "a")), [0, 2, 3, 4, 5]);
     }
 
-    fn list_of_text(&self, text: &str) -> Option<usize> {
-        // Folding keeps the length of ASCII texts, and makes one byte at least of any character.
-        let is_excluded = match text.is_ascii() {
-            true => text.len() > self.longest || !self.lengths.may_contain(text.len()),
-            false => text.len() > self.longest.saturating_mul(4),
-        };
-        if is_excluded {
-            return None;
+    #[test]
+    fn numbers_and_addresses_are_found_in_every_spelling() {
+        let queries = [
+            "process where destination.port == 135",
+            r#"process where source.ip == "10.0.0.1""#,
+            "process where destination.port > 0 and destination.port in (1, 2)",
+        ];
+        for spelling in ["135", "135.0", "0135"] {
+            assert_eq!(candidates(&queries, &process("destination.port", spelling)), [0]);
         }
-        let mut folded = Folded::new();
-        fold_into(text, &mut folded);
-        self.texts.get(&folded[..]).copied()
+        assert_eq!(candidates(&queries, &process("source.ip", "::ffff:a00:1")), [1]);
+        assert!(candidates(&queries, &process("source.ip", "10.0.0.2")).is_empty());
+        let mut event = process("x", "y");
+        event[3] = ("destination.port", Value::Float(2.0));
+        assert_eq!(candidates(&queries, &event), [2]);
+    }
+
+    #[test]
+    fn impossible_conditions_are_never_found() {
+        let queries = [r#"process where false and user.name : "a""#, "process where true"];
+        assert_eq!(candidates(&queries, &process("user.name", "a")), [1]);
+    }
+
+    #[test]
+    fn repeated_categories_and_values_offer_a_condition_once() {
+        let queries = [r#"process where user.name : "a""#, "process where true"];
+        let mut event = process("user.name", "a").to_vec();
+        event.extend(process("user.name", "A"));
+        assert_eq!(candidates(&queries, &event), [0, 1]);
+        event.extend((0..column::MANY_VALUES).map(|_| ("user.name", Value::from("b"))));
+        assert_eq!(candidates(&queries, &event), [0, 1]);
     }
 }

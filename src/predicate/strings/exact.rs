@@ -24,7 +24,8 @@ impl ExactSet {
     pub(super) fn new(mut texts: Vec<Box<str>>) -> Self {
         texts.sort_unstable();
         texts.dedup();
-        let lengths = Lengths::of(texts.iter().map(|text| text.len()));
+        let mut lengths = Lengths::default();
+        texts.iter().for_each(|text| lengths.insert(text.len()));
         let texts = if texts.len() <= FEW {
             Texts::Few(texts.into())
         } else {
