@@ -2,6 +2,7 @@
 //!
 //! Never decides what a key means: each section stands beside the code that it configures.
 
+mod conditions;
 pub mod overlay;
 pub mod read;
 pub mod state;
@@ -114,7 +115,15 @@ impl Config {
             Ok(_) => overlay::apply(source, overrides),
             Err(error) => Err(read::diagnostic(&error)),
         };
-        parsed.map_err(|diagnostic| ConfigError::new(text, diagnostic))
+        let config: Self = match parsed {
+            Ok(config) => config,
+            Err(diagnostic) => return Err(ConfigError::new(text, diagnostic)),
+        };
+        let diagnostics = conditions::errors(source, &config.rules);
+        match diagnostics.is_empty() {
+            true => Ok(config),
+            false => Err(ConfigError { text: text.map(Arc::new), diagnostics }),
+        }
     }
 
     /// Tells what is missing for a service, which other commands can do without.

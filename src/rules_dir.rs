@@ -156,7 +156,7 @@ impl RuleSettings {
 
 /// Returns a condition that stands in no rule file.
 fn condition(text: &str) -> rule::Condition {
-    rule::Condition { text: text.to_owned(), origin: crate::text::origin::Origin::default() }
+    rule::Condition { text: text.to_owned(), origin: None }
 }
 
 impl Default for Settings {

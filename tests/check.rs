@@ -74,3 +74,23 @@ fn the_shipped_rules_run_without_a_word() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert_eq!(said, "3 rules: 3 run, 0 run with a caveat, 0 refused, 0 skipped\n");
 }
+
+#[test]
+fn a_broken_condition_of_the_configuration_is_shown_there() {
+    let directory =
+        directory(&[("good.toml", rule("good", "process where process.name == \"a\""))]);
+    let config = directory.path().join("service.toml");
+    let rules = directory.path().join("good.toml");
+    let contents = format!(
+        "[rules]\npaths = {:?}\n\n[rules.override.\"good\"]\n\
+         exceptions = ['user.name : \"b\"', 'user.name = \"c\"']\n",
+        rules.display().to_string(),
+    );
+    std::fs::write(&config, contents).unwrap();
+    let output = check(&[&config.display().to_string()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("service.toml:5:45"), "{said}");
+    let caret = said.lines().find(|line| line.contains('^')).unwrap_or_default();
+    assert_eq!(caret.find('^'), Some("5 | ".len() + 44), "{said}");
+}

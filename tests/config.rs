@@ -130,6 +130,48 @@ fn wrong_value_is_shown_where_it_stands() {
 }
 
 #[test]
+fn broken_conditions_are_shown_where_they_stand() {
+    let text = "[rules.defaults]
+exceptions = ['process.name = \"a\"', 'process.name : \"b\"']
+[rules.override.\"some.rule\"]
+severity_when = [
+  { severity = \"high\", condition = \"process.name : \\\"c\\\" and lenght(process.name) > 3\" },
+]
+exceptions = [
+  'user.name == true and',
+  '''process.args regex \"(a{1000}){1000}\"''',
+]
+";
+    refused(
+        text,
+        &[
+            "maxspan.toml:2:29",
+            "`=` does not compare",
+            "maxspan.toml:5:62",
+            "there is no function `lenght`",
+            "maxspan.toml:8:25",
+            "maxspan.toml:9:25",
+            "this pattern makes too large an automaton",
+        ],
+    );
+    let error = parse(text, &[]).expect_err("refused");
+    assert_eq!(error.diagnostics.len(), 4, "{error}");
+}
+
+#[test]
+fn broken_condition_that_stands_in_no_file_is_named() {
+    let overrides = [set("rules.override.x.exceptions=['lenght(a) > 3']")];
+    let error =
+        parse("[rules.defaults]\nexceptions = ['a == 1']\n", &overrides).expect_err("refused");
+    let [found] = &error.diagnostics[..] else { panic!("{error}") };
+    assert_eq!(found.span, None);
+    assert_eq!(
+        found.message,
+        "`lenght(a) > 3` under `rules.override.x`: there is no function `lenght`"
+    );
+}
+
+#[test]
 fn delivery_is_exactly_once_unless_it_says_otherwise() {
     refused(
         "[kafka]\ndelivery = \"sometimes\"\n",

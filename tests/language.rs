@@ -1,8 +1,8 @@
 //! The language, case by case: what parses, what is refused and why, what matches.
 //!
 //! Every case of `corpus/language/*.toml` runs through three evaluators, which must agree: the
-//! naive interpreter of `support/naive.rs`, the compiled predicate, and the indexed rule set, which
-//! holds all cases at once and is asked about every event of every case.
+//! naive interpreter of `support/naive.rs`, the compiled predicate, and the indexed rule set. That
+//! holds all cases at once, listed by their literals, and is asked about every event of every case.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 use std::path::Path;
@@ -23,6 +23,8 @@ mod flat;
 mod naive;
 #[path = "support/published_rules.rs"]
 mod published_rules;
+#[path = "support/rule_text.rs"]
+mod rule_text;
 #[path = "support/slow_regex.rs"]
 mod slow_regex;
 #[path = "support/spanless.rs"]
@@ -96,19 +98,7 @@ struct Indexed {
 
 impl Indexed {
     fn rule(&self, number: usize) -> Arc<Text> {
-        let mut rule = toml::toml! {
-            name = "n"
-            description = "d"
-            author = ["a"]
-            severity = "low"
-            risk_score = 21
-            type = "eql"
-            language = "eql"
-        };
-        rule.insert("rule_id".to_owned(), format!("{number}").into());
-        rule.insert("query".to_owned(), self.query.clone().into());
-        let file = toml::Table::from_iter([("rule".to_owned(), toml::Value::Table(rule))]);
-        Arc::new(Text::new(self.name.clone(), toml::to_string(&file).unwrap()))
+        rule_text::rule(&self.name, &number.to_string(), &self.query, toml::Table::new())
     }
 }
 

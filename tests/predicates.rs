@@ -5,16 +5,22 @@
 use maxspan::eql;
 use maxspan::event::{FieldTable, Fields, Value};
 use maxspan::predicate::Predicate;
+use maxspan::predicate::index::{Entry, Index};
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::select;
 use proptest::strategy::Union;
 
 #[path = "support/flat.rs"]
 mod flat;
 #[path = "support/naive.rs"]
 mod naive;
+#[path = "support/own_values.rs"]
+mod own_values;
 #[path = "support/published_rules.rs"]
 mod published_rules;
+#[path = "support/random.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
+mod random;
 #[path = "support/slow_regex.rs"]
 mod slow_regex;
 
@@ -269,9 +275,14 @@ proptest! {
         if let Some(condition) = condition {
             let mut table = FieldTable::default();
             let predicate = Predicate::compile(&condition, &mut table).unwrap();
+            let index = index(&predicate, &mut table);
             for json in events {
                 let event = flat::flatten(&json);
-                let compiled = predicate.matches(&flat::fields(&event, &table));
+                let fields = flat::fields(&event, &table);
+                let compiled = predicate.matches(&fields);
+                let mut found = false;
+                index.candidates(&fields, |()| found = true);
+                prop_assert!(found || !compiled, "not in the index: {} on {}", text, json);
                 prop_assert_eq!(compiled, naive::matches(&condition, &event), "{} on {}", text, json);
             }
         }
@@ -286,6 +297,12 @@ proptest! {
             prop_assert_eq!(eql::print::condition(&again.unwrap()), printed);
         }
     }
+}
+
+/// An index of one condition.
+fn index(predicate: &Predicate, table: &mut FieldTable) -> Index<()> {
+    let entry = Entry { term: (), category: None, category_field: None, predicate };
+    Index::new(table.intern("event.category"), &[entry], table)
 }
 
 #[test]
@@ -325,33 +342,26 @@ fn a_long_list_compiles_quickly_and_finds_its_members() {
 
 #[test]
 fn published_rules_answer_alike_compiled_and_naively() {
-    let mut values: Vec<(String, String)> = Vec::new();
+    let mut values = Vec::new();
     let mut conditions = Vec::new();
     for (name, query) in published_rules::queries() {
         let query = eql::parse(&query).0.unwrap();
-        let terms: Vec<&eql::ast::EventQuery> = match &query.body {
-            eql::ast::Body::Event(event) => vec![event],
-            eql::ast::Body::Sequence(sequence) => sequence.terms.iter().map(|t| &t.query).collect(),
-            eql::ast::Body::Sample(sample) => sample.terms.iter().map(|t| &t.query).collect(),
-        };
-        for term in terms {
-            collect_values(&term.condition, &mut values);
+        for term in own_values::terms(&query) {
+            own_values::collect(&term.condition, &mut values);
             conditions.push((name.clone(), term.condition.clone()));
         }
     }
-    values.sort();
-    values.dedup();
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let random = &mut random::Random::new(1);
     let (mut asked, mut matched) = (0, 0);
     for (name, condition) in conditions {
         let mut own = Vec::new();
-        collect_values(&condition, &mut own);
+        own_values::collect(&condition, &mut own);
         own.truncate(200);
         let mut table = FieldTable::default();
         let predicate = Predicate::compile(&condition, &mut table).unwrap();
         for _ in 0..12 {
-            let event = random_event(&own, &values, &mut runner);
-            let event = flat::flatten(&event);
+            let event = own_values::event(&own, &values, |end| random.below(end as u64) as usize);
+            let event = flat::flatten(&event.to_string());
             let compiled = predicate.matches(&flat::fields(&event, &table));
             assert_eq!(compiled, naive::matches(&condition, &event), "{name} on {event:?}");
             asked += 1;
@@ -359,57 +369,4 @@ fn published_rules_answer_alike_compiled_and_naively() {
         }
     }
     assert!(asked == 0 || matched > asked / 100, "{matched} of {asked} matched");
-}
-
-/// Collects fields and the texts that they are compared with.
-fn collect_values(expr: &eql::ast::Expr, out: &mut Vec<(String, String)>) {
-    use eql::ast::{ExprKind, Literal};
-    let field = |expr: &eql::ast::Expr| match &expr.kind {
-        ExprKind::Field(field) => Some(field.path.clone()),
-        _ => None,
-    };
-    match &expr.kind {
-        ExprKind::Compare { left, right, .. } => {
-            if let (Some(path), ExprKind::Literal(Literal::Str(text))) = (field(left), &right.kind)
-            {
-                out.push((path, text.clone()));
-            }
-        }
-        ExprKind::In { value, list, .. } => {
-            for item in list {
-                if let (Some(path), ExprKind::Literal(Literal::Str(text))) =
-                    (field(value), &item.kind)
-                {
-                    out.push((path, text.clone()));
-                }
-            }
-        }
-        ExprKind::Like { value, patterns, .. } | ExprKind::Regex { value, patterns, .. } => {
-            for pattern in patterns {
-                if let Some(path) = field(value) {
-                    out.push((path, pattern.text.replace('*', "xy").replace('?', "c")));
-                }
-            }
-        }
-        _ => {}
-    }
-    expr.for_each_child(|child| collect_values(child, out));
-}
-
-/// An event of some of the condition's own values, and a few of other rules.
-fn random_event(
-    own: &[(String, String)],
-    others: &[(String, String)],
-    runner: &mut proptest::test_runner::TestRunner,
-) -> String {
-    let mut members = serde_json::Map::new();
-    for (from, count) in [(own, 12), (others, 2)] {
-        let indices = prop::collection::vec(any::<Index>(), count).new_tree(runner).unwrap();
-        for index in proptest::strategy::ValueTree::current(&indices) {
-            if let Some((path, text)) = (!from.is_empty()).then(|| index.get(from)) {
-                members.insert(path.clone(), text.clone().into());
-            }
-        }
-    }
-    serde_json::Value::Object(members).to_string()
 }

@@ -228,7 +228,7 @@ condition = 'process.name : "cmd.exe"'
     assert_eq!(settings.exceptions[1].text, "process.name : \"a\\b\"");
     let conditions = [&settings.severity_when[0].condition, &settings.exceptions[0]];
     for condition in conditions {
-        let span = condition.origin.span(Span::new(0, condition.text.len()));
+        let span = condition.origin.as_ref().unwrap().span(Span::new(0, condition.text.len()));
         assert_eq!(&file.text.contents[span.range()], condition.text);
     }
 }

@@ -87,6 +87,13 @@ impl Diagnostic {
         self
     }
 
+    /// Names what it is about, because that stands nowhere that could be shown.
+    #[must_use]
+    pub fn without_place(self, what: &str) -> Self {
+        let message = format!("{what}: {}", self.message);
+        Self { message, span: None, label: None, ..self }
+    }
+
     /// Tells whether it refuses the rule.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

@@ -13,7 +13,10 @@
 //! Never allocates for ordinary conditions on ordinary values.
 
 mod compile;
+mod hash;
+pub mod index;
 pub mod key;
+mod need;
 mod node;
 mod number;
 mod regex;

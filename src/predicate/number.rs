@@ -33,6 +33,32 @@ fn whole_with_fraction(whole: i64, fraction: f64) -> Option<Ordering> {
     Some(whole.cmp(&truncated).then(0.0_f64.partial_cmp(&rest)?))
 }
 
+/// A number in the one form that all numbers of the same value share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Exact {
+    Whole(i64),
+    /// The bits of a number that is not whole, or beyond what is.
+    Other(u64),
+}
+
+impl Exact {
+    pub(super) fn of(number: &Value<'_>) -> Option<Self> {
+        match number {
+            Value::Int(whole) => Some(Self::Whole(*whole)),
+            Value::Float(fraction) => Some(Self::of_fraction(*fraction)),
+            _ => None,
+        }
+    }
+
+    fn of_fraction(fraction: f64) -> Self {
+        let whole = fraction as i64;
+        match whole_with_fraction(whole, fraction) {
+            Some(Ordering::Equal) => Self::Whole(whole),
+            _ => Self::Other(fraction.to_bits()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +81,32 @@ mod tests {
         }
         assert_eq!(compare(&int(1), &float(f64::NAN)), None);
         assert_eq!(compare(&int(1), &Value::from("1")), None);
+    }
+
+    #[test]
+    fn equal_numbers_have_one_form_and_others_another() {
+        let whole = [0, 1, -1, i64::MAX, i64::MIN, 9_007_199_254_740_992, 9_007_199_254_740_993];
+        let others = [
+            0.0,
+            -0.0,
+            0.5,
+            1.0,
+            -1.0,
+            -1e300,
+            9_007_199_254_740_992.0,
+            9_223_372_036_854_775_808.0,
+            -9_223_372_036_854_775_808.0,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+        ];
+        let whole = whole.into_iter().map(Value::Int);
+        let numbers: Vec<Value<'_>> = whole.chain(others.into_iter().map(Value::Float)).collect();
+        for left in &numbers {
+            for right in &numbers {
+                let is_equal = compare(left, right) == Some(Ordering::Equal);
+                assert_eq!(Exact::of(left) == Exact::of(right), is_equal, "{left:?} {right:?}");
+            }
+        }
+        assert_eq!(Exact::of(&Value::from("1")), None);
     }
 }

@@ -51,6 +51,12 @@ impl Strings {
         self.exact.contains(text) || self.globs.iter().any(|glob| glob.matches(text))
     }
 
+    /// Returns the texts, folded; nothing if a pattern matches others too.
+    pub(super) fn folded_texts(&self) -> Option<Vec<Box<str>>> {
+        let texts = || self.exact.texts().into_iter().map(|text| fold(text).into());
+        self.globs.is_empty().then(|| texts().collect())
+    }
+
     pub(super) fn cost(&self) -> u32 {
         let globs = u32::try_from(self.globs.len()).unwrap_or(u32::MAX);
         self.exact.cost().saturating_add(globs.saturating_mul(4))

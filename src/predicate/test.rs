@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
-use super::number;
+use super::need::Literal;
+use super::number::{self, Exact};
 use super::regex::Patterns;
 use super::strings::{self, Affix, Strings};
 use crate::eql::ast::{Case, CompareOp, Pattern};
@@ -158,6 +159,19 @@ impl Test {
         }
     }
 
+    /// Returns all literals of which a value must equal one to pass; nothing if others pass too.
+    pub(super) fn literals(&self) -> Option<Vec<Literal>> {
+        match self {
+            Self::Never => Some(Vec::new()),
+            Self::Bool(truth) => Some(vec![Literal::Text(text_of(*truth).into())]),
+            Self::Strings(strings) => {
+                Some(strings.folded_texts()?.into_iter().map(Literal::Text).collect())
+            }
+            Self::OneOf(constants) => constants.literals(),
+            Self::Order(..) | Self::Blocks(_) | Self::Regex(_) => None,
+        }
+    }
+
     pub(super) fn cost(&self) -> u32 {
         match self {
             Self::Never => 0,
@@ -180,6 +194,16 @@ impl OneOf {
                 && instant_of(value).is_some_and(|instant| self.instants.contains(&instant)))
             || (!self.addresses.is_empty()
                 && value.as_str().and_then(parse_ip).is_some_and(|ip| self.addresses.contains(&ip)))
+    }
+
+    fn literals(&self) -> Option<Vec<Literal>> {
+        // A point of time is written in too many ways.
+        self.instants.is_empty().then_some(())?;
+        let texts = self.strings.folded_texts()?.into_iter();
+        let truths = self.truths.iter().map(|truth| text_of(*truth).into());
+        let numbers = self.numbers.iter().filter_map(Exact::of).map(Literal::Number);
+        let addresses = self.addresses.iter().map(|address| Literal::Address(*address));
+        Some(texts.chain(truths).map(Literal::Text).chain(numbers).chain(addresses).collect())
     }
 
     fn contains_number(&self, value: &Value<'_>) -> bool {
@@ -258,17 +282,21 @@ pub(super) fn instant_of(value: &Value<'_>) -> Option<EventTime> {
 fn is_truth(value: &Value<'_>, truth: bool) -> bool {
     match value {
         Value::Bool(value) => *value == truth,
-        Value::Str(text) => *text == if truth { "true" } else { "false" },
+        Value::Str(text) => *text == text_of(truth),
         _ => false,
     }
 }
 
+fn text_of(truth: bool) -> &'static str {
+    if truth { "true" } else { "false" }
+}
+
 /// Asks about a value as text, without an allocation for numbers.
-fn text_satisfies(value: &Value<'_>, holds: impl Fn(&str) -> bool) -> bool {
+pub(super) fn text_satisfies(value: &Value<'_>, holds: impl FnOnce(&str) -> bool) -> bool {
     let mut buffer = Buffer(SmallVec::new());
     let written = match value {
         Value::Str(text) => return holds(text),
-        Value::Bool(truth) => return holds(if *truth { "true" } else { "false" }),
+        Value::Bool(truth) => return holds(text_of(*truth)),
         Value::Object => return false,
         Value::Int(number) => write!(buffer, "{number}"),
         Value::Float(number) => write!(buffer, "{number}"),

@@ -254,9 +254,23 @@ impl Compiler<'_> {
     }
 
     fn condition(&mut self, condition: &Condition) -> Option<Predicate> {
-        let (expr, diagnostics) = eql::parse_condition(&condition.text);
-        self.report(&condition.origin, diagnostics);
-        Some(self.predicate(&expr?, &condition.origin))
+        let (expr, mut diagnostics) = eql::parse_condition(&condition.text);
+        let predicate = expr.map(|expr| {
+            Predicate::compile(&expr, self.fields).unwrap_or_else(|refused| {
+                diagnostics.extend(refused);
+                Predicate::never()
+            })
+        });
+        match &condition.origin {
+            Some(origin) => self.report(origin, diagnostics),
+            // It stands in the configuration, which has been judged: what is left is advice.
+            None => {
+                let what = format!("`{}` of the configuration", condition.text);
+                let named = diagnostics.into_iter().map(|found| found.without_place(&what));
+                self.diagnostics.extend(named);
+            }
+        }
+        predicate
     }
 
     /// Reports what was found in an embedded text against the file around it.

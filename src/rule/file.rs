@@ -60,7 +60,7 @@ pub fn parse(text: Arc<Text>) -> Parsed {
         Some((metadata, settings, mappings, query))
             if !diagnostics.iter().any(Diagnostic::is_error) =>
         {
-            let (query, origin) = (query.text, query.origin);
+            let (query, origin) = (query.text, query.origin.unwrap_or_default());
             let file = RuleFile { text: text.clone(), metadata, settings, mappings, query, origin };
             Parsed::Rule(Box::new(file), diagnostics)
         }

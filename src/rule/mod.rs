@@ -147,8 +147,9 @@ pub struct Metadata {
 pub struct Condition {
     /// The condition, unescaped.
     pub text: String,
-    /// Where each byte of it stands in the file.
-    pub origin: Origin,
+    /// Where each byte of it stands in the file that it was read from, if that is the one which
+    /// diagnostics are reported against.
+    pub origin: Option<Origin>,
 }
 
 /// A condition that raises the severity when an event of the match satisfies it.

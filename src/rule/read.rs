@@ -247,11 +247,13 @@ impl<'r> Reader<'r> {
         let raw = self.text.get(string.span.range()).unwrap_or_default();
         let start = string.span.start as usize;
         match toml_string::unescape(raw, start) {
-            Some((text, origin)) if text == string.value => Condition { text, origin },
+            Some((text, origin)) if text == string.value => {
+                Condition { text, origin: Some(origin) }
+            }
             // Not reached while both readers agree; the text counts, positions may be off.
             _ => {
                 debug_assert!(false, "two readings of the string at {start}");
-                Condition { text: string.value.to_owned(), origin: Origin::verbatim(start) }
+                Condition { text: string.value.to_owned(), origin: Some(Origin::verbatim(start)) }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The compiled rule set: immutable, shared by all partitions, and the report on how it came about.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -11,8 +11,9 @@ use super::lint;
 use super::{Emit, RuleFile, Settings, Suppression};
 use crate::diag::Diagnostic;
 use crate::event::decode::{Decoder, Limits};
-use crate::event::{FieldId, FieldTable, Fields, TimeSpan, Value};
+use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
 use crate::normalize::{Documents, Normalizer};
+use crate::predicate::index::{Entry, Index};
 use crate::text::Text;
 
 /// How rules run where neither they nor their overrides say it.
@@ -140,11 +141,8 @@ pub struct RuleSet {
     decoder: Decoder,
     normalizer: Normalizer,
     documents: Arc<Documents>,
-    category: FieldId,
-    /// INVARIANT: each list is sorted.
-    by_category: HashMap<Box<str>, Vec<TermRef>>,
-    /// Terms that look at events of every category.
-    any: Vec<TermRef>,
+    /// Which terms an event could satisfy.
+    index: Index<TermRef>,
 }
 
 impl RuleSet {
@@ -161,11 +159,9 @@ impl RuleSet {
         let rules = builder.rules;
         let normalizer = Normalizer::new(&mut fields, defaults.normalize.clone());
         let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting });
-        let (by_category, any) = index_terms(&rules);
+        let index = index(&rules, category, &fields);
         let documents = Arc::new(Documents::new(defaults.normalize.clone()));
-        let set =
-            Self { rules, fields, decoder, normalizer, documents, category, by_category, any };
-        (set, reports)
+        (Self { rules, fields, decoder, normalizer, documents, index }, reports)
     }
 
     /// Returns the rules.
@@ -196,20 +192,16 @@ impl RuleSet {
     /// Collects the terms that an event satisfies, in the order of rules and terms.
     pub fn hits(&self, event: &Fields<'_>, hits: &mut Vec<TermRef>) {
         hits.clear();
-        for term in &self.any {
-            self.test(*term, event, hits);
-        }
-        for value in event.get(self.category) {
-            let Value::Str(category) = value else { continue };
-            for term in self.by_category.get(&**category).into_iter().flatten() {
-                self.test(*term, event, hits);
+        self.index.candidates(event, |term| {
+            if self.satisfies(term, event) {
+                hits.push(term);
             }
-        }
+        });
         hits.sort_unstable();
         hits.dedup();
     }
 
-    fn test(&self, at: TermRef, event: &Fields<'_>, hits: &mut Vec<TermRef>) {
+    fn satisfies(&self, at: TermRef, event: &Fields<'_>) -> bool {
         let rule = &self.rules[at.rule as usize];
         let term = &rule.terms[at.term as usize];
         let in_category = match (rule.category_field, &term.category) {
@@ -218,25 +210,21 @@ impl RuleSet {
             }
             _ => true,
         };
-        if in_category && term.predicate.matches(event) {
-            hits.push(at);
-        }
+        in_category && term.predicate.matches(event)
     }
 }
 
-/// Sorts the terms of all rules by the category of the events that they look at.
-fn index_terms(rules: &[CompiledRule]) -> (HashMap<Box<str>, Vec<TermRef>>, Vec<TermRef>) {
-    let (mut by_category, mut any) = (HashMap::<Box<str>, Vec<TermRef>>::new(), Vec::new());
-    for (rule, compiled) in (0..).zip(rules) {
-        for (term, part) in (0..).zip(&compiled.terms) {
-            let at = TermRef { rule, term };
-            match (&part.category, compiled.category_field) {
-                (Some(category), None) => by_category.entry(category.clone()).or_default().push(at),
-                _ => any.push(at),
-            }
-        }
-    }
-    (by_category, any)
+/// Lists the terms of all rules.
+fn index(rules: &[CompiledRule], category: FieldId, fields: &FieldTable) -> Index<TermRef> {
+    let entries = (0..).zip(rules).flat_map(|(rule, compiled)| {
+        (0..).zip(&compiled.terms).map(move |(term, part)| Entry {
+            term: TermRef { rule, term },
+            category: part.category.as_deref(),
+            category_field: compiled.category_field,
+            predicate: &part.predicate,
+        })
+    });
+    Index::new(category, &entries.collect::<Vec<_>>(), fields)
 }
 
 /// Advice, of a lint or of the language's checker, changes nothing about how the rule runs.

@@ -1,4 +1,4 @@
-//! Compiled conditions answer as the naive interpreter does.
+//! Compiled conditions answer as the naive interpreter does, and an index finds those that hold.
 //!
 //! The input is a condition, a line break and an event; anything else is a tape of choices from which the grammar
 //! makes both.
@@ -7,6 +7,7 @@ use maxspan::eql;
 use maxspan::eql::ast::Expr;
 use maxspan::event::FieldTable;
 use maxspan::predicate::Predicate;
+use maxspan::predicate::index::{Entry, Index};
 
 use crate::{flat, grammar, naive, random::Random};
 
@@ -42,7 +43,13 @@ fn compare(text: &str, json: &str) {
     if rows(&condition, &event) > MAX_ROWS {
         return;
     }
-    let compiled = predicate.matches(&flat::fields(&event, &table));
+    let category = table.intern("event.category");
+    let fields = flat::fields(&event, &table);
+    let compiled = predicate.matches(&fields);
+    let entry = Entry { term: (), category: None, category_field: None, predicate: &predicate };
+    let mut found = false;
+    Index::new(category, &[entry], &table).candidates(&fields, |()| found = true);
+    assert!(found || !compiled, "not in the index: {text} on {json}");
     assert_eq!(compiled, naive::matches(&condition, &event), "{text} on {json}");
 }
 

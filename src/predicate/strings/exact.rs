@@ -1,7 +1,8 @@
 //! Sets of texts.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::predicate::hash::{Hash, Lengths};
 
 /// Up to so many texts are compared one by one.
 const FEW: usize = 8;
@@ -9,22 +10,22 @@ const FEW: usize = 8;
 /// A set of texts, for which most other texts can be excluded by their length.
 #[derive(Debug)]
 pub(super) struct ExactSet {
-    /// Bit n: there is a text of n bytes; bit 63: of 63 or more.
-    lengths: u64,
+    lengths: Lengths,
     texts: Texts,
 }
 
 #[derive(Debug)]
 enum Texts {
     Few(Box<[Box<str>]>),
-    Many(HashSet<Box<[u8]>, BuildHasherDefault<Fnv>>),
+    Many(HashSet<Box<[u8]>, Hash>),
 }
 
 impl ExactSet {
     pub(super) fn new(mut texts: Vec<Box<str>>) -> Self {
         texts.sort_unstable();
         texts.dedup();
-        let lengths = texts.iter().fold(0, |lengths, text| lengths | length_bit(text.len()));
+        let mut lengths = Lengths::default();
+        texts.iter().for_each(|text| lengths.insert(text.len()));
         let texts = if texts.len() <= FEW {
             Texts::Few(texts.into())
         } else {
@@ -34,11 +35,11 @@ impl ExactSet {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lengths == 0
+        self.lengths.is_empty()
     }
 
     pub(super) fn may_contain_len(&self, len: usize) -> bool {
-        self.lengths & length_bit(len) != 0
+        self.lengths.may_contain(len)
     }
 
     pub(super) fn contains(&self, text: &[u8]) -> bool {
@@ -49,36 +50,22 @@ impl ExactSet {
             }
     }
 
+    /// Returns the texts, sorted.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        let mut texts: Vec<&str> = match &self.texts {
+            Texts::Few(texts) => texts.iter().map(|text| &**text).collect(),
+            Texts::Many(texts) => {
+                texts.iter().filter_map(|text| std::str::from_utf8(text).ok()).collect()
+            }
+        };
+        texts.sort_unstable();
+        texts
+    }
+
     pub(super) fn cost(&self) -> u32 {
         match &self.texts {
             Texts::Few(texts) => 2 + u32::try_from(texts.len()).unwrap_or(u32::MAX),
             Texts::Many(_) => 12,
         }
-    }
-}
-
-fn length_bit(len: usize) -> u64 {
-    1 << len.min(63)
-}
-
-/// FNV-1a: quick for short texts. What is in a set comes from rules, so nobody can fill a bucket.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        // The table takes its buckets from the high bits, which short texts hardly reach.
-        self.0 ^ self.0.rotate_left(32)
     }
 }

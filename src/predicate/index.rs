@@ -1,0 +1,258 @@
+//! Which of many conditions an event could satisfy at all, found without asking them.
+//!
+//! Each condition is listed under what an event must have to satisfy it: its category, and there
+//! under literals of one field (of several where it has alternatives), the rarest it has to offer.
+//! An event looks its own values up. Texts are looked up folded, whatever letter case means to the
+//! condition; numbers and addresses by value.
+//!
+//! Never decides: what is found must still be asked. Never allocates for ordinary events.
+
+mod column;
+
+use std::collections::{BTreeMap, HashMap};
+
+use smallvec::SmallVec;
+
+use super::Predicate;
+use super::hash::Hash;
+use super::need::{Clue, Literal, Need, Shares};
+use crate::event::{FieldId, FieldTable, Fields, Value};
+use crate::text::fold::fold;
+use column::Column;
+
+/// Conditions by what an event must have to satisfy them; `T` names one.
+#[derive(Debug)]
+pub struct Index<T> {
+    category: FieldId,
+    by_category: HashMap<Box<str>, usize, Hash>,
+    branches: Vec<Branch<T>>,
+    /// Those that look at events of every category, or find the category elsewhere.
+    any: Branch<T>,
+}
+
+/// A condition to be listed.
+#[derive(Debug)]
+pub struct Entry<'p, T> {
+    /// What names it.
+    pub term: T,
+    /// The category of its events; nothing for `any`.
+    pub category: Option<&'p str>,
+    /// Where it finds the category, if not where the others do.
+    pub category_field: Option<FieldId>,
+    /// The condition.
+    pub predicate: &'p Predicate,
+}
+
+/// The conditions on events of one category.
+#[derive(Debug)]
+struct Branch<T> {
+    /// Those that need nothing that could be looked up.
+    unlisted: Vec<T>,
+    columns: Vec<Column<T>>,
+}
+
+impl<T: Copy> Index<T> {
+    /// Returns the index; `category` is where events carry their categories.
+    pub fn new(category: FieldId, entries: &[Entry<'_, T>], fields: &FieldTable) -> Self {
+        let needs: Vec<Need> = entries.iter().map(Entry::need).collect();
+        let shares = Shares::new(&needs, fields);
+        let mut by_category = BTreeMap::<&str, Vec<Listed<'_, T>>>::new();
+        let mut any = Vec::new();
+        for (entry, need) in entries.iter().zip(&needs) {
+            let listed = (entry.term, need.clues(&shares));
+            match (entry.category, entry.category_field) {
+                (Some(category), None) => by_category.entry(category).or_default().push(listed),
+                _ => any.push(listed),
+            }
+        }
+        Self {
+            category,
+            by_category: (0..)
+                .zip(by_category.keys())
+                .map(|(at, key)| ((*key).into(), at))
+                .collect(),
+            branches: by_category.into_values().map(Branch::new).collect(),
+            any: Branch::new(any),
+        }
+    }
+
+    /// Hands out the conditions that an event could satisfy, in no particular order.
+    ///
+    /// Each that the event satisfies is among them, and few others; some come more than once.
+    pub fn candidates(&self, event: &Fields<'_>, mut visit: impl FnMut(T)) {
+        self.any.candidates(event, &mut visit);
+        let mut done: SmallVec<[usize; 8]> = SmallVec::new();
+        for value in event.get(self.category) {
+            let Value::Str(category) = value else { continue };
+            if let Some(at) = self.by_category.get(&**category)
+                && !done.contains(at)
+            {
+                done.push(*at);
+                self.branches[*at].candidates(event, &mut visit);
+            }
+        }
+    }
+}
+
+impl<T> Entry<'_, T> {
+    fn need(&self) -> Need {
+        let need = Need::of(&self.predicate.node);
+        match (self.category_field, self.category) {
+            (Some(field), Some(category)) => {
+                let category = Literal::Text(fold(category).into());
+                Need::All(vec![need, Need::OneOf(field, vec![category])])
+            }
+            _ => need,
+        }
+    }
+}
+
+/// A condition with its clues, if it has any.
+type Listed<'n, T> = (T, Option<Vec<Clue<'n>>>);
+
+impl<T: Copy> Branch<T> {
+    fn new(listed: Vec<Listed<'_, T>>) -> Self {
+        let mut unlisted = Vec::new();
+        let mut columns = BTreeMap::new();
+        for (term, clues) in listed {
+            let Some(mut clues) = clues else {
+                unlisted.push(term);
+                continue;
+            };
+            clues.sort_unstable();
+            clues.dedup();
+            for of_field in clues.chunk_by(|(a, _), (b, _)| a == b) {
+                let field = of_field[0].0;
+                columns.entry(field).or_insert_with(|| Column::new(field)).add(term, of_field);
+            }
+        }
+        Self { unlisted, columns: columns.into_values().collect() }
+    }
+
+    fn candidates(&self, event: &Fields<'_>, visit: &mut impl FnMut(T)) {
+        self.unlisted.iter().copied().for_each(&mut *visit);
+        for column in &self.columns {
+            column.candidates(event.get(column.field()), visit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns which of the queries, by their place, an event is offered to.
+    fn candidates(queries: &[&str], event: &[(&str, Value<'static>)]) -> Vec<usize> {
+        let mut table = FieldTable::default();
+        let category = table.intern("event.category");
+        let compiled: Vec<(Option<&str>, Predicate)> = queries
+            .iter()
+            .map(|query| {
+                let (category, condition) = query.split_once(" where ").unwrap();
+                let condition = crate::eql::parse_condition(condition).0.unwrap();
+                let predicate = Predicate::compile(&condition, &mut table).unwrap();
+                (Some(category).filter(|category| *category != "any"), predicate)
+            })
+            .collect();
+        let entries: Vec<Entry<'_, usize>> = (0..)
+            .zip(&compiled)
+            .map(|(term, (category, predicate))| Entry {
+                term,
+                category: *category,
+                category_field: None,
+                predicate,
+            })
+            .collect();
+        for (path, _) in event {
+            table.intern(path);
+        }
+        let mut fields = Fields::new(table.len());
+        for (path, value) in event {
+            fields.push(table.get(path).unwrap(), value.clone());
+        }
+        let mut found = Vec::new();
+        Index::new(category, &entries, &table).candidates(&fields, |term| found.push(term));
+        found.sort_unstable();
+        found
+    }
+
+    fn process(field: &'static str, value: &'static str) -> [(&'static str, Value<'static>); 4] {
+        [
+            ("event.category", "process".into()),
+            ("host.os.type", "windows".into()),
+            ("event.type", "start".into()),
+            (field, value.into()),
+        ]
+    }
+
+    #[test]
+    fn literal_that_few_events_have_is_what_counts() {
+        let queries = [
+            r#"process where host.os.type == "windows" and process.name : "cmd.exe""#,
+            r#"process where event.type == "start" and process.name : ("at.exe", "CMD.exe")"#,
+            r#"process where event.type == "start" and process.executable : "?:\\*""#,
+            r#"network where process.name : "cmd.exe""#,
+            r#"any where process.name == "cmd.exe""#,
+        ];
+        assert_eq!(candidates(&queries, &process("process.name", "Cmd.Exe")), [0, 1, 2, 4]);
+        assert_eq!(candidates(&queries, &process("process.name", "other.exe")), [2]);
+    }
+
+    #[test]
+    fn alternatives_are_found_by_each_of_them() {
+        let queries =
+            [r#"process where process.name : "a" or process.pe.original_file_name : "b""#];
+        assert_eq!(candidates(&queries, &process("process.name", "A")), [0]);
+        assert_eq!(candidates(&queries, &process("process.pe.original_file_name", "B")), [0]);
+        assert!(candidates(&queries, &process("process.name", "b")).is_empty());
+        let queries = [r#"process where process.name : "a" or not user.name : "b""#];
+        assert_eq!(candidates(&queries, &process("process.name", "b")), [0]);
+    }
+
+    #[test]
+    fn field_must_be_there_where_its_value_cannot_be_looked_up() {
+        let queries = [
+            r#"process where process.args : "*x*""#,
+            r"process where process.args_count > 3",
+            r"process where length(process.args) > 3",
+            r"process where process.args != null",
+            r"process where process.args == null",
+            r#"process where concat(process.args, user.name) == "x""#,
+        ];
+        assert_eq!(candidates(&queries, &process("process.name", "a")), [4, 5]);
+        assert_eq!(candidates(&queries, &process("process.args", "a")), [0, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn numbers_and_addresses_are_found_in_every_spelling() {
+        let queries = [
+            "process where destination.port == 135",
+            r#"process where source.ip == "10.0.0.1""#,
+            "process where destination.port > 0 and destination.port in (1, 2)",
+        ];
+        for spelling in ["135", "135.0", "0135"] {
+            assert_eq!(candidates(&queries, &process("destination.port", spelling)), [0]);
+        }
+        assert_eq!(candidates(&queries, &process("source.ip", "::ffff:a00:1")), [1]);
+        assert!(candidates(&queries, &process("source.ip", "10.0.0.2")).is_empty());
+        let mut event = process("x", "y");
+        event[3] = ("destination.port", Value::Float(2.0));
+        assert_eq!(candidates(&queries, &event), [2]);
+    }
+
+    #[test]
+    fn impossible_conditions_are_never_found() {
+        let queries = [r#"process where false and user.name : "a""#, "process where true"];
+        assert_eq!(candidates(&queries, &process("user.name", "a")), [1]);
+    }
+
+    #[test]
+    fn repeated_categories_and_values_offer_a_condition_once() {
+        let queries = [r#"process where user.name : "a""#, "process where true"];
+        let mut event = process("user.name", "a").to_vec();
+        event.extend(process("user.name", "A"));
+        assert_eq!(candidates(&queries, &event), [0, 1]);
+        event.extend((0..column::MANY_VALUES).map(|_| ("user.name", Value::from("b"))));
+        assert_eq!(candidates(&queries, &event), [0, 1]);
+    }
+}

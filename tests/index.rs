@@ -1,0 +1,314 @@
+//! The index never misses: what a rule set finds by it is what it finds by asking every term.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use maxspan::eql;
+use maxspan::event::Fields;
+use maxspan::rule::set::{Defaults, RuleSet, TermRef};
+use maxspan::text::Text;
+use random::{Random, cases};
+use replay::{Corpus, not_run, shared};
+use scan::Scan;
+use serde_json::{Map, Value as Json, json};
+
+#[path = "support/grammar.rs"]
+mod grammar;
+#[path = "support/own_values.rs"]
+mod own_values;
+#[path = "support/random.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
+mod random;
+#[path = "support/replay.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
+mod replay;
+#[path = "support/rule_text.rs"]
+mod rule_text;
+#[path = "support/scan.rs"]
+mod scan;
+
+/// Asks a rule set both ways.
+struct Asked<'r> {
+    rules: &'r RuleSet,
+    scan: Scan<'r>,
+    found: Vec<TermRef>,
+    expected: Vec<TermRef>,
+    events: usize,
+    hits: usize,
+}
+
+impl<'r> Asked<'r> {
+    fn new(rules: &'r RuleSet) -> Self {
+        let scan = Scan::new(rules);
+        Self { rules, scan, found: Vec::new(), expected: Vec::new(), events: 0, hits: 0 }
+    }
+
+    fn about(&mut self, line: &[u8], context: &str) {
+        let mut fields = Fields::new(self.rules.fields().len());
+        if self.rules.decoder().decode(line, &mut fields).is_err() {
+            return;
+        }
+        self.about_fields(&fields, line, context);
+        self.rules.normalizer().normalize(&mut fields);
+        self.about_fields(&fields, line, context);
+    }
+
+    fn about_fields(&mut self, fields: &Fields<'_>, line: &[u8], context: &str) {
+        self.rules.hits(fields, &mut self.found);
+        self.scan.hits(fields, &mut self.expected);
+        let line = || String::from_utf8_lossy(line).into_owned();
+        assert_eq!(self.found, self.expected, "{context}: {}", line());
+        self.events += 1;
+        self.hits += self.found.len();
+    }
+}
+
+#[test]
+fn random_rules_are_hit_as_by_asking_all_of_them() {
+    let (mut events, mut hits) = (0, 0);
+    for seed in 0..cases(800) {
+        let random = &mut Random::new(seed);
+        let texts = (0..10).map(|number| rule(random, number)).collect();
+        let (rules, reports) = RuleSet::compile(texts, &Defaults::default());
+        assert_eq!(rules.rules().len(), 10, "seed {seed}: {reports:#?}");
+        let mut asked = Asked::new(&rules);
+        for _ in 0..20 {
+            asked.about(event(random).to_string().as_bytes(), &format!("seed {seed}"));
+        }
+        events += asked.events;
+        hits += asked.hits;
+    }
+    println!("{events} events of random rule sets, {hits} hits");
+    assert!(events >= 30_000 && hits > 2 * events, "{hits} hits by {events} events");
+}
+
+/// Categories of rules and events. The last two are values of other fields as well.
+const CATEGORIES: &[&str] = &["process", "network", "any", "Process", "a", "5"];
+
+/// A rule of one to three terms; some find the category elsewhere.
+fn rule(random: &mut Random, number: usize) -> Arc<Text> {
+    let query = match random.below(3) {
+        0 => format!("sequence with maxspan=5s {} {}", term(random), term(random)),
+        1 => format!("sequence with maxspan=5s {0} {0} until {1}", term(random), term(random)),
+        _ => term(random).trim_matches(['[', ']']).to_owned(),
+    };
+    let mut more = toml::Table::new();
+    if random.chance(15) {
+        let field = *random.pick(&["a", "c.d", "event.kind"]);
+        more.insert("event_category_override".to_owned(), field.into());
+    }
+    rule_text::rule("random", &number.to_string(), &query, more)
+}
+
+/// A bracket with a condition that the checker accepts.
+fn term(random: &mut Random) -> String {
+    let category = match *random.pick(CATEGORIES) {
+        "any" => "any".to_owned(),
+        category => format!("\"{category}\""),
+    };
+    loop {
+        let condition = condition(random, 3);
+        if eql::parse_condition(&condition).0.is_some() {
+            return format!("[{category} where {condition}]");
+        }
+    }
+}
+
+/// Conditions of the grammar of all conditions, among those that mostly compare with literals.
+fn condition(random: &mut Random, depth: u32) -> String {
+    let choice = random.below(10);
+    if choice == 0 {
+        return grammar::condition(random, depth.min(2));
+    }
+    if depth == 0 || choice < 4 {
+        return comparison(random);
+    }
+    let mut inner = || format!("({})", condition(random, depth - 1));
+    match choice {
+        4..7 => format!("{} and {}", inner(), inner()),
+        7..9 => format!("{} or {}", inner(), inner()),
+        _ => format!("not {}", inner()),
+    }
+}
+
+fn comparison(random: &mut Random) -> String {
+    let field = *random.pick(&[
+        "a",
+        "b",
+        "?c.d",
+        "source.ip",
+        "process.pid",
+        "process.interactive",
+        "event.created",
+        "event.category",
+        "event.type",
+    ]);
+    let mut literals: Vec<&str> = Vec::new();
+    for _ in 0..random.between(1, 4) {
+        literals.push(random.pick::<&str>(&[
+            "\"\"",
+            "\"a\"",
+            "\"A\"",
+            "\"ab\"",
+            "\"5\"",
+            "\"05\"",
+            "\"5.0\"",
+            "\"1e1\"",
+            "\"true\"",
+            "\"k\"",
+            "\"\u{212a}\"",
+            "\"ſ\"",
+            "\"Ä\"",
+            "\"::1\"",
+            "\"0:0:0:0:0:0:0:1\"",
+            "\"10.0.0.1\"",
+            "\"1718105604000\"",
+            "\"2024-06-11T11:33:24Z\"",
+            "\"start\"",
+            "5",
+            "5.0",
+            "10",
+            "-1",
+            "1718105604000",
+            "9223372036854775807",
+            "1e300",
+            "true",
+            "false",
+        ]));
+    }
+    match random.below(6) {
+        0 => format!("{field} == {}", literals[0]),
+        1 => format!("{field} != null and {field} == {}", literals[0]),
+        2 => format!("{field} in ({})", literals.join(", ")),
+        3 => format!("{field} in~ ({})", literals.join(", ")),
+        4 => format!(
+            "{field} : (\"{}\")",
+            literals.join(", ").replace('"', "").replace(", ", "\", \"")
+        ),
+        _ => format!("{field} != {}", literals[0]),
+    }
+}
+
+/// An event of the grammar, with categories; some fields nested, dotted, or both, some with very
+/// many values.
+fn event(random: &mut Random) -> Json {
+    let mut event: Map<String, Json> = serde_json::from_str(&grammar::event(random)).unwrap();
+    let mut categories = Vec::new();
+    for _ in 0..random.below(4) {
+        categories.push(json!(*random.pick(CATEGORIES)));
+    }
+    if random.chance(10) {
+        categories.push(json!([5, true, null, "process"]));
+    }
+    event.insert("event.category".to_owned(), categories.into());
+    if random.chance(50) {
+        let kind = *random.pick(&["start", "START", "a", "process"]);
+        event.insert("event.type".to_owned(), json!(["end", kind]));
+        event.insert("event.kind".to_owned(), json!([kind, "network"]));
+    }
+    if random.chance(30) {
+        let nested = event["c.d"].clone();
+        event.insert("c".to_owned(), json!([{ "d": nested }, { "d": [["a"]] }]));
+    }
+    if random.chance(10) {
+        let values = event["a"].as_array().unwrap();
+        let many: Vec<Json> =
+            values.iter().cycle().take(64 * values.len().min(2)).cloned().collect();
+        event.insert("a".to_owned(), [many, vec![json!("A"), json!(5)]].concat().into());
+    }
+    Json::Object(event)
+}
+
+/// The published rules beside the project.
+fn published() -> Option<RuleSet> {
+    let Some(folder) = shared("data/elastic-rules") else {
+        not_run("published rules", "../shared/data/elastic-rules is absent");
+        return None;
+    };
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    let text = |path: &PathBuf| {
+        let contents = std::fs::read_to_string(path).unwrap();
+        Arc::new(Text::new(path.display().to_string(), contents))
+    };
+    let (rules, _) = RuleSet::compile(paths.iter().map(text).collect(), &Defaults::default());
+    assert_eq!(rules.rules().len(), paths.len());
+    Some(rules)
+}
+
+#[test]
+fn published_rules_are_hit_by_events_of_their_own_values() {
+    let Some(rules) = published() else { return };
+    let mut terms = Vec::new();
+    for rule in rules.rules() {
+        let query = eql::parse(&rule.canonical).0.unwrap();
+        for term in own_values::terms(&query) {
+            let mut own = Vec::new();
+            own_values::collect(&term.condition, &mut own);
+            terms.push((term.category.clone(), own));
+        }
+    }
+    let all: Vec<own_values::Pair> = terms.iter().flat_map(|(_, own)| own.clone()).collect();
+    let random = &mut Random::new(1);
+    let mut asked = Asked::new(&rules);
+    for (category, own) in &terms {
+        for _ in 0..cases(20) {
+            let mut event = own_values::event(own, &all, |end| random.below(end as u64) as usize);
+            if let eql::ast::Category::Is(category) = category {
+                event["event.category"] = json!([category, "file"]);
+            }
+            asked.about(event.to_string().as_bytes(), "own values");
+        }
+    }
+    println!("{} events of the rules' own values, {} hits", asked.events, asked.hits);
+    assert!(asked.hits > asked.events, "{} hits by {} events", asked.hits, asked.events);
+}
+
+#[test]
+fn recorded_attacks_hit_what_they_hit_without_the_index() {
+    let Some(folder) = shared("data/attacks") else {
+        return not_run("recorded attacks", "../shared/data/attacks is absent");
+    };
+    let Some(rules) = published() else { return };
+    let mut asked = Asked::new(&rules);
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // The core reads no compressed files.
+        let Ok(unpacked) = Command::new("gzip").arg("-dc").arg(&path).output() else {
+            return not_run("recorded attacks", "gzip is absent");
+        };
+        for line in unpacked.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            asked.about(line, &name);
+        }
+    }
+    println!("{} events of recorded attacks, {} hits", asked.events, asked.hits);
+    assert!(asked.events > 10_000 && asked.hits > 1_000, "{} hits", asked.hits);
+}
+
+#[test]
+fn generated_telemetry_hits_what_it_hits_without_the_index() {
+    let flags = ["--events", "100000", "--eps", "500", "--attacks", "600"];
+    let Some(corpus) = Corpus::make("plain", &flags) else {
+        return not_run("generated corpora", "../shared/tools is absent");
+    };
+    let Some(rules) = published() else { return };
+    let mut asked = Asked::new(&rules);
+    for shape in ["raw", "ecs"] {
+        asked_about_file(&mut asked, &corpus.directory.join(format!("{shape}.ndjson")));
+    }
+    println!("{} generated events, {} hits", asked.events, asked.hits);
+    assert!(asked.hits > 10_000, "{} hits", asked.hits);
+}
+
+fn asked_about_file(asked: &mut Asked<'_>, path: &Path) {
+    let file = BufReader::new(std::fs::File::open(path).unwrap());
+    for line in file.split(b'\n').take(20_000) {
+        asked.about(&line.unwrap(), "generated");
+    }
+}
