@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Detector, Origin};
+use super::{Detector, Origin, SHORT};
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, Fields, JoinKey};
 use crate::normalize::Envelope;
@@ -29,7 +29,8 @@ impl Detector {
         for of_rule in hits.chunk_by(|a, b| a.rule == b.rule) {
             let index = of_rule[0].rule as usize;
             let rule = &rules.rules()[index];
-            let before_start = self.rule_starts[index].is_some_and(|start| offset < start);
+            let place = self.places[index];
+            let before_start = self.lanes[place.lane].starts_after(place.index, offset);
             let uncovered =
                 rule.index.as_ref().is_some_and(|index| !index.covers(rules.normalizer(), fields));
             let excepted = || rule.exceptions.iter().any(|exception| exception.matches(fields));
@@ -52,12 +53,12 @@ impl Detector {
                     late: false,
                     event: Arc::clone(event),
                 };
-                self.sequences.offer(index, &key, candidate, mode);
+                self.lanes[place.lane].sequences.offer(place.index, &key, candidate, mode);
             }
         }
         if event.is_some() {
             self.stats.admitted += 1;
-            self.trail.note_admission(offset, event_time, clock);
+            self.lanes[SHORT].trail.note_admission(offset, event_time, clock);
         }
         self.collect(self.suppression());
     }

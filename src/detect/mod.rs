@@ -10,11 +10,12 @@ pub use crate::alert::AlertRecord;
 use crate::event::{EventTime, Fields, TimeSpan};
 use crate::normalize::{Documents, Envelope, Shape};
 use crate::rule::set::{RuleSet, TermRef};
-use crate::sequence::{Bounds, Counts, PartitionClock, Sequences};
+use crate::sequence::{Bounds, Counts, PartitionClock};
 
 mod admit;
 mod boundary;
 pub mod case;
+mod lane;
 mod machines;
 mod recovery;
 mod render;
@@ -25,8 +26,9 @@ mod suppress;
 pub use boundary::{Cut, DeadLetter, Options, Origin, Output, Past, Record, Stamp};
 pub use stats::{Held, RuleStats, Stats};
 
+use lane::{Lane, Place};
 use machines::Machines;
-use recovery::{Metadata, RuleMark, Trail};
+use recovery::Metadata;
 use resume::Replaying;
 use suppress::Windows;
 
@@ -35,17 +37,16 @@ pub struct Detector {
     rules: Arc<RuleSet>,
     origin: Origin,
     options: Options,
-    sequences: Sequences,
+    /// INVARIANT: every rule has its place in one of them.
+    lanes: [Lane; LANES],
+    /// By rule: where it runs.
+    places: Vec<Place>,
     clock: PartitionClock,
     /// How far one host's word may be from the clock: nothing where the broker stamps records.
     slack: TimeSpan,
-    trail: Trail,
     /// Offset of the next record.
     position: Option<i64>,
     replaying: Option<Replaying>,
-    /// By rule: the offset from which it sees records, if not from the start.
-    rule_starts: Vec<Option<i64>>,
-    seen_from: Option<EventTime>,
     cuts: u64,
     outbox: Vec<Output>,
     last_cut: Option<Cut>,
@@ -66,21 +67,25 @@ pub struct Detector {
 impl Detector {
     /// Returns a detector without any state that starts with the next record it is given.
     pub fn new(rules: Arc<RuleSet>, origin: Origin, options: Options) -> Self {
-        let plans = rules.rules().iter().map(|rule| Arc::clone(&rule.plan));
         let bounds = Bounds {
             max_keys: options.max_keys,
             max_candidates_per_key: options.max_candidates_per_key,
         };
         let count = rules.rules().len();
+        let mut of_lane: [Vec<usize>; LANES] = std::array::from_fn(|_| Vec::new());
+        let mut places = Vec::with_capacity(count);
+        for rule in 0..count {
+            let lane = SHORT;
+            places.push(Place { lane, index: of_lane[lane].len() });
+            of_lane[lane].push(rule);
+        }
         Self {
-            sequences: Sequences::new(plans, bounds),
+            lanes: of_lane.map(|of_lane| Lane::new(&rules, of_lane, bounds)),
+            places,
             clock: PartitionClock::default(),
             slack: TimeSpan::ZERO,
-            trail: Trail::default(),
             position: None,
             replaying: None,
-            rule_starts: vec![None; count],
-            seen_from: None,
             cuts: 0,
             outbox: Vec::new(),
             last_cut: None,
@@ -114,7 +119,7 @@ impl Detector {
     ) -> (Self, Option<String>) {
         let mut detector = Self::new(rules, origin, options);
         detector.position = Some(position);
-        let hashes: Vec<u32> = detector.rules.rules().iter().map(|rule| rule.hash).collect();
+        let hashes = detector.lanes[SHORT].hashes(&detector.rules);
         match Metadata::read(metadata, &hashes) {
             Ok(metadata) => {
                 detector.restore(metadata, position);
@@ -150,7 +155,7 @@ impl Detector {
         self.stats.records += 1;
         self.stats.bytes += record.payload.map_or(0, <[u8]>::len) as u64;
         self.stats.replayed += u64::from(self.is_replaying());
-        self.trail.note_clock(record.offset, self.clock);
+        self.lanes[SHORT].trail.note_clock(record.offset, self.clock);
         self.read(record);
         self.position = Some(record.offset + 1);
         // A quiet partition's replay ends with its last record, not with the next one.
@@ -167,22 +172,26 @@ impl Detector {
         self.run_idle_before(i64::MAX);
         let (Some(shows), Some(position)) = (self.clock.shows, self.position) else { return };
         let reached = shows + elapsed;
-        if !self.sequences.is_due(reached) {
-            return;
+        for lane in &mut self.lanes {
+            if !lane.sequences.is_due(reached) {
+                continue;
+            }
+            if !lane.trail.note_idle(position, reached) {
+                self.stats.idle_refused += 1;
+                continue;
+            }
+            self.idle_changed = true;
+            lane.sequences.advance_idle(reached);
         }
-        if !self.trail.note_idle(position, reached) {
-            self.stats.idle_refused += 1;
-            return;
-        }
-        self.idle_changed = true;
-        self.sequences.advance_idle(reached);
         self.collect(Suppress::Nothing);
     }
 
     /// Ends the input: closes every window, as a batch engine would.
     pub fn finish(&mut self) {
         self.run_idle_before(i64::MAX);
-        self.sequences.finish();
+        for lane in &mut self.lanes {
+            lane.sequences.finish();
+        }
         self.collect(Suppress::Nothing);
     }
 
@@ -208,21 +217,15 @@ impl Detector {
     pub fn cut(&mut self) -> Option<Cut> {
         let position = self.position.filter(|_| !self.is_replaying())?;
         self.cuts += 1;
-        // A key is forgotten F after its last event by a clock that may be off by the slack.
-        let memory = self.sequences.longest_memory() + self.slack;
-        let floor = self.sequences.floor();
-        let replay = self.trail.replay(floor, position, self.clock, memory);
-        let mark = |(rule, start): (u32, &Option<i64>)| RuleMark {
-            hash: rule,
-            start: start.filter(|start| *start > replay.start),
-        };
-        let hashes = self.rules.rules().iter().map(|rule| rule.hash);
-        let rules = hashes.zip(&self.rule_starts).map(mark).collect();
+        let lane = &mut self.lanes[SHORT];
+        let replay = lane.replay(position, self.clock, self.slack);
+        let rules = lane.marks(&self.rules, replay.start);
+        let seen_from = lane.seen_from();
         let metadata = Metadata {
             cut: self.cuts,
             owner: self.owner(),
             replay,
-            seen_from: self.seen_from,
+            seen_from,
             rules,
             windows: self.windows.list(self.clock.shows),
         };
@@ -241,7 +244,8 @@ impl Detector {
     pub fn take_stats(&mut self) -> Stats {
         let count = self.reported.len();
         for rule in 0..count {
-            let counts = self.sequences.counts(rule);
+            let Place { lane, index } = self.places[rule];
+            let counts = self.lanes[lane].sequences.counts(index);
             self.stats.rules[rule].sequences = counts.since(self.reported[rule]);
             self.reported[rule] = counts;
         }
@@ -256,10 +260,11 @@ impl Detector {
 
     /// Returns what it holds now. Looks at every key: once a second, not once a record.
     pub fn held(&self) -> Held {
+        let pending = |place: &Place| self.lanes[place.lane].sequences.pending_count(place.index);
         Held {
-            keys: self.sequences.key_count(),
+            keys: self.lanes.iter().map(|lane| lane.sequences.key_count()).sum(),
             bytes: self.ledger.load(Ordering::Relaxed),
-            pending: (0..self.reported.len()).map(|r| self.sequences.pending_count(r)).collect(),
+            pending: self.places.iter().map(pending).collect(),
         }
     }
 
@@ -367,10 +372,12 @@ impl Detector {
     /// Decides what the clock has made final.
     fn tick(&mut self) {
         let Some(shows) = self.clock.shows else { return };
-        if self.seen_from.is_none() && self.options.past == Past::Unseen {
-            self.set_seen_from(Some(shows));
+        for lane in &mut self.lanes {
+            if lane.seen_from().is_none() && self.options.past == Past::Unseen {
+                lane.set_seen_from(Some(shows));
+            }
+            lane.sequences.advance(shows, self.slack);
         }
-        self.sequences.advance(shows, self.slack);
         self.collect(self.suppression());
     }
 
@@ -380,7 +387,8 @@ impl Detector {
 
     /// Turns what the sequences have found into alerts.
     fn collect(&mut self, suppress: Suppress) {
-        for found in self.sequences.take_found() {
+        let found = self.lanes.each_mut().map(Lane::take_found);
+        for found in found.into_iter().flatten() {
             if suppress == Suppress::Everything {
                 continue;
             }
@@ -399,6 +407,11 @@ enum Suppress {
     Everything,
     Nothing,
 }
+
+/// How many lanes there are.
+const LANES: usize = 2;
+/// The lane of rules that are recovered from the input.
+const SHORT: usize = 0;
 
 /// Most bytes of a record that a dead letter carries.
 const MAX_DEAD_LETTER: usize = 256 << 10;
