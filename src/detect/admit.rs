@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Detector, Origin, SHORT};
+use super::{Detector, LANES, Origin};
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, Fields, JoinKey};
 use crate::normalize::Envelope;
 use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Candidate, TermSet};
 
+/// By lane: whether one of its rules took an event in.
+pub(super) type Admitting = [bool; LANES];
+
 impl Detector {
-    /// Offers an event to the sequences of each rule whose terms it satisfies.
+    /// Offers an event to the sequences of each rule whose terms it satisfies; tells which lanes took
+    /// it in.
     pub(super) fn admit(
         &mut self,
         offset: i64,
@@ -20,21 +24,22 @@ impl Detector {
         fields: &Fields<'_>,
         envelope: &Envelope,
         hits: &[TermRef],
-    ) {
+    ) -> Admitting {
         let rules = Arc::clone(&self.rules);
-        let Some(event_time) = envelope.event_time else { return };
+        let mut admitted = Admitting::default();
+        let Some(event_time) = envelope.event_time else { return admitted };
         let clock = self.clock.shows.unwrap_or(event_time);
-        let mode = self.offer_mode(offset, event_time);
         let mut event: Option<Arc<Admitted>> = None;
         for of_rule in hits.chunk_by(|a, b| a.rule == b.rule) {
             let index = of_rule[0].rule as usize;
             let rule = &rules.rules()[index];
             let place = self.places[index];
+            let is_elsewhere = !self.takes_part(place.lane);
             let before_start = self.lanes[place.lane].starts_after(place.index, offset);
             let uncovered =
                 rule.index.as_ref().is_some_and(|index| !index.covers(rules.normalizer(), fields));
             let excepted = || rule.exceptions.iter().any(|exception| exception.matches(fields));
-            if before_start || uncovered || excepted() {
+            if is_elsewhere || before_start || uncovered || excepted() {
                 continue;
             }
             let keys = self.keys(&rules, of_rule, fields, envelope);
@@ -44,8 +49,10 @@ impl Detector {
             if event.is_none() {
                 event = self.keep(offset, payload, fields, envelope, event_time);
             }
-            let Some(event) = &event else { return };
+            let Some(event) = &event else { return admitted };
             let ordinal = rules.normalizer().ordinal(fields, envelope, offset, rule.tiebreaker);
+            let mode = self.offer_mode(place.lane, offset, event_time);
+            admitted[place.lane] = true;
             for (key, terms) in keys {
                 let candidate = Candidate {
                     ordinal: ordinal.clone(),
@@ -58,9 +65,12 @@ impl Detector {
         }
         if event.is_some() {
             self.stats.admitted += 1;
-            self.lanes[SHORT].trail.note_admission(offset, event_time, clock);
+        }
+        for (lane, _) in self.lanes.iter_mut().zip(admitted).filter(|(_, admitted)| *admitted) {
+            lane.trail.note_admission(offset, event_time, clock);
         }
         self.collect(self.suppression());
+        admitted
     }
 
     /// Returns the join keys of a rule's hits, each with the terms that the event satisfies there.

@@ -18,19 +18,28 @@ pub(super) struct Lane {
     /// By rule of the lane: the offset from which it sees records, if not from the start.
     starts: Vec<Option<i64>>,
     seen_from: Option<EventTime>,
+    lateness: TimeSpan,
 }
 
 impl Lane {
     /// Returns the empty state of these rules.
     pub(super) fn new(set: &RuleSet, rules: Vec<usize>, bounds: Bounds) -> Self {
-        let plans = rules.iter().map(|rule| Arc::clone(&set.rules()[*rule].plan));
+        let plan = |rule: &usize| Arc::clone(&set.rules()[*rule].plan);
+        let lateness = rules.iter().map(|rule| plan(rule).times.allowed_lateness).max();
         Self {
-            sequences: Sequences::new(plans, bounds),
-            trail: Trail::default(),
+            sequences: Sequences::new(rules.iter().map(plan), bounds),
+            lateness: lateness.unwrap_or_default(),
+            trail: Trail::of_input(),
             starts: vec![None; rules.len()],
             seen_from: None,
             rules,
         }
+    }
+
+    /// Returns the empty state of rules whose events are kept in the journal.
+    pub(super) fn with_journal(set: &RuleSet, rules: Vec<usize>, bounds: Bounds) -> Self {
+        let lane = Self::new(set, rules, bounds);
+        Self { trail: Trail::of_journal(lane.sequences.longest_memory()), ..lane }
     }
 
     /// Lets the rules start as the cut at `position` knew them: what it did not know has seen
@@ -62,6 +71,11 @@ impl Lane {
         }
     }
 
+    /// Lets all rules start at `offset`: nothing is known of what they have seen before.
+    pub(super) fn forget_past(&mut self, offset: i64) {
+        self.starts.fill(Some(offset));
+    }
+
     /// Takes the matches that were found since the last call, by the rule set's indices.
     pub(super) fn take_found(&mut self) -> Vec<Found> {
         let mut found = self.sequences.take_found();
@@ -77,11 +91,12 @@ impl Lane {
         position: i64,
         clock: PartitionClock,
         slack: TimeSpan,
+        journal: i64,
     ) -> Replay {
         // A key is forgotten F after its last event by a clock that may be off by the slack.
         let memory = self.sequences.longest_memory() + slack;
         let floor = self.sequences.floor();
-        self.trail.replay(floor, position, clock, memory)
+        self.trail.replay(floor, position, clock, memory, journal)
     }
 
     /// Returns the rules as the metadata knows them, given from where they are replayed.
@@ -101,6 +116,16 @@ impl Lane {
     /// Returns since when the lane sees the partition.
     pub(super) fn seen_from(&self) -> Option<EventTime> {
         self.seen_from
+    }
+
+    /// Returns the longest lateness that any of the rules allows.
+    pub(super) fn longest_lateness(&self) -> TimeSpan {
+        self.lateness
+    }
+
+    /// Tells whether it has no rules.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
     }
 
     /// Returns the hashes of its rules.

@@ -10,25 +10,28 @@ pub use crate::alert::AlertRecord;
 use crate::event::{EventTime, Fields, TimeSpan};
 use crate::normalize::{Documents, Envelope, Shape};
 use crate::rule::set::{RuleSet, TermRef};
-use crate::sequence::{Bounds, Counts, PartitionClock};
+use crate::sequence::{Bounds, Counts, PartitionClock, Plan};
 
 mod admit;
 mod boundary;
 pub mod case;
+mod journal;
 mod lane;
 mod machines;
 mod recovery;
 mod render;
+mod restore;
 mod resume;
 pub mod stats;
 mod suppress;
 
-pub use boundary::{Cut, DeadLetter, Options, Origin, Output, Past, Record, Stamp};
+pub use boundary::{Cut, DeadLetter, JournalRecord, Options, Origin, Output, Past, Record, Stamp};
 pub use stats::{Held, RuleStats, Stats};
 
 use lane::{Lane, Place};
 use machines::Machines;
-use recovery::Metadata;
+use recovery::{Long, Metadata};
+use restore::Restoring;
 use resume::Replaying;
 use suppress::Windows;
 
@@ -46,7 +49,11 @@ pub struct Detector {
     slack: TimeSpan,
     /// Offset of the next record.
     position: Option<i64>,
+    /// While the journal of the long lane is read; before the input is replayed for the other.
+    restoring: Option<Restoring>,
     replaying: Option<Replaying>,
+    /// Where in the journal what is written next stands, or later.
+    journal_next: i64,
     cuts: u64,
     outbox: Vec<Output>,
     last_cut: Option<Cut>,
@@ -75,17 +82,21 @@ impl Detector {
         let mut of_lane: [Vec<usize>; LANES] = std::array::from_fn(|_| Vec::new());
         let mut places = Vec::with_capacity(count);
         for rule in 0..count {
-            let lane = SHORT;
+            let lane = lane_of(&rules.rules()[rule].plan, &options);
             places.push(Place { lane, index: of_lane[lane].len() });
             of_lane[lane].push(rule);
         }
+        let [short, long] = of_lane;
+        let restoring = (!long.is_empty()).then(Restoring::of_nothing);
         Self {
-            lanes: of_lane.map(|of_lane| Lane::new(&rules, of_lane, bounds)),
+            lanes: [Lane::new(&rules, short, bounds), Lane::with_journal(&rules, long, bounds)],
             places,
             clock: PartitionClock::default(),
             slack: TimeSpan::ZERO,
             position: None,
+            restoring,
             replaying: None,
+            journal_next: 0,
             cuts: 0,
             outbox: Vec::new(),
             last_cut: None,
@@ -119,8 +130,8 @@ impl Detector {
     ) -> (Self, Option<String>) {
         let mut detector = Self::new(rules, origin, options);
         detector.position = Some(position);
-        let hashes = detector.lanes[SHORT].hashes(&detector.rules);
-        match Metadata::read(metadata, &hashes) {
+        let hashes = detector.lanes.each_ref().map(|lane| lane.hashes(&detector.rules));
+        match Metadata::read(metadata, hashes.each_ref().map(Vec::as_slice)) {
             Ok(metadata) => {
                 detector.restore(metadata, position);
                 (detector, None)
@@ -137,7 +148,7 @@ impl Detector {
 
     /// Tells whether records before the committed position are still being replayed.
     pub fn is_replaying(&self) -> bool {
-        self.replaying.is_some()
+        self.replaying.is_some() || self.restoring.is_some()
     }
 
     /// Returns how many offsets are left to replay.
@@ -147,7 +158,10 @@ impl Detector {
     }
 
     /// Takes in the next record. One that was taken in before is left out.
+    ///
+    /// None may come while it [`awaits_journal`](Self::awaits_journal).
     pub fn on_record(&mut self, record: &Record<'_>) {
+        debug_assert!(!self.awaits_journal(), "the journal comes first");
         if self.position.is_some_and(|position| record.offset < position) {
             return;
         }
@@ -155,7 +169,7 @@ impl Detector {
         self.stats.records += 1;
         self.stats.bytes += record.payload.map_or(0, <[u8]>::len) as u64;
         self.stats.replayed += u64::from(self.is_replaying());
-        self.lanes[SHORT].trail.note_clock(record.offset, self.clock);
+        self.lanes[SHORT].trail.note_clock(record.offset, self.clock, 0);
         self.read(record);
         self.position = Some(record.offset + 1);
         // A quiet partition's replay ends with its last record, not with the next one.
@@ -169,13 +183,18 @@ impl Detector {
     ///
     /// At the end of the partition nothing is left to replay.
     pub fn advance_idle(&mut self, elapsed: TimeSpan) {
+        debug_assert!(!self.awaits_journal(), "the journal comes first");
         self.run_idle_before(i64::MAX);
         let (Some(shows), Some(position)) = (self.clock.shows, self.position) else { return };
         let reached = shows + elapsed;
-        for lane in &mut self.lanes {
-            if !lane.sequences.is_due(reached) {
+        for lane in [SHORT, LONG] {
+            if !self.lanes[lane].sequences.is_due(reached) {
                 continue;
             }
+            if lane == LONG && !self.lanes[LONG].trail.note_idle(position, reached) {
+                self.keep_idle_in_journal();
+            }
+            let lane = &mut self.lanes[lane];
             if !lane.trail.note_idle(position, reached) {
                 self.stats.idle_refused += 1;
                 continue;
@@ -217,16 +236,22 @@ impl Detector {
     pub fn cut(&mut self) -> Option<Cut> {
         let position = self.position.filter(|_| !self.is_replaying())?;
         self.cuts += 1;
-        let lane = &mut self.lanes[SHORT];
-        let replay = lane.replay(position, self.clock, self.slack);
-        let rules = lane.marks(&self.rules, replay.start);
-        let seen_from = lane.seen_from();
+        let [short, long] = &mut self.lanes;
+        let replay = short.replay(position, self.clock, self.slack, 0);
+        let rules = short.marks(&self.rules, replay.start);
+        let seen_from = short.seen_from();
+        let long = (!long.is_empty()).then(|| {
+            let replay = long.replay(position, self.clock, self.slack, self.journal_next);
+            let rules = long.marks(&self.rules, replay.start);
+            Long { replay, seen_from: long.seen_from(), rules }
+        });
         let metadata = Metadata {
             cut: self.cuts,
             owner: self.owner(),
             replay,
             seen_from,
             rules,
+            long,
             windows: self.windows.list(self.clock.shows),
         };
         let cut = Cut { position, metadata: metadata.write(), outputs: self.outbox.len() };
@@ -328,7 +353,10 @@ impl Detector {
         let mut hits = std::mem::take(&mut self.hits);
         rules.hits(fields, &mut hits);
         if !hits.is_empty() {
-            self.admit(record.offset, payload, fields, &envelope, &hits);
+            let admitted = self.admit(record.offset, payload, fields, &envelope, &hits);
+            if admitted[LONG] {
+                self.keep_in_journal(record);
+            }
         }
         self.hits = hits;
     }
@@ -372,7 +400,11 @@ impl Detector {
     /// Decides what the clock has made final.
     fn tick(&mut self) {
         let Some(shows) = self.clock.shows else { return };
-        for lane in &mut self.lanes {
+        for lane in 0..LANES {
+            if !self.takes_part(lane) {
+                continue;
+            }
+            let lane = &mut self.lanes[lane];
             if lane.seen_from().is_none() && self.options.past == Past::Unseen {
                 lane.set_seen_from(Some(shows));
             }
@@ -412,6 +444,14 @@ enum Suppress {
 const LANES: usize = 2;
 /// The lane of rules that are recovered from the input.
 const SHORT: usize = 0;
+/// The lane of rules that are recovered from the journal; it has none if there is no journal.
+const LONG: usize = 1;
+
+/// Returns the lane that a rule runs in.
+fn lane_of(plan: &Plan, options: &Options) -> usize {
+    let is_long = options.journal_beyond.is_some_and(|beyond| plan.times.maxspan > beyond);
+    if is_long { LONG } else { SHORT }
+}
 
 /// Most bytes of a record that a dead letter carries.
 const MAX_DEAD_LETTER: usize = 256 << 10;

@@ -2,7 +2,7 @@
 
 use super::recovery::{Idle, Metadata, Replay};
 use super::suppress::Windows;
-use super::{Detector, SHORT, Suppress};
+use super::{Detector, LONG, SHORT, Suppress};
 use crate::event::EventTime;
 use crate::sequence::Offer;
 
@@ -20,6 +20,7 @@ impl Detector {
         let lane = &mut self.lanes[SHORT];
         lane.set_starts(&self.rules, &metadata.rules, position);
         lane.set_seen_from(metadata.seen_from);
+        self.restore_long(metadata.long, position);
         self.cuts = metadata.cut;
         self.windows = Windows::of(metadata.windows);
         self.clock = metadata.replay.clock;
@@ -49,6 +50,7 @@ impl Detector {
         if offset >= replaying.until {
             let position = self.position.unwrap_or(replaying.until);
             self.position = Some(position.max(replaying.until));
+            self.catch_up();
             self.start_new_rules(replaying.until);
         } else {
             self.replaying = Some(replaying);
@@ -63,9 +65,12 @@ impl Detector {
         }
     }
 
-    pub(super) fn offer_mode(&self, offset: i64, event_time: EventTime) -> Offer {
-        let Some(replaying) = &self.replaying else { return Offer::Match };
-        let counts = replaying.replay.floor.is_some_and(|floor| event_time >= floor);
-        if counts && offset >= replaying.replay.safe { Offer::Match } else { Offer::Remember }
+    /// Tells what an event may do at this offset of a lane.
+    pub(super) fn offer_mode(&self, lane: usize, offset: i64, event_time: EventTime) -> Offer {
+        match (&self.restoring, &self.replaying) {
+            (Some(restoring), _) if lane == LONG => restoring.offer_mode(offset, event_time),
+            (_, Some(replaying)) if !replaying.replay.counts(offset, event_time) => Offer::Remember,
+            _ => Offer::Match,
+        }
     }
 }
