@@ -145,6 +145,8 @@ pub(super) struct Sorter {
     /// By offset; before a record's own entry the one that carries idle time.
     window: BTreeMap<(i64, bool), Placed>,
     bytes: usize,
+    /// The last one that was returned: what comes before it is too late.
+    given: Option<(i64, bool)>,
 }
 
 /// More entries than a partition may have waiting for a commit, and more bytes.
@@ -156,6 +158,9 @@ impl Sorter {
     pub(super) fn push(&mut self, placed: Placed) -> Option<Placed> {
         let size = size(&placed);
         let key = (placed.entry.offset, placed.entry.payload.is_some());
+        if self.given.is_some_and(|given| key <= given) {
+            return None;
+        }
         self.bytes += size;
         if let Some(older) = self.window.insert(key, placed) {
             self.bytes -= self::size(&older);
@@ -166,7 +171,8 @@ impl Sorter {
 
     /// Returns the next of the entries that are left.
     pub(super) fn pop(&mut self) -> Option<Placed> {
-        let (_, placed) = self.window.pop_first()?;
+        let (key, placed) = self.window.pop_first()?;
+        self.given = Some(key);
         self.bytes -= size(&placed);
         Some(placed)
     }
@@ -244,6 +250,8 @@ mod tests {
         let expected = expected.map(|(at, offset, text)| (at, offset, text.to_owned()));
         assert_eq!(read.collect::<Vec<_>>(), expected);
         assert_eq!(sorter.bytes, 0);
+        assert_eq!(sorter.push(Placed { at: 20, entry: entry(4, "again") }), None);
+        assert_eq!(sorter.pop(), None, "what was given is not given again");
     }
 
     #[test]

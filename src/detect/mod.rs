@@ -447,6 +447,14 @@ const SHORT: usize = 0;
 /// The lane of rules that are recovered from the journal; it has none if there is no journal.
 const LONG: usize = 1;
 
+/// Returns how far back the journal is read for these rules; nothing if none of them uses it.
+pub fn journal_memory(rules: &RuleSet, options: &Options) -> Option<TimeSpan> {
+    let plans = rules.rules().iter().map(|rule| &rule.plan);
+    let long = plans.filter(|plan| lane_of(plan, options) == LONG);
+    // As far as a window before the safe offset, and that is one window back itself.
+    long.map(|plan| (plan.memory() + options.max_skew).times(3)).max()
+}
+
 /// Returns the lane that a rule runs in.
 fn lane_of(plan: &Plan, options: &Options) -> usize {
     let is_long = options.journal_beyond.is_some_and(|beyond| plan.times.maxspan > beyond);

@@ -14,6 +14,8 @@ pub struct KafkaMetrics {
     pub rebalances: IntCounterVec,
     /// How long the last replay took.
     pub restore_seconds: Gauge,
+    /// How long the journal was last read.
+    pub journal_restore_seconds: Gauge,
     /// Replays that found their start gone from the log.
     pub replay_truncated: IntCounter,
     /// Faults of single partitions, by librdkafka's name.
@@ -46,6 +48,10 @@ impl KafkaMetrics {
             restore_seconds: area.float_gauge(
                 "state_restore_seconds",
                 "How long the last replay after an assignment took.",
+            )?,
+            journal_restore_seconds: area.float_gauge(
+                "journal_restore_seconds",
+                "How long it took to read the journal after the last assignment.",
             )?,
             replay_truncated: area.counter(
                 "replay_truncated",
