@@ -4,7 +4,7 @@
 //! Random streams as in `recovery.rs`; the rules are divided by their maxspan in a random place. The
 //! journal has gaps, repeated entries, and what lives have left behind that ended before their commit.
 //! A failing case prints its seed. `MAXSPAN_CASES=100` runs a hundred times as many.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 mod support;
 
