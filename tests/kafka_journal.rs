@@ -170,7 +170,13 @@ fn a_rule_of_an_hour_survives_a_crash_and_little_is_read_back() {
         assert_eq!(first.metric("maxspan_journal_entries_total", "") as i64, PAIRS);
         first.kill();
 
+        // The broker's own retention of a week is long enough for three hours and some.
         let second = setup.instance(0);
+        second.wait_for("it is known for how long entries are needed and kept", |instance| {
+            let [needed, kept] = ["needed", "retention"]
+                .map(|what| instance.metric(&format!("maxspan_journal_{what}_seconds"), ""));
+            needed == 3.0 * 3_614.0 && kept == 7.0 * 86_400.0
+        });
         wait_done(&second, &setup);
         let restored = second.metric("maxspan_journal_restored_total", "") as i64;
         let replayed = second.metric("maxspan_events_replayed_total", "") as i64;

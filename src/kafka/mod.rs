@@ -14,6 +14,7 @@ mod journal;
 mod outcome;
 mod plain;
 mod queue;
+mod retention;
 mod settings;
 mod shared;
 mod start;

@@ -224,6 +224,13 @@ impl Settings {
         Ok(client)
     }
 
+    /// Returns the settings of a client that asks about topics.
+    pub(super) fn admin(&self) -> Result<ClientConfig, SecretError> {
+        let mut client = self.client()?;
+        self.hand_on(&mut client);
+        Ok(client)
+    }
+
     /// Returns the settings of the producer.
     pub(super) fn producer(&self) -> Result<ClientConfig, SecretError> {
         let mut client = self.client()?;

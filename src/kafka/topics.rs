@@ -9,6 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::assignment::GroupConsumer;
 use super::health::Concern;
+use super::retention;
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::event::TimeSpan;
@@ -16,16 +17,19 @@ use crate::event::TimeSpan;
 const QUESTION: Duration = Duration::from_secs(2);
 const WHILE_MISSING: Duration = Duration::from_secs(2);
 const WHILE_THERE: Duration = Duration::from_secs(60);
+const RETENTION: Duration = Duration::from_secs(3_600);
 
 /// Looks for the topics now and then.
 pub(super) struct Watch {
     next: Instant,
+    /// When to ask again how long the journal is kept.
+    retention: Instant,
 }
 
 impl Watch {
     /// Returns a watch that looks at once.
     pub(super) fn new() -> Self {
-        Self { next: Instant::now() }
+        Self { next: Instant::now(), retention: Instant::now() }
     }
 
     /// Looks for the topics if it is time to.
@@ -51,6 +55,10 @@ impl Watch {
                 false
             }
         };
+        if is_complete && Instant::now() >= self.retention {
+            retention::judge(shared);
+            self.retention = Instant::now() + RETENTION;
+        }
         self.next = Instant::now() + if is_complete { WHILE_THERE } else { WHILE_MISSING };
     }
 }
