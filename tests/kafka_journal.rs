@@ -124,7 +124,7 @@ impl<'s> Source<'s> {
     }
 }
 
-/// Waits until all that was sent is processed and committed.
+/// Waits until all that was sent is processed and committed, and no state is being rebuilt.
 fn wait_done(instance: &Instance, setup: &Setup<'_>) {
     instance.wait_ready();
     let total = setup.broker.client().create::<BaseConsumer>().unwrap();
@@ -136,7 +136,8 @@ fn wait_done(instance: &Instance, setup: &Setup<'_>) {
         let status: serde_json::Value = serde_json::from_str(&body).unwrap();
         let partitions = status["partitions"].as_array().unwrap();
         let is_done = |(view, end): (&serde_json::Value, &i64)| {
-            view["committed"].as_i64() == Some(*end) && view["outbox"].as_u64() == Some(0)
+            let is_at_end = |what: &str| view[what].as_i64() == Some(*end);
+            is_at_end("committed") && is_at_end("position") && view["replaying"] == false
         };
         partitions.len() == 2 && partitions.iter().zip(&ends).all(is_done)
     });
