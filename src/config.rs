@@ -154,7 +154,11 @@ impl Config {
 
     /// Returns the limits of a detector.
     pub fn detector_options(&self) -> crate::detect::Options {
-        crate::detect::Options { owner: self.kafka.instance(), ..self.state.options() }
+        crate::detect::Options {
+            owner: self.kafka.instance(),
+            journal_beyond: self.kafka.journal.beyond(),
+            ..self.state.options()
+        }
     }
 }
 

@@ -49,6 +49,12 @@ fn the_shipped_file_says_the_defaults() {
 }
 
 #[test]
+fn a_journal_that_is_switched_off_is_none() {
+    let config = valid("[kafka.journal]\nenabled = false\n");
+    assert_eq!(config.detector_options().journal_beyond, None);
+}
+
+#[test]
 fn every_section_is_read() {
     let config = valid(
         r#"
@@ -58,6 +64,9 @@ fn every_section_is_read() {
         on_missing_offsets = "fail"
         commit_interval = "250ms"
         workers = 3
+        [kafka.journal]
+        topic = "kept"
+        beyond = "1h"
         [kafka.properties]
         "session.timeout.ms" = 6000
         "debug" = "cgrp"
@@ -86,6 +95,8 @@ fn every_section_is_read() {
     assert_eq!(config.kafka.commit_interval, Duration::from_millis(250));
     assert_eq!(config.kafka.worker_count(), 3);
     assert_eq!(config.kafka.properties.len(), 2);
+    assert_eq!(config.kafka.journal.topic, "kept");
+    assert_eq!(config.detector_options().journal_beyond, Some(TimeSpan::from_secs(3_600)));
     let defaults = config.rule_defaults();
     assert_eq!(defaults.settings.allowed_lateness, Some(TimeSpan::from_secs(15)));
     assert_eq!(defaults.overrides["some.rule"].emit, Some(Emit::Exact));

@@ -3,8 +3,9 @@
 //! Two instances (sometimes a third with a name that is taken) share three partitions. Between any
 //! two steps an instance may die, sleep past its session, lose or get partitions; requests and
 //! answers get lost, commits arrive late, brokers give old transactions up. What is visible in the
-//! end must be, item by item, what one instance without any trouble gives. A failing schedule
-//! prints its seed. `MAXSPAN_CASES=100` runs a hundred times as many.
+//! end must be, item by item, what one instance without any trouble gives. In every second schedule
+//! the rules with the longer maxspans are recovered from a journal. A failing schedule prints its
+//! seed. `MAXSPAN_CASES=100` runs a hundred times as many.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod support;
@@ -12,7 +13,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use maxspan::detect::{Detector, Origin, Output};
+use maxspan::detect::{Detector, Options, Origin, Output};
 use maxspan::event::TimeSpan;
 use maxspan::rule::set::RuleSet;
 use maxspan::transaction::{Answer, Bundle, Outcome, Pending, Step as Todo, Transactions};
@@ -25,11 +26,22 @@ const TIMEOUT: i64 = 10_000;
 
 type Offsets = BTreeMap<usize, (i64, String)>;
 
+/// Entries of one partition of the journal, each with its place.
+type Journal = BTreeMap<i64, Arc<[u8]>>;
+
+/// What is written to the brokers.
+enum Item {
+    Visible(String),
+    Entry(usize, Arc<[u8]>),
+}
+
 /// What the brokers keep.
 #[derive(Default)]
 struct Brokers {
     /// What whoever reads only what is committed sees.
     visible: Vec<String>,
+    /// By partition: what is committed of the journal, and the next place.
+    journal: BTreeMap<usize, (Journal, i64)>,
     offsets: Offsets,
     /// By transactional id.
     producers: BTreeMap<usize, Coordinated>,
@@ -54,6 +66,7 @@ struct Coordinated {
 struct Open {
     began: i64,
     outputs: Vec<String>,
+    entries: Vec<(usize, i64, Arc<[u8]>)>,
     offsets: Offsets,
 }
 
@@ -70,12 +83,34 @@ impl Brokers {
         if producer.epoch == epoch { Ok(producer) } else { Err(Answer::Fenced) }
     }
 
-    fn write(&mut self, id: usize, epoch: u32, now: i64, text: &str) -> Result<(), Answer> {
+    /// Returns the partition and the place of an entry of the journal.
+    fn write(
+        &mut self,
+        id: usize,
+        epoch: u32,
+        now: i64,
+        item: &Item,
+    ) -> Result<Option<(usize, i64)>, Answer> {
+        self.producer(id, epoch)?;
+        let place = match item {
+            Item::Visible(_) => None,
+            Item::Entry(partition, _) => {
+                let (_, next) = self.journal.entry(*partition).or_default();
+                *next += 1;
+                Some((*partition, *next - 1))
+            }
+        };
         let producer = self.producer(id, epoch)?;
         producer.was_committed = false;
         let open = producer.open.get_or_insert_with(|| Open { began: now, ..Open::default() });
-        open.outputs.push(text.to_owned());
-        Ok(())
+        match (item, place) {
+            (Item::Entry(_, value), Some((partition, place))) => {
+                open.entries.push((partition, place, Arc::clone(value)));
+            }
+            (Item::Visible(text), _) => open.outputs.push(text.clone()),
+            (Item::Entry(..), None) => unreachable!("an entry has a place"),
+        }
+        Ok(place)
     }
 
     /// Takes offsets in the name of a member; of none in no generation, as old clients send them.
@@ -105,6 +140,12 @@ impl Brokers {
             Some(open) => {
                 producer.was_committed = true;
                 self.visible.extend(open.outputs);
+                for (partition, place, value) in open.entries {
+                    let (journal, next) = self.journal.entry(partition).or_default();
+                    journal.insert(place, value);
+                    // Its marker takes a place too.
+                    *next += 1;
+                }
                 self.offsets.extend(open.offsets);
                 Ok(())
             }
@@ -126,6 +167,19 @@ impl Brokers {
         let opens = self.producers.values().filter_map(|producer| producer.open.as_ref());
         let is_stable = opens.into_iter().all(|open| !open.offsets.contains_key(&partition));
         is_stable.then(|| self.offsets.get(&partition).cloned())
+    }
+
+    /// Returns a partition's entries from a place on, and the next place; nothing while a
+    /// transaction may still add some.
+    fn journal(&self, partition: usize, from: Option<i64>) -> Option<(Journal, i64)> {
+        let opens = self.producers.values().filter_map(|producer| producer.open.as_ref());
+        let mut entries = opens.into_iter().flat_map(|open| &open.entries);
+        if entries.any(|(of, ..)| *of == partition) {
+            return None;
+        }
+        let (journal, next) = self.journal.get(&partition).cloned().unwrap_or_default();
+        let wanted = |place: &i64| from.is_some_and(|from| *place >= from);
+        Some((journal.into_iter().filter(|(place, _)| wanted(place)).collect(), next))
     }
 
     /// Gives transactions up that are too old.
@@ -160,6 +214,8 @@ struct Instance {
     epoch: u32,
     transactions: Transactions,
     written: usize,
+    /// By partition: the place behind its last entry in the journal.
+    journal_ends: BTreeMap<usize, i64>,
     partitions: BTreeMap<usize, Partition>,
     /// Assigned, but not yet started: their offsets are not known.
     coming: BTreeSet<usize>,
@@ -199,6 +255,9 @@ impl Instance {
             let partition = bundle.origin.partition as usize;
             let state = self.partitions.get_mut(&partition).expect("a bundle's partition is ours");
             state.detector.accept(&bundle.cut);
+            if let Some(end) = self.journal_ends.get(&partition) {
+                state.detector.on_journal_reached(*end);
+            }
             state.is_cut = false;
         }
     }
@@ -215,6 +274,7 @@ impl Instance {
 struct World<'a> {
     random: Random,
     rules: &'a Arc<RuleSet>,
+    options: Options,
     inputs: Vec<Vec<Step>>,
     /// How many steps of each input have happened.
     available: Vec<usize>,
@@ -237,6 +297,7 @@ struct Seen {
     fenced: usize,
     zombies: usize,
     waits: usize,
+    restored: usize,
 }
 
 impl World<'_> {
@@ -251,6 +312,7 @@ impl World<'_> {
             epoch: 0,
             transactions: Transactions::new(TimeSpan::from_millis(TIMEOUT)),
             written: 0,
+            journal_ends: BTreeMap::new(),
             partitions: BTreeMap::new(),
             coming: BTreeSet::new(),
         });
@@ -308,8 +370,22 @@ impl World<'_> {
                 continue;
             };
             let (position, metadata) = committed.unwrap_or_default();
-            let (detector, next) =
-                resume(self.rules, &self.inputs[partition], partition, position, &metadata);
+            let (rules, steps) = (self.rules, &self.inputs[partition]);
+            let mut detector = resume(rules, &self.options, partition, position, &metadata);
+            if detector.awaits_journal() {
+                let Some((entries, next)) =
+                    self.brokers.journal(partition, detector.journal_from())
+                else {
+                    self.seen.waits += 1;
+                    continue;
+                };
+                for (place, value) in entries {
+                    detector.on_journal(place, &value);
+                }
+                detector.on_journal_end(next);
+                self.seen.restored += detector.take_stats().restored as usize;
+            }
+            let next = replay(&mut detector, steps, position);
             instance.coming.remove(&partition);
             instance.partitions.insert(partition, Partition { detector, next, is_cut: false });
         }
@@ -414,10 +490,13 @@ impl World<'_> {
                 Ok(())
             }
             Todo::Write => {
-                let texts: Vec<String> =
-                    instance.transactions.bundles().iter().flat_map(texts).collect();
-                texts[instance.written..].iter().try_for_each(|text| {
-                    self.brokers.write(producer.0, producer.1, now, text)?;
+                let items: Vec<Item> =
+                    instance.transactions.bundles().iter().flat_map(items).collect();
+                items[instance.written..].iter().try_for_each(|item| {
+                    let place = self.brokers.write(producer.0, producer.1, now, item)?;
+                    if let Some((partition, place)) = place {
+                        instance.journal_ends.insert(partition, place + 1);
+                    }
                     instance.written += 1;
                     // The client's queue is full.
                     if self.random.chance(5) { Err(Answer::Again) } else { Ok(()) }
@@ -586,12 +665,17 @@ fn origin_of(partition: usize) -> Origin {
     Origin { topic: "input".into(), partition: partition as i32 }
 }
 
-/// What a reader of the output topics sees of a bundle.
-fn texts(bundle: &Bundle) -> Vec<String> {
+/// What is written of a bundle.
+fn items(bundle: &Bundle) -> Vec<Item> {
     let partition = bundle.origin.partition;
-    bundle.outputs.iter().map(|pending| text(partition, &pending.output)).collect()
+    let item = |pending: &Pending| match &pending.output {
+        Output::Journal(record) => Item::Entry(partition as usize, Arc::clone(&record.value)),
+        output => Item::Visible(text(partition, output)),
+    };
+    bundle.outputs.iter().map(item).collect()
 }
 
+/// What a reader of the output topics sees.
 fn text(partition: i32, output: &Output) -> String {
     match output {
         Output::Alert(alert) => {
@@ -599,35 +683,41 @@ fn text(partition: i32, output: &Output) -> String {
             format!("{partition} {} {} {value}", alert.rule_id, alert.id)
         }
         Output::DeadLetter(letter) => format!("{partition} letter {}", letter.offset),
+        Output::Journal(record) => panic!("{record:?} is not for readers"),
     }
 }
 
-/// Rebuilds a partition's state; the second value is the first step that is still to be done.
 fn resume(
     rules: &Arc<RuleSet>,
-    steps: &[Step],
+    options: &Options,
     partition: usize,
     position: i64,
     metadata: &str,
-) -> (Detector, usize) {
-    let (mut detector, complaint) =
-        Detector::resume(Arc::clone(rules), origin_of(partition), options(), position, metadata);
+) -> Detector {
+    let (rules, options) = (Arc::clone(rules), options.clone());
+    let (detector, complaint) =
+        Detector::resume(rules, origin_of(partition), options, position, metadata);
     assert_eq!(complaint, None);
+    detector
+}
+
+/// Rebuilds a partition's state from its input; returns the first step that is still to be done.
+fn replay(detector: &mut Detector, steps: &[Step], position: i64) -> usize {
     let from = detector.read_from().unwrap() as usize;
     for (offset, step) in steps.iter().enumerate().take(position as usize).skip(from) {
         if let Step::Record { .. } = step {
-            apply(&mut detector, offset, step);
+            apply(detector, offset, step);
         }
     }
     assert!(detector.outbox().is_empty(), "a replay is silent");
-    (detector, position as usize)
+    position as usize
 }
 
 /// What one instance gives that nothing happens to.
 fn undisturbed(rules: &Arc<RuleSet>, inputs: &[Vec<Step>]) -> Vec<String> {
     let mut all = Vec::new();
     for (partition, steps) in inputs.iter().enumerate() {
-        let (mut detector, _) = resume(rules, steps, partition, 0, "");
+        let mut detector = resume(rules, &options(), partition, 0, "");
         for (offset, step) in steps.iter().enumerate() {
             apply(&mut detector, offset, step);
         }
@@ -668,6 +758,10 @@ fn check(seed: u64, rules: &Arc<RuleSet>) -> Seen {
     let mut world = World {
         random,
         rules,
+        options: Options {
+            journal_beyond: (seed % 2 == 1).then_some(TimeSpan::from_secs(4)),
+            ..options()
+        },
         available: vec![0; PARTITIONS],
         inputs,
         brokers: Brokers::default(),
@@ -707,16 +801,15 @@ impl Seen {
         self.fenced += other.fenced;
         self.zombies += other.zombies;
         self.waits += other.waits;
+        self.restored += other.restored;
         self
     }
 
     fn rarest(&self) -> usize {
-        let Self { outputs, crashes, aborts, doubts, doubts_committed, fenced, zombies, waits } =
-            *self;
-        [outputs, crashes, aborts, doubts, doubts_committed, fenced, zombies, waits]
-            .into_iter()
-            .min()
-            .unwrap()
+        let Self { outputs, crashes, aborts, doubts, doubts_committed, .. } = *self;
+        let Self { fenced, zombies, waits, restored, .. } = *self;
+        let all = [outputs, crashes, aborts, doubts, doubts_committed, fenced, zombies, waits];
+        all.into_iter().min().unwrap().min(restored)
     }
 }
 

@@ -241,6 +241,8 @@ impl<'a> Partition<'a> {
                     self.alerts.write_all(&alert.value).context("cannot write an alert")?;
                     self.alerts.write_all(b"\n").context("cannot write an alert")?;
                 }
+                // There is no other life that would read it.
+                Output::Journal(_) => {}
                 Output::DeadLetter(letter) => {
                     self.named += 1;
                     if self.named <= NAMED_LINES {

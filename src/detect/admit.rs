@@ -3,16 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::lane::Place;
 use super::room::{Admission, Limit};
-use super::{Detector, Origin};
+use super::{Detector, LANES, Origin};
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, Fields, JoinKey};
 use crate::normalize::Envelope;
 use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Candidate, TermSet};
 
+/// By lane: whether one of its rules took an event in.
+pub(super) type Admitting = [bool; LANES];
+
 impl Detector {
-    /// Offers an event to the sequences of each rule whose terms it satisfies.
+    /// Offers an event to the sequences of each rule whose terms it satisfies; tells which lanes took
+    /// it in.
     pub(super) fn admit(
         &mut self,
         offset: i64,
@@ -20,22 +25,23 @@ impl Detector {
         fields: &Fields<'_>,
         envelope: &Envelope,
         hits: &[TermRef],
-    ) {
+    ) -> Admitting {
         let rules = Arc::clone(&self.rules);
-        let Some(event_time) = envelope.event_time else { return };
+        let mut admitted = Admitting::default();
+        let Some(event_time) = envelope.event_time else { return admitted };
         let clock = self.clock.shows.unwrap_or(event_time);
-        let mode = self.offer_mode(offset, event_time);
         let admission = self.room.admission(self.bytes(), self.options.max_bytes);
         let mut event: Option<Arc<Admitted>> = None;
-        let mut is_kept = false;
         for of_rule in hits.chunk_by(|a, b| a.rule == b.rule) {
             let index = of_rule[0].rule as usize;
             let rule = &rules.rules()[index];
-            let before_start = self.rule_starts[index].is_some_and(|start| offset < start);
+            let place = self.places[index];
+            let is_elsewhere = !self.takes_part(place.lane);
+            let before_start = self.lanes[place.lane].starts_after(place.index, offset);
             let uncovered =
                 rule.index.as_ref().is_some_and(|index| !index.covers(rules.normalizer(), fields));
             let excepted = || rule.exceptions.iter().any(|exception| exception.matches(fields));
-            if before_start || uncovered || excepted() {
+            if is_elsewhere || before_start || uncovered || excepted() {
                 continue;
             }
             let keys = self.keys(&rules, of_rule, fields, envelope);
@@ -45,6 +51,7 @@ impl Detector {
             let event = event
                 .get_or_insert_with(|| self.keep(offset, payload, fields, envelope, event_time));
             let ordinal = rules.normalizer().ordinal(fields, envelope, offset, rule.tiebreaker);
+            let mode = self.offer_mode(place.lane, offset, event_time);
             for (key, terms) in keys {
                 let candidate = Candidate {
                     ordinal: ordinal.clone(),
@@ -52,27 +59,30 @@ impl Detector {
                     late: false,
                     event: Arc::clone(event),
                 };
-                if self.is_let_in(admission, index, &key) {
-                    self.sequences.offer(index, &key, candidate, mode);
-                    is_kept = true;
+                let lane = place.lane;
+                if self.is_let_in(admission, place, &key) {
+                    self.lanes[lane].sequences.offer(place.index, &key, candidate, mode);
+                    admitted[lane] = true;
                 } else {
-                    self.sequences.pass(index, &key, candidate, mode);
+                    self.lanes[lane].sequences.pass(place.index, &key, candidate, mode);
                 }
             }
         }
         self.stats.admitted += u64::from(event.is_some());
-        if is_kept {
-            self.trail.note_admission(offset, event_time, clock);
+        for (lane, _) in self.lanes.iter_mut().zip(admitted).filter(|(_, admitted)| *admitted) {
+            lane.trail.note_admission(offset, event_time, clock);
         }
         self.collect(self.suppression());
         self.room.settle(self.bytes());
+        admitted
     }
 
     /// Tells whether there is room for a candidate, and counts it if there is none.
-    fn is_let_in(&mut self, admission: Admission, rule: usize, key: &JoinKey) -> bool {
+    fn is_let_in(&mut self, admission: Admission, rule: Place, key: &JoinKey) -> bool {
+        let is_known = || self.lanes[rule.lane].sequences.knows(rule.index, key);
         let limit = match admission {
             Admission::All => return true,
-            Admission::KnownKeys(_) if self.sequences.knows(rule, key) => return true,
+            Admission::KnownKeys(_) if is_known() => return true,
             Admission::KnownKeys(limit) | Admission::Nobody(limit) => limit,
         };
         match limit {

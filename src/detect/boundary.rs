@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::alert::AlertRecord;
 use crate::event::{EventTime, TimeSpan};
 
+pub use super::journal::JournalRecord;
+
 /// The topic and partition that a detector reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
@@ -71,6 +73,8 @@ pub struct Options {
     pub past: Past,
     /// Who runs it: a name that stands in the metadata.
     pub owner: String,
+    /// Rules with a longer maxspan are recovered from the journal; without it, none.
+    pub journal_beyond: Option<TimeSpan>,
 }
 
 impl Default for Options {
@@ -87,6 +91,7 @@ impl Default for Options {
             max_alert_bytes: 900_000,
             past: Past::Unseen,
             owner: "maxspan".to_owned(),
+            journal_beyond: None,
         }
     }
 }
@@ -111,6 +116,8 @@ pub enum Output {
     Alert(AlertRecord),
     /// An unreadable record.
     DeadLetter(DeadLetter),
+    /// What a rule of the long lane has admitted.
+    Journal(JournalRecord),
 }
 
 /// A point up to which everything is done once its output is durable.

@@ -55,6 +55,7 @@ fn alerts(rules: Arc<RuleSet>, case: &Case) -> Result<Vec<Came>, String> {
     for output in detector.take_outbox() {
         match output {
             Output::Alert(alert) => came.extend(read(&alert.value)),
+            Output::Journal(_) => {}
             Output::DeadLetter(letter) => {
                 return Err(format!("event {} is unreadable: {}", letter.offset, letter.reason));
             }

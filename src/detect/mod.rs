@@ -10,25 +10,30 @@ pub use crate::alert::AlertRecord;
 use crate::event::{EventTime, Fields, TimeSpan};
 use crate::normalize::{Documents, Envelope, Shape};
 use crate::rule::set::{RuleSet, TermRef};
-use crate::sequence::{Bounds, Counts, PartitionClock, Sequences};
+use crate::sequence::{Bounds, Counts, PartitionClock, Plan};
 
 mod admit;
 mod boundary;
 pub mod case;
+mod journal;
+mod lane;
 mod machines;
 mod recovery;
 mod render;
+mod restore;
 mod resume;
 mod room;
 pub mod stats;
 mod suppress;
 
-pub use boundary::{Cut, DeadLetter, Options, Origin, Output, Past, Record, Stamp};
+pub use boundary::{Cut, DeadLetter, JournalRecord, Options, Origin, Output, Past, Record, Stamp};
 pub use room::Budget;
 pub use stats::{Held, RuleStats, Stats};
 
+use lane::{Lane, Place};
 use machines::Machines;
-use recovery::{Metadata, RuleMark, Trail};
+use recovery::{Long, Metadata};
+use restore::Restoring;
 use resume::Replaying;
 use room::Room;
 use suppress::Windows;
@@ -38,17 +43,20 @@ pub struct Detector {
     rules: Arc<RuleSet>,
     origin: Origin,
     options: Options,
-    sequences: Sequences,
+    /// INVARIANT: every rule has its place in one of them.
+    lanes: [Lane; LANES],
+    /// By rule: where it runs.
+    places: Vec<Place>,
     clock: PartitionClock,
     /// How far one host's word may be from the clock: nothing where the broker stamps records.
     slack: TimeSpan,
-    trail: Trail,
     /// Offset of the next record.
     position: Option<i64>,
+    /// While the journal of the long lane is read; before the input is replayed for the other.
+    restoring: Option<Restoring>,
     replaying: Option<Replaying>,
-    /// By rule: the offset from which it sees records, if not from the start.
-    rule_starts: Vec<Option<i64>>,
-    seen_from: Option<EventTime>,
+    /// Where in the journal what is written next stands, or later.
+    journal_next: i64,
     cuts: u64,
     outbox: Vec<Output>,
     last_cut: Option<Cut>,
@@ -71,21 +79,29 @@ pub struct Detector {
 impl Detector {
     /// Returns a detector without any state that starts with the next record it is given.
     pub fn new(rules: Arc<RuleSet>, origin: Origin, options: Options) -> Self {
-        let plans = rules.rules().iter().map(|rule| Arc::clone(&rule.plan));
         let bounds = Bounds {
             max_keys: options.max_keys,
             max_candidates_per_key: options.max_candidates_per_key,
         };
         let count = rules.rules().len();
+        let mut of_lane: [Vec<usize>; LANES] = std::array::from_fn(|_| Vec::new());
+        let mut places = Vec::with_capacity(count);
+        for rule in 0..count {
+            let lane = lane_of(&rules.rules()[rule].plan, &options);
+            places.push(Place { lane, index: of_lane[lane].len() });
+            of_lane[lane].push(rule);
+        }
+        let [short, long] = of_lane;
+        let restoring = (!long.is_empty()).then(Restoring::of_nothing);
         Self {
-            sequences: Sequences::new(plans, bounds),
+            lanes: [Lane::new(&rules, short, bounds), Lane::with_journal(&rules, long, bounds)],
+            places,
             clock: PartitionClock::default(),
             slack: TimeSpan::ZERO,
-            trail: Trail::default(),
             position: None,
+            restoring,
             replaying: None,
-            rule_starts: vec![None; count],
-            seen_from: None,
+            journal_next: 0,
             cuts: 0,
             outbox: Vec::new(),
             last_cut: None,
@@ -120,8 +136,8 @@ impl Detector {
     ) -> (Self, Option<String>) {
         let mut detector = Self::new(rules, origin, options);
         detector.position = Some(position);
-        let hashes: Vec<u32> = detector.rules.rules().iter().map(|rule| rule.hash).collect();
-        match Metadata::read(metadata, &hashes) {
+        let hashes = detector.lanes.each_ref().map(|lane| lane.hashes(&detector.rules));
+        match Metadata::read(metadata, hashes.each_ref().map(Vec::as_slice)) {
             Ok(metadata) => {
                 detector.restore(metadata, position);
                 (detector, None)
@@ -138,7 +154,8 @@ impl Detector {
 
     /// Returns about how many bytes of memory the state takes.
     fn bytes(&self) -> usize {
-        self.ledger.load(Ordering::Relaxed) + self.sequences.bytes() + self.trail.heap_bytes()
+        let lanes = self.lanes.iter().map(Lane::heap_bytes).sum::<usize>();
+        self.ledger.load(Ordering::Relaxed) + lanes
     }
 
     /// Returns the offset of the first record that the detector wants; nothing if any will do.
@@ -148,7 +165,7 @@ impl Detector {
 
     /// Tells whether records before the committed position are still being replayed.
     pub fn is_replaying(&self) -> bool {
-        self.replaying.is_some()
+        self.replaying.is_some() || self.restoring.is_some()
     }
 
     /// Returns how many offsets are left to replay.
@@ -158,7 +175,10 @@ impl Detector {
     }
 
     /// Takes in the next record. One that was taken in before is left out.
+    ///
+    /// None may come while it [`awaits_journal`](Self::awaits_journal).
     pub fn on_record(&mut self, record: &Record<'_>) {
+        debug_assert!(!self.awaits_journal(), "the journal comes first");
         if self.position.is_some_and(|position| record.offset < position) {
             return;
         }
@@ -166,7 +186,7 @@ impl Detector {
         self.stats.records += 1;
         self.stats.bytes += record.payload.map_or(0, <[u8]>::len) as u64;
         self.stats.replayed += u64::from(self.is_replaying());
-        self.trail.note_clock(record.offset, self.clock);
+        self.lanes[SHORT].trail.note_clock(record.offset, self.clock, 0);
         self.read(record);
         self.position = Some(record.offset + 1);
         // A quiet partition's replay ends with its last record, not with the next one.
@@ -180,25 +200,34 @@ impl Detector {
     ///
     /// At the end of the partition nothing is left to replay.
     pub fn advance_idle(&mut self, elapsed: TimeSpan) {
+        debug_assert!(!self.awaits_journal(), "the journal comes first");
         self.run_idle_before(i64::MAX);
         let (Some(shows), Some(position)) = (self.clock.shows, self.position) else { return };
         let reached = shows + elapsed;
-        if !self.sequences.is_due(reached) {
-            return;
+        for lane in [SHORT, LONG] {
+            if !self.lanes[lane].sequences.is_due(reached) {
+                continue;
+            }
+            if lane == LONG && !self.lanes[LONG].trail.note_idle(position, reached) {
+                self.keep_idle_in_journal();
+            }
+            let lane = &mut self.lanes[lane];
+            if !lane.trail.note_idle(position, reached) {
+                self.stats.idle_refused += 1;
+                continue;
+            }
+            self.idle_changed = true;
+            lane.sequences.advance_idle(reached);
         }
-        if !self.trail.note_idle(position, reached) {
-            self.stats.idle_refused += 1;
-            return;
-        }
-        self.idle_changed = true;
-        self.sequences.advance_idle(reached);
         self.collect(Suppress::Nothing);
     }
 
     /// Ends the input: closes every window, as a batch engine would.
     pub fn finish(&mut self) {
         self.run_idle_before(i64::MAX);
-        self.sequences.finish();
+        for lane in &mut self.lanes {
+            lane.sequences.finish();
+        }
         self.collect(Suppress::Nothing);
     }
 
@@ -224,22 +253,22 @@ impl Detector {
     pub fn cut(&mut self) -> Option<Cut> {
         let position = self.position.filter(|_| !self.is_replaying())?;
         self.cuts += 1;
-        // A key is forgotten F after its last event by a clock that may be off by the slack.
-        let memory = self.sequences.longest_memory() + self.slack;
-        let floor = self.sequences.floor();
-        let replay = self.trail.replay(floor, position, self.clock, memory);
-        let mark = |(rule, start): (u32, &Option<i64>)| RuleMark {
-            hash: rule,
-            start: start.filter(|start| *start > replay.start),
-        };
-        let hashes = self.rules.rules().iter().map(|rule| rule.hash);
-        let rules = hashes.zip(&self.rule_starts).map(mark).collect();
+        let [short, long] = &mut self.lanes;
+        let replay = short.replay(position, self.clock, self.slack, 0);
+        let rules = short.marks(&self.rules, replay.start);
+        let seen_from = short.seen_from();
+        let long = (!long.is_empty()).then(|| {
+            let replay = long.replay(position, self.clock, self.slack, self.journal_next);
+            let rules = long.marks(&self.rules, replay.start);
+            Long { replay, seen_from: long.seen_from(), rules }
+        });
         let metadata = Metadata {
             cut: self.cuts,
             owner: self.owner(),
             replay,
-            seen_from: self.seen_from,
+            seen_from,
             rules,
+            long,
             windows: self.windows.list(self.clock.shows),
         };
         let cut = Cut { position, metadata: metadata.write(), outputs: self.outbox.len() };
@@ -257,7 +286,8 @@ impl Detector {
     pub fn take_stats(&mut self) -> Stats {
         let count = self.reported.len();
         for rule in 0..count {
-            let counts = self.sequences.counts(rule);
+            let Place { lane, index } = self.places[rule];
+            let counts = self.lanes[lane].sequences.counts(index);
             self.stats.rules[rule].sequences = counts.since(self.reported[rule]);
             self.reported[rule] = counts;
         }
@@ -272,10 +302,11 @@ impl Detector {
 
     /// Returns what it holds now. Looks at every key: once a second, not once a record.
     pub fn held(&self) -> Held {
+        let pending = |place: &Place| self.lanes[place.lane].sequences.pending_count(place.index);
         Held {
-            keys: self.sequences.key_count(),
+            keys: self.lanes.iter().map(|lane| lane.sequences.key_count()).sum(),
             bytes: self.bytes(),
-            pending: (0..self.reported.len()).map(|r| self.sequences.pending_count(r)).collect(),
+            pending: self.places.iter().map(pending).collect(),
         }
     }
 
@@ -339,7 +370,10 @@ impl Detector {
         let mut hits = std::mem::take(&mut self.hits);
         rules.hits(fields, &mut hits);
         if !hits.is_empty() {
-            self.admit(record.offset, payload, fields, &envelope, &hits);
+            let admitted = self.admit(record.offset, payload, fields, &envelope, &hits);
+            if admitted[LONG] {
+                self.keep_in_journal(record);
+            }
         }
         self.hits = hits;
     }
@@ -383,10 +417,16 @@ impl Detector {
     /// Decides what the clock has made final.
     fn tick(&mut self) {
         let Some(shows) = self.clock.shows else { return };
-        if self.seen_from.is_none() && self.options.past == Past::Unseen {
-            self.set_seen_from(Some(shows));
+        for lane in 0..LANES {
+            if !self.takes_part(lane) {
+                continue;
+            }
+            let lane = &mut self.lanes[lane];
+            if lane.seen_from().is_none() && self.options.past == Past::Unseen {
+                lane.set_seen_from(Some(shows));
+            }
+            lane.sequences.advance(shows, self.slack);
         }
-        self.sequences.advance(shows, self.slack);
         self.collect(self.suppression());
         self.room.settle(self.bytes());
     }
@@ -397,7 +437,8 @@ impl Detector {
 
     /// Turns what the sequences have found into alerts.
     fn collect(&mut self, suppress: Suppress) {
-        for found in self.sequences.take_found() {
+        let found = self.lanes.each_mut().map(Lane::take_found);
+        for found in found.into_iter().flatten() {
             if suppress == Suppress::Everything {
                 continue;
             }
@@ -415,6 +456,27 @@ impl Detector {
 enum Suppress {
     Everything,
     Nothing,
+}
+
+/// How many lanes there are.
+const LANES: usize = 2;
+/// The lane of rules that are recovered from the input.
+const SHORT: usize = 0;
+/// The lane of rules that are recovered from the journal; it has none if there is no journal.
+const LONG: usize = 1;
+
+/// Returns how far back the journal is read for these rules; nothing if none of them uses it.
+pub fn journal_memory(rules: &RuleSet, options: &Options) -> Option<TimeSpan> {
+    let plans = rules.rules().iter().map(|rule| &rule.plan);
+    let long = plans.filter(|plan| lane_of(plan, options) == LONG);
+    // As far as a window before the safe offset, and that is one window back itself.
+    long.map(|plan| (plan.memory() + options.max_skew).times(3)).max()
+}
+
+/// Returns the lane that a rule runs in.
+fn lane_of(plan: &Plan, options: &Options) -> usize {
+    let is_long = options.journal_beyond.is_some_and(|beyond| plan.times.maxspan > beyond);
+    if is_long { LONG } else { SHORT }
 }
 
 /// Most bytes of a record that a dead letter carries.

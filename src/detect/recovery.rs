@@ -4,8 +4,9 @@
 //! The state itself is never written. What is committed says from where to replay: the floor T
 //! (below it no event time matters), the safe offset S (before it no record matters), a start R
 //! two memories before S with the clock as it was there, and how far idle time had run; and it holds
-//! the windows of suppression, which what is replayed could not rebuild. The format
-//! is ASCII, `key=value` parts separated by `;`, below the 4,096 bytes that Kafka keeps.
+//! the windows of suppression, which what is replayed could not rebuild. Rules of the long lane have
+//! T, S and R of their own, and instead of the clock the place J from which their journal is to be
+//! read; an older version does not know them, so that a second format says it. The format is ASCII, `key=value` parts separated by `;`, below the 4,096 bytes that Kafka keeps.
 
 use std::collections::VecDeque;
 
@@ -17,14 +18,23 @@ use super::suppress::{self, Window};
 
 /// First part of the metadata: the format and its version.
 const FORMAT: &str = "maxspan1";
+/// The same with a block for the long lane.
+const FORMAT_WITH_JOURNAL: &str = "maxspan2";
 /// Most bytes of metadata that brokers keep by default (`offset.metadata.max.bytes`).
 const MAX_METADATA: usize = 4_096;
 /// Most advances of idle time that are remembered.
 const MAX_IDLE: usize = 36;
+/// Most of those that no entry of the journal carries yet.
+const MAX_IDLE_JOURNAL: usize = 4;
 /// Most rules whose hashes fit beside everything else.
 const MAX_RULES: usize = 240;
-/// How often, in the clock's time, a possible start of a replay is noted.
+/// Most bytes of their hashes, and so many less if there is a block for the long lane.
+const MAX_RULE_BYTES: usize = 2_000;
+const JOURNAL_BYTES: usize = 400;
+/// How often, in the clock's time, a possible start of a replay is noted: so often, or as many
+/// times in the longest memory.
 const CHECKPOINT_EVERY: TimeSpan = TimeSpan::from_secs(2);
+const CHECKPOINTS: i64 = 128;
 /// For how long beyond the longest memory admitted events are remembered as possible starts.
 const HORIZON: TimeSpan = TimeSpan::from_secs(600);
 
@@ -52,10 +62,12 @@ pub(super) struct Idle {
 struct Checkpoint {
     offset: i64,
     clock: PartitionClock,
+    /// Every entry from the record at `offset` on stands in the journal here or later.
+    journal: i64,
 }
 
 /// What a running detector remembers so that it can say from where to replay.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Trail {
     /// INVARIANT: ascending offsets; fewer than [`MAX_ADMISSIONS`].
     admissions: VecDeque<Admission>,
@@ -67,22 +79,53 @@ pub(super) struct Trail {
     checkpoints: VecDeque<Checkpoint>,
     /// INVARIANT: ascending positions, each once.
     idle: Vec<Idle>,
+    max_idle: usize,
+    checkpoint_every: TimeSpan,
 }
 
 impl Trail {
-    /// Notes the clock before the record at `offset`.
-    pub(super) fn note_clock(&mut self, offset: i64, clock: PartitionClock) {
-        let Some(last) = self.checkpoints.back() else {
-            self.checkpoints.push_back(Checkpoint { offset, clock });
-            return;
-        };
-        let gained = match (last.clock.shows, clock.shows) {
-            (Some(before), Some(now)) => now - before >= CHECKPOINT_EVERY,
-            (before, now) => before != now,
-        };
-        if gained {
-            self.checkpoints.push_back(Checkpoint { offset, clock });
+    /// Returns the trail of rules that are recovered from the input.
+    pub(super) fn of_input() -> Self {
+        Self::new(MAX_IDLE, CHECKPOINT_EVERY)
+    }
+
+    /// Returns the trail of rules that are recovered from the journal.
+    pub(super) fn of_journal(memory: TimeSpan) -> Self {
+        let every = TimeSpan::from_nanos(memory.nanos() / CHECKPOINTS);
+        Self::new(MAX_IDLE_JOURNAL, CHECKPOINT_EVERY.max(every))
+    }
+
+    fn new(max_idle: usize, checkpoint_every: TimeSpan) -> Self {
+        Self {
+            admissions: VecDeque::new(),
+            stretch: 0,
+            last_stretch: 0,
+            checkpoints: VecDeque::new(),
+            idle: Vec::new(),
+            max_idle,
+            checkpoint_every,
         }
+    }
+
+    /// Tells whether a clock has gained enough for [`note_clock`](Self::note_clock) to matter.
+    pub(super) fn wants_clock(&self, clock: PartitionClock) -> bool {
+        let Some(last) = self.checkpoints.back() else { return true };
+        match (last.clock.shows, clock.shows) {
+            (Some(before), Some(now)) => now - before >= self.checkpoint_every,
+            (before, now) => before != now,
+        }
+    }
+
+    /// Notes the clock before the record at `offset`, and where in the journal its entry may stand.
+    pub(super) fn note_clock(&mut self, offset: i64, clock: PartitionClock, journal: i64) {
+        if self.wants_clock(clock) {
+            self.checkpoints.push_back(Checkpoint { offset, clock, journal });
+        }
+    }
+
+    /// Takes the idle time that was noted: it stands in the journal from now on.
+    pub(super) fn take_idle(&mut self) -> Vec<Idle> {
+        std::mem::take(&mut self.idle)
     }
 
     /// Notes an event that satisfied a stage.
@@ -118,7 +161,7 @@ impl Trail {
 
     /// Notes that idle time ran on; tells whether there is room for that.
     pub(super) fn note_idle(&mut self, position: i64, clock: EventTime) -> bool {
-        let full = self.idle.len() >= MAX_IDLE;
+        let full = self.idle.len() >= self.max_idle;
         match self.idle.last_mut() {
             Some(last) if last.position == position => last.clock = last.clock.max(clock),
             _ if full => return false,
@@ -134,28 +177,40 @@ impl Trail {
     }
 
     /// Returns from where to replay if everything before `position` is done, and forgets what no
-    /// later answer can need.
+    /// later answer can need. Entries that come next stand in the journal at `journal` or later.
     pub(super) fn replay(
         &mut self,
         floor: Option<EventTime>,
         position: i64,
         clock: PartitionClock,
         memory: TimeSpan,
+        journal: i64,
     ) -> Replay {
         self.forget(clock, memory);
         let needed = |admission: &&Admission| floor.is_some_and(|t| admission.event_time >= t);
         let first = self.admissions.iter().find(needed);
         let safe = first.map_or(position, |admission| admission.offset);
         let clock_at_safe = first.map(|admission| admission.clock).or(clock.shows);
-        let early = |checkpoint: &&Checkpoint| {
-            let Some(at_safe) = clock_at_safe else { return true };
-            checkpoint.offset <= safe
-                && checkpoint.clock.shows.is_none_or(|shows| shows <= at_safe - memory.times(2))
+        let limit = clock_at_safe.map(|at_safe| at_safe - memory.times(2));
+        let early = |checkpoint: &Checkpoint| {
+            let shows = limit.and(checkpoint.clock.shows);
+            checkpoint.offset <= safe && shows.is_none_or(|shows| limit >= Some(shows))
         };
-        let start = self.checkpoints.iter().rev().find(early).or_else(|| self.checkpoints.front());
-        let start = start.copied().unwrap_or(Checkpoint { offset: position, clock });
+        let index = self.checkpoints.iter().rposition(early).unwrap_or(0);
+        let here = Checkpoint { offset: position, clock, journal };
+        let start = self.checkpoints.get(index).copied().unwrap_or(here);
         self.idle.retain(|idle| idle.position >= start.offset);
-        Replay { floor, safe, start: start.offset, clock: start.clock, idle: self.idle.clone() }
+        // Without a key nothing is to be rebuilt, and behind an old checkpoint nothing stands up to
+        // the next one that would be young enough: what retention takes is not missed.
+        let is_old = start.clock.shows.is_some_and(|at| limit >= Some(at + self.checkpoint_every));
+        let next = self.checkpoints.get(index + 1).unwrap_or(&here).journal;
+        let journal = match floor {
+            None => here.journal,
+            Some(_) if is_old => next,
+            Some(_) => start.journal,
+        };
+        let Checkpoint { offset, clock, .. } = start;
+        Replay { floor, safe, start: offset, clock, idle: self.idle.clone(), journal }
     }
 
     /// A host whose clock is further behind than the horizon cannot be recovered in full.
@@ -196,6 +251,15 @@ pub(super) struct Replay {
     pub(super) clock: PartitionClock,
     /// How far idle time had run, and where.
     pub(super) idle: Vec<Idle>,
+    /// J: where in the journal to begin. Nothing but 0 for rules that are recovered from the input.
+    pub(super) journal: i64,
+}
+
+impl Replay {
+    /// Tells whether an event is more than one that moves times.
+    pub(super) fn counts(&self, offset: i64, event_time: EventTime) -> bool {
+        offset >= self.safe && self.floor.is_some_and(|floor| event_time >= floor)
+    }
 }
 
 /// A rule as the metadata knows it.
@@ -216,31 +280,53 @@ pub(super) struct Metadata {
     /// The clock from which this partition has been seen; nothing for the beginning of time.
     pub(super) seen_from: Option<EventTime>,
     pub(super) rules: Vec<RuleMark>,
+    /// The long lane, if there is one.
+    pub(super) long: Option<Long>,
     /// Windows of suppression, those to keep first if there is not room for all.
     pub(super) windows: Vec<Window>,
+}
+
+/// What is committed of the rules whose events are kept in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Long {
+    /// From where to replay. The clock is not kept: each entry brings its own.
+    pub(super) replay: Replay,
+    /// The clock from which these rules have seen the partition.
+    pub(super) seen_from: Option<EventTime>,
+    pub(super) rules: Vec<RuleMark>,
 }
 
 impl Metadata {
     /// Writes the metadata, below Kafka's limit.
     pub(super) fn write(&self) -> String {
-        let Replay { floor, safe, start, clock, idle } = &self.replay;
-        let time =
-            |at: Option<EventTime>| at.map_or_else(|| "-".to_owned(), |at| at.nanos().to_string());
+        let Replay { floor, safe, start, clock, idle, .. } = &self.replay;
+        let format = if self.long.is_some() { FORMAT_WITH_JOURNAL } else { FORMAT };
+        let (rules, long_rules) = self.write_rules();
         let step = clock.step.map_or_else(
             || "-".to_owned(),
             |step| format!("{:x},{},{}", step.host, step.first.nanos(), step.newest.nanos()),
         );
-        let idle = idle.iter().map(|idle| format!("{},{}", idle.position, idle.clock.nanos()));
         let mut text = format!(
-            "{FORMAT};cut={};own={};t={};s={safe};r={start};c={};step={step};idle={};seen={};rules={}",
+            "{format};cut={};own={};t={};s={safe};r={start};c={};step={step};idle={};seen={};rules={}",
             self.cut,
             self.owner,
             time(*floor),
             time(clock.shows),
-            idle.collect::<Vec<_>>().join("+"),
+            write_idle(idle),
             time(self.seen_from),
-            self.write_rules(),
+            rules,
         );
+        if let Some(Long { replay, seen_from, .. }) = &self.long {
+            text.push_str(&format!(
+                ";j={};jt={};js={};jr={};jidle={};jseen={};jrules={long_rules}",
+                replay.journal,
+                time(replay.floor),
+                replay.safe,
+                replay.start,
+                write_idle(&replay.idle),
+                time(*seen_from),
+            ));
+        }
         if !self.windows.is_empty() {
             let room = (MAX_METADATA - 1).saturating_sub(text.len() + ";win=".len());
             text.push_str(";win=");
@@ -250,29 +336,30 @@ impl Metadata {
         text
     }
 
-    /// A set that is too large is named by nothing: after a change of rules all start anew.
-    fn write_rules(&self) -> String {
-        let (first, rest) = self.rules.split_at(self.rules.len().min(MAX_RULES));
-        let mark = |rule: &RuleMark| match rule.start {
-            Some(start) => format!("{:x}@{start:x}", rule.hash),
-            None => format!("{:x}", rule.hash),
-        };
-        let all = first.iter().map(mark).collect::<Vec<_>>().join("+");
-        if all.len() > 2_000 || !rest.is_empty() { format!("*{:x}", self.set_hash()) } else { all }
-    }
-
-    fn set_hash(&self) -> u32 {
-        self.rules.iter().fold(0, |sum: u32, rule| sum.rotate_left(5) ^ rule.hash)
+    /// Returns the marks of both lanes. A set that is too large is named by a hash of the whole:
+    /// after a change of rules all start anew.
+    fn write_rules(&self) -> (String, String) {
+        let long = self.long.as_ref();
+        let room = MAX_RULE_BYTES - long.map_or(0, |_| JOURNAL_BYTES);
+        let (mut rules, mut long) =
+            (write_marks(&self.rules), long.map_or_else(String::new, |l| write_marks(&l.rules)));
+        if rules.len() + long.len() > room || self.rules.len() > MAX_RULES {
+            rules = write_set(&self.rules);
+        }
+        if rules.len() + long.len() > room {
+            long = self.long.as_ref().map_or_else(String::new, |long| write_set(&long.rules));
+        }
+        (rules, long)
     }
 
     /// Reads metadata; the error says what is wrong with it.
     ///
-    /// `known` are the rules that run now: a set that was too large to be listed is recognised by
-    /// its hash.
-    pub(super) fn read(text: &str, known: &[u32]) -> Result<Self, String> {
+    /// `known` are the rules that run now, by lane: a set that was too large to be listed is
+    /// recognised by its hash.
+    pub(super) fn read(text: &str, known: [&[u32]; 2]) -> Result<Self, String> {
         let mut parts = text.split(';');
         let format = parts.next().unwrap_or("");
-        if format != FORMAT {
+        if format != FORMAT && format != FORMAT_WITH_JOURNAL {
             let what =
                 if format.starts_with("maxspan") { "a newer format" } else { "foreign text" };
             return Err(format!("the committed metadata is {what}"));
@@ -290,28 +377,72 @@ impl Metadata {
             start: read_number(part("r")?)?,
             clock,
             idle: list(part("idle")?).map(read_idle).collect::<Result<_, _>>()?,
+            journal: 0,
         };
-        let mut metadata = Self {
+        let long = match format {
+            FORMAT_WITH_JOURNAL => Some(Long {
+                replay: Replay {
+                    floor: read_time(part("jt")?)?,
+                    safe: read_number(part("js")?)?,
+                    start: read_number(part("jr")?)?,
+                    clock: PartitionClock::default(),
+                    idle: list(part("jidle")?).map(read_idle).collect::<Result<_, _>>()?,
+                    journal: read_number(part("j")?)?,
+                },
+                seen_from: read_time(part("jseen")?)?,
+                rules: read_marks(part("jrules")?, known[1])?,
+            }),
+            _ => None,
+        };
+        Ok(Self {
             cut: read_number(part("cut")?)?,
             owner: part("own")?.to_owned(),
             replay,
             seen_from: read_time(part("seen")?)?,
-            rules: Vec::new(),
+            rules: read_marks(part("rules")?, known[0])?,
+            long,
             windows: match part("win") {
                 Ok(text) => suppress::read(text).ok_or_else(|| broken(text))?,
                 Err(_) => Vec::new(),
             },
-        };
-        metadata.rules = match part("rules")?.strip_prefix('*') {
-            None => list(part("rules")?).map(read_mark).collect::<Result<_, _>>()?,
-            Some(hash) => {
-                let known = known.iter().map(|hash| RuleMark { hash: *hash, start: None });
-                let same = Self { rules: known.collect(), ..metadata.clone() };
-                let agrees = format!("{:x}", same.set_hash()) == hash;
-                if agrees { same.rules } else { Vec::new() }
-            }
-        };
-        Ok(metadata)
+        })
+    }
+}
+
+fn time(at: Option<EventTime>) -> String {
+    at.map_or_else(|| "-".to_owned(), |at| at.nanos().to_string())
+}
+
+fn write_idle(idle: &[Idle]) -> String {
+    let pair = |idle: &Idle| format!("{},{}", idle.position, idle.clock.nanos());
+    idle.iter().map(pair).collect::<Vec<_>>().join("+")
+}
+
+fn write_marks(rules: &[RuleMark]) -> String {
+    let mark = |rule: &RuleMark| match rule.start {
+        Some(start) => format!("{:x}@{start:x}", rule.hash),
+        None => format!("{:x}", rule.hash),
+    };
+    rules.iter().map(mark).collect::<Vec<_>>().join("+")
+}
+
+fn write_set(rules: &[RuleMark]) -> String {
+    let hashes: Vec<u32> = rules.iter().map(|rule| rule.hash).collect();
+    format!("*{:x}", set_hash(&hashes))
+}
+
+fn set_hash(rules: &[u32]) -> u32 {
+    rules.iter().fold(0, |sum: u32, rule| sum.rotate_left(5) ^ rule)
+}
+
+/// Of a set that is only named, all are known or none is.
+fn read_marks(text: &str, known: &[u32]) -> Result<Vec<RuleMark>, String> {
+    match text.strip_prefix('*') {
+        None => list(text).map(read_mark).collect(),
+        Some(hash) if format!("{:x}", set_hash(known)) == hash => {
+            Ok(known.iter().map(|hash| RuleMark { hash: *hash, start: None }).collect())
+        }
+        Some(_) => Ok(Vec::new()),
     }
 }
 
@@ -383,13 +514,31 @@ mod tests {
                 start: 0,
                 clock: PartitionClock { shows: Some(at(1_700_000_000)), step: Some(step) },
                 idle: idle.collect(),
+                journal: 0,
             },
             seen_from: None,
             rules: (0..rules as u32)
                 .map(|n| RuleMark { hash: u32::MAX - n, start: (n % 7 == 0).then_some(1 << 40) })
                 .collect(),
+            long: None,
             windows: Vec::new(),
         }
+    }
+
+    fn with_journal(rules: usize, long: usize) -> Metadata {
+        let written = metadata(rules);
+        let idle = written.replay.idle[..MAX_IDLE_JOURNAL].to_vec();
+        let replay = Replay {
+            idle,
+            journal: i64::MAX,
+            safe: i64::MAX - 1,
+            start: i64::MAX - 2,
+            clock: PartitionClock::default(),
+            floor: Some(EventTime::MIN),
+        };
+        let marks = metadata(long).rules;
+        let long = Long { replay, seen_from: Some(EventTime::MIN), rules: marks };
+        Metadata { long: Some(long), owner: "x".repeat(64), ..written }
     }
 
     #[test]
@@ -398,14 +547,42 @@ mod tests {
             let written = metadata(rules);
             let text = written.write();
             assert!(text.len() < MAX_METADATA, "{rules} rules: {} bytes", text.len());
-            assert_eq!(Metadata::read(&text, &[]), Ok(written));
+            assert_eq!(Metadata::read(&text, [&[], &[]]), Ok(written));
+        }
+    }
+
+    #[test]
+    fn the_long_lane_has_a_format_of_its_own() {
+        for (rules, long) in [(0, 1), (1, 0), (70, 50), (0, 120)] {
+            let written = with_journal(rules, long);
+            let text = written.write();
+            assert!(text.len() < MAX_METADATA, "{rules} and {long} rules: {} bytes", text.len());
+            assert!(text.starts_with("maxspan2;") && text.is_ascii());
+            assert_eq!(Metadata::read(&text, [&[], &[]]), Ok(written));
+        }
+    }
+
+    #[test]
+    fn large_sets_are_named_lane_by_lane() {
+        let mut windows: Vec<Window> =
+            (0..500).map(|n| Window { group: n, start_ms: 0, forget_ms: 1 }).collect();
+        for (rules, long) in [(240, 0), (240, 100), (150, 240), (1_000, 1_000), (0, 1_000)] {
+            let mut written = Metadata { windows, ..with_journal(rules, long) };
+            let text = written.write();
+            assert!(text.len() < MAX_METADATA, "{rules} and {long} rules: {} bytes", text.len());
+            let hashes = |marks: &[RuleMark]| marks.iter().map(|m| m.hash).collect::<Vec<_>>();
+            let known = [hashes(&written.rules), hashes(&written.long.as_ref().unwrap().rules)];
+            let read = Metadata::read(&text, [&known[0], &known[1]]).unwrap();
+            assert_eq!(hashes(&read.rules), known[0]);
+            assert_eq!(hashes(&read.long.as_ref().unwrap().rules), known[1]);
+            windows = std::mem::take(&mut written.windows);
         }
     }
 
     #[test]
     fn a_flood_of_admitted_events_takes_no_more_room_and_moves_the_safe_offset_back_only() {
         let count = 10 * MAX_ADMISSIONS as i64;
-        let mut trail = Trail::default();
+        let mut trail = Trail::of_input();
         let clock = PartitionClock { shows: Some(at(0)), step: None };
         for offset in 0..count {
             trail.note_admission(offset, at(offset / 1_000), at(0));
@@ -413,7 +590,7 @@ mod tests {
         }
         for floor in [0, 100, 300, 655] {
             let exact = floor * 1_000;
-            let found = trail.replay(Some(at(floor)), count, clock, TimeSpan::ZERO).safe;
+            let found = trail.replay(Some(at(floor)), count, clock, TimeSpan::ZERO, 0).safe;
             assert!(found <= exact && found > exact - 64, "{found} for {exact}");
         }
     }
@@ -426,7 +603,7 @@ mod tests {
             let written = Metadata { windows: windows.clone(), ..metadata(rules) };
             let text = written.write();
             assert!(text.len() < MAX_METADATA, "{rules} rules: {} bytes", text.len());
-            let read = Metadata::read(&text, &[]).unwrap();
+            let read = Metadata::read(&text, [&[], &[]]).unwrap();
             assert!(rules > 1 || read.windows.len() > 50, "only {}", read.windows.len());
             assert_eq!(read.windows, windows[..read.windows.len()]);
         }
@@ -441,8 +618,8 @@ mod tests {
         let text = written.write();
         assert!(text.len() < MAX_METADATA);
         let known: Vec<u32> = written.rules.iter().map(|rule| rule.hash).collect();
-        assert_eq!(Metadata::read(&text, &known), Ok(written));
-        assert_eq!(Metadata::read(&text, &known[1..]).map(|read| read.rules), Ok(vec![]));
+        assert_eq!(Metadata::read(&text, [&known, &[]]), Ok(written));
+        assert_eq!(Metadata::read(&text, [&known[1..], &[]]).map(|read| read.rules), Ok(vec![]));
     }
 
     #[test]
@@ -450,11 +627,13 @@ mod tests {
         for (text, word) in [
             ("", "foreign"),
             ("hello", "foreign"),
-            ("maxspan2;cut=1", "newer"),
+            ("maxspan3;cut=1", "newer"),
+            ("maxspan2;cut=1", "lacks"),
+            (&with_journal(1, 1).write().replace(";jr=", ";jx="), "lacks"),
             ("maxspan1;cut=1", "lacks"),
             (&metadata(1).write().replace("r=0", "r=zero"), "broken"),
         ] {
-            let error = Metadata::read(text, &[]).unwrap_err();
+            let error = Metadata::read(text, [&[], &[]]).unwrap_err();
             assert!(error.contains(word), "{text}: {error}");
         }
     }

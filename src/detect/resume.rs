@@ -2,7 +2,7 @@
 
 use super::recovery::{Idle, Metadata, Replay};
 use super::suppress::Windows;
-use super::{Detector, Suppress};
+use super::{Detector, LONG, SHORT, Suppress};
 use crate::event::EventTime;
 use crate::sequence::Offer;
 
@@ -17,33 +17,22 @@ pub(super) struct Replaying {
 
 impl Detector {
     pub(super) fn restore(&mut self, metadata: Metadata, position: i64) {
-        let known = |hash: u32| metadata.rules.iter().find(|mark| mark.hash == hash);
-        for (rule, start) in self.rules.rules().iter().zip(&mut self.rule_starts) {
-            // A rule that is new since the cut has seen nothing before it.
-            *start = known(rule.hash).map_or(Some(position), |mark| mark.start);
-        }
+        let lane = &mut self.lanes[SHORT];
+        lane.set_starts(&self.rules, &metadata.rules, position);
+        lane.set_seen_from(metadata.seen_from);
+        self.restore_long(metadata.long, position);
         self.cuts = metadata.cut;
         self.windows = Windows::of(metadata.windows);
         self.clock = metadata.replay.clock;
-        self.set_seen_from(metadata.seen_from);
         self.position = Some(metadata.replay.start.min(position));
         let idle = metadata.replay.idle.clone();
         for pair in &idle {
-            self.trail.note_idle(pair.position, pair.clock);
+            self.lanes[SHORT].trail.note_idle(pair.position, pair.clock);
         }
         let idle = idle.into_iter();
         self.replaying = Some(Replaying { replay: metadata.replay, until: position, idle });
         if let Some(shows) = self.clock.shows {
-            self.sequences.advance(shows, self.slack);
-        }
-    }
-
-    pub(super) fn set_seen_from(&mut self, clock: Option<EventTime>) {
-        self.seen_from = clock;
-        for rule in 0..self.rule_starts.len() {
-            if let (Some(clock), None) = (clock, self.rule_starts[rule]) {
-                self.sequences.set_seen_from(rule, clock);
-            }
+            self.lanes[SHORT].sequences.advance(shows, self.slack);
         }
     }
 
@@ -55,12 +44,13 @@ impl Detector {
             && idle.position <= offset.min(replaying.until)
         {
             replaying.idle.next();
-            self.sequences.advance_idle(idle.clock);
+            self.lanes[SHORT].sequences.advance_idle(idle.clock);
         }
         self.collect(Suppress::Everything);
         if offset >= replaying.until {
             let position = self.position.unwrap_or(replaying.until);
             self.position = Some(position.max(replaying.until));
+            self.catch_up();
             self.start_new_rules(replaying.until);
         } else {
             self.replaying = Some(replaying);
@@ -70,16 +60,17 @@ impl Detector {
     /// Notes since when the rules that start here see the partition.
     pub(super) fn start_new_rules(&mut self, offset: i64) {
         let Some(clock) = self.clock.shows else { return };
-        for rule in 0..self.rule_starts.len() {
-            if self.rule_starts[rule] == Some(offset) {
-                self.sequences.set_seen_from(rule, clock);
-            }
+        for lane in &mut self.lanes {
+            lane.start_new_rules(offset, clock);
         }
     }
 
-    pub(super) fn offer_mode(&self, offset: i64, event_time: EventTime) -> Offer {
-        let Some(replaying) = &self.replaying else { return Offer::Match };
-        let counts = replaying.replay.floor.is_some_and(|floor| event_time >= floor);
-        if counts && offset >= replaying.replay.safe { Offer::Match } else { Offer::Remember }
+    /// Tells what an event may do at this offset of a lane.
+    pub(super) fn offer_mode(&self, lane: usize, offset: i64, event_time: EventTime) -> Offer {
+        match (&self.restoring, &self.replaying) {
+            (Some(restoring), _) if lane == LONG => restoring.offer_mode(offset, event_time),
+            (_, Some(replaying)) if !replaying.replay.counts(offset, event_time) => Offer::Remember,
+            _ => Offer::Match,
+        }
     }
 }

@@ -38,6 +38,12 @@ pub struct Stats {
     pub refused_budget: u64,
     /// Join keys refused because an event's lists expand to too many.
     pub refused_keys: u64,
+    /// Entries of the journal that were given to rules to rebuild their state.
+    pub restored: u64,
+    /// Records of the journal that are no entries, or that could not be read any more.
+    pub unreadable_entries: u64,
+    /// Events that are too large for the journal: after a restart they are not known.
+    pub unkept_entries: u64,
     /// Advances of idle time that found no room in the metadata.
     pub idle_refused: u64,
     /// By rule, in the order of the rule set.
@@ -110,6 +116,9 @@ impl Stats {
         self.refused_bytes += other.refused_bytes;
         self.refused_budget += other.refused_budget;
         self.refused_keys += other.refused_keys;
+        self.restored += other.restored;
+        self.unreadable_entries += other.unreadable_entries;
+        self.unkept_entries += other.unkept_entries;
         self.idle_refused += other.idle_refused;
         self.rules.resize(self.rules.len().max(other.rules.len()), RuleStats::default());
         for (sum, rule) in self.rules.iter_mut().zip(&other.rules) {

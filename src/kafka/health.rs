@@ -26,6 +26,8 @@ pub enum Concern {
     Topics,
     /// Committed offsets cannot be read.
     Assignment,
+    /// The journal cannot be read.
+    Journal,
     /// Alerts or dead letters cannot be written.
     Delivery,
     /// Positions cannot be committed.

@@ -10,9 +10,11 @@ mod committer;
 mod failpoint;
 pub mod health;
 mod idle;
+mod journal;
 mod outcome;
 mod plain;
 mod queue;
+mod retention;
 mod settings;
 mod shared;
 mod start;
@@ -41,8 +43,8 @@ use crate::metrics::Metrics;
 use crate::rule::set::RuleSet;
 
 pub use settings::{
-    Delivery, OnMissingOffsets, PropertyName, PropertyValue, Protocol, Sasl, SecretError, Security,
-    Settings,
+    Delivery, Journal, OnMissingOffsets, PropertyName, PropertyValue, Protocol, Sasl, SecretError,
+    Security, Settings,
 };
 
 /// Why the Kafka side cannot start.
@@ -132,7 +134,7 @@ impl Engine {
     fn start(shared: &Arc<Shared>) -> Result<Self, Error> {
         let client = shared.settings.consumer()?;
         // Made here even where it is opened later: wrong settings are told at once.
-        let writer = writer::Writer::new(&shared.settings)?;
+        let writer = writer::Writer::new(shared)?;
         let delivery: Box<dyn committer::Delivery> = match shared.settings.delivery {
             Delivery::AtLeastOnce => Box::new(plain::Plain::new(writer)),
             Delivery::ExactlyOnce => Box::new(transactional::Transactional::new(shared, writer)),

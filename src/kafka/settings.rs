@@ -11,6 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::event::TimeSpan;
 use crate::setting;
 
 /// `[kafka]`.
@@ -29,6 +30,8 @@ pub struct Settings {
     pub alerts_topic: String,
     /// Where records go that cannot be read.
     pub dead_letter_topic: String,
+    /// Where events of rules with a long maxspan are kept for a restart.
+    pub journal: Journal,
     /// What to call this instance; the host's name if absent.
     pub instance_id: Option<String>,
     /// How often an alert may arrive.
@@ -46,6 +49,34 @@ pub struct Settings {
     pub sasl: Sasl,
     /// Further settings, handed to librdkafka as they are.
     pub properties: BTreeMap<PropertyName, PropertyValue>,
+}
+
+/// `[kafka.journal]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// Whether there is one; without it a restart reads the input back as far as the longest rule
+    /// needs.
+    pub enabled: bool,
+    /// The topic; needed only if a rule uses it.
+    pub topic: String,
+    /// Rules with a longer maxspan use it.
+    #[serde(deserialize_with = "setting::time_span")]
+    pub beyond: TimeSpan,
+}
+
+impl Journal {
+    /// Returns beyond which maxspan a rule uses the journal; nothing if there is none.
+    pub fn beyond(&self) -> Option<TimeSpan> {
+        self.enabled.then_some(self.beyond)
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        let beyond = TimeSpan::from_secs(600);
+        Self { enabled: true, topic: "maxspan-journal".to_owned(), beyond }
+    }
 }
 
 /// How often an alert may arrive.
@@ -162,6 +193,40 @@ impl Settings {
         for (name, value) in defaults {
             client.set(name, value);
         }
+        self.hand_on(&mut client);
+        Ok(client)
+    }
+
+    /// Returns the settings of a client that reads the journal, outside of the group.
+    pub(super) fn journal_reader(&self, isolation: &str) -> Result<ClientConfig, SecretError> {
+        let mut client = self.client()?;
+        self.hand_on(&mut client);
+        let fixed = [
+            // The client does not read without one.
+            ("group.id", self.group.as_str()),
+            ("isolation.level", isolation),
+            ("auto.offset.reset", "error"),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("enable.partition.eof", "true"),
+            ("allow.auto.create.topics", "false"),
+            ("fetch.wait.max.ms", "100"),
+            ("queued.max.messages.kbytes", "16384"),
+            ("fetch.queue.backoff.ms", "5"),
+        ];
+        for (name, value) in fixed {
+            client.set(name, value);
+        }
+        // A follower may not know yet what is committed; membership is for who joins.
+        for name in ["client.rack", "group.instance.id", "statistics.interval.ms"] {
+            client.remove(name);
+        }
+        Ok(client)
+    }
+
+    /// Returns the settings of a client that asks about topics.
+    pub(super) fn admin(&self) -> Result<ClientConfig, SecretError> {
+        let mut client = self.client()?;
         self.hand_on(&mut client);
         Ok(client)
     }
@@ -297,6 +362,7 @@ impl Default for Settings {
             topics: vec!["winlogbeat".to_owned()],
             alerts_topic: "maxspan-alerts".to_owned(),
             dead_letter_topic: "maxspan-dead-letter".to_owned(),
+            journal: Journal::default(),
             instance_id: None,
             delivery: Delivery::default(),
             commit_interval: Duration::from_secs(1),

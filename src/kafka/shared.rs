@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::health::{Health, Partitions, lock};
+use super::journal::Ends;
 use super::settings::Settings;
-use crate::detect::{Budget, Options, Origin};
+use crate::detect::{self, Budget, Options, Origin};
+use crate::event::TimeSpan;
 use crate::metrics::Metrics;
 use crate::rule::set::RuleSet;
 
@@ -23,6 +25,8 @@ pub(super) struct Shared {
     pub(super) health: Arc<Health>,
     pub(super) partitions: Arc<Partitions>,
     pub(super) metrics: Arc<Metrics>,
+    /// Where our last entries stand in the journal.
+    pub(super) journal_ends: Arc<Ends>,
     /// Partitions whose positions we may commit.
     ///
     /// INVARIANT: commits are enqueued while this is locked, and a partition is taken out before
@@ -56,6 +60,7 @@ impl Shared {
             health: Arc::default(),
             partitions: Arc::default(),
             metrics,
+            journal_ends: Arc::default(),
             owned: Mutex::default(),
             restarts: Mutex::default(),
             rejoin: AtomicBool::new(false),
@@ -63,6 +68,12 @@ impl Shared {
             missing_topics: Mutex::new(Some("no broker has named the topics yet".to_owned())),
             failures,
         }
+    }
+
+    /// Returns for how long the journal must keep entries for the rules that need it; nothing if
+    /// none does.
+    pub(super) fn journal_memory(&self) -> Option<TimeSpan> {
+        detect::journal_memory(&self.rules, &self.options)
     }
 
     /// Announces that the consumer cannot go on.

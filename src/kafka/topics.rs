@@ -1,4 +1,4 @@
-//! Looks whether the topics exist, and says how to create those that do not.
+//! Looks whether the topics exist with enough partitions, and says how to create those that do not.
 //!
 //! Never creates one.
 
@@ -9,22 +9,27 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::assignment::GroupConsumer;
 use super::health::Concern;
+use super::retention;
 use super::settings::Settings;
 use super::shared::Shared;
+use crate::event::TimeSpan;
 
 const QUESTION: Duration = Duration::from_secs(2);
 const WHILE_MISSING: Duration = Duration::from_secs(2);
 const WHILE_THERE: Duration = Duration::from_secs(60);
+const RETENTION: Duration = Duration::from_secs(3_600);
 
 /// Looks for the topics now and then.
 pub(super) struct Watch {
     next: Instant,
+    /// When to ask again how long the journal is kept.
+    retention: Instant,
 }
 
 impl Watch {
     /// Returns a watch that looks at once.
     pub(super) fn new() -> Self {
-        Self { next: Instant::now() }
+        Self { next: Instant::now(), retention: Instant::now() }
     }
 
     /// Looks for the topics if it is time to.
@@ -50,15 +55,36 @@ impl Watch {
                 false
             }
         };
+        if is_complete && Instant::now() >= self.retention {
+            retention::judge(shared);
+            self.retention = Instant::now() + RETENTION;
+        }
         self.next = Instant::now() + if is_complete { WHILE_THERE } else { WHILE_MISSING };
     }
 }
 
-/// A topic that does not exist.
+/// What is wrong with a topic.
 #[derive(Debug, PartialEq, Eq)]
 struct Missing<'a> {
     topic: &'a str,
-    is_input: bool,
+    use_of: Use,
+}
+
+/// What a topic is for, and what it lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Input,
+    Output,
+    /// Of so many partitions, with entries that are needed for so long.
+    Journal {
+        partitions: usize,
+        memory: TimeSpan,
+    },
+    /// It exists, and has fewer partitions than this.
+    SmallJournal {
+        partitions: usize,
+        found: usize,
+    },
 }
 
 fn missing<'a>(
@@ -66,15 +92,30 @@ fn missing<'a>(
     shared: &'a Shared,
 ) -> Result<Vec<Missing<'a>>, KafkaError> {
     let Settings { topics, alerts_topic, dead_letter_topic, .. } = &shared.settings;
-    let inputs = topics.iter().map(|topic| (topic.as_str(), true));
-    let outputs = [alerts_topic, dead_letter_topic].map(|topic| (topic.as_str(), false));
-    let mut found = Vec::new();
-    for (topic, is_input) in inputs.chain(outputs) {
+    let inputs = topics.iter().map(|topic| (topic.as_str(), Use::Input));
+    let outputs = [alerts_topic, dead_letter_topic].map(|topic| (topic.as_str(), Use::Output));
+    let (mut found, mut most) = (Vec::new(), 0);
+    for (topic, use_of) in inputs.chain(outputs) {
         match partitions(consumer, topic)? {
-            None => found.push(Missing { topic, is_input }),
-            Some(count) if is_input => {
+            None => found.push(Missing { topic, use_of }),
+            Some(count) if use_of == Use::Input => {
+                most = most.max(count);
                 let gauge = shared.metrics.kafka.topic_partitions.with_label_values(&[topic]);
                 gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(memory) = shared.journal_memory() {
+        let topic = shared.settings.journal.topic.as_str();
+        match partitions(consumer, topic)? {
+            None => {
+                let use_of = Use::Journal { partitions: most.max(PARTITIONS), memory };
+                found.push(Missing { topic, use_of });
+            }
+            Some(found_here) if found_here < most => {
+                let use_of = Use::SmallJournal { partitions: most, found: found_here };
+                found.push(Missing { topic, use_of });
             }
             Some(_) => {}
         }
@@ -110,7 +151,7 @@ fn note(shared: &Shared, missing: &[Missing<'_>]) {
     }
     let is_news = shared.health.raise(Concern::Topics, messages.join("; "));
     // Alerts and positions may go on while only an input is missing.
-    let is_output_missing = missing.iter().any(|missing| !missing.is_input);
+    let is_output_missing = missing.iter().any(|missing| missing.use_of != Use::Input);
     shared.set_missing_topics(is_output_missing.then(|| messages.join("; ")));
     if is_news {
         for message in messages {
@@ -121,13 +162,35 @@ fn note(shared: &Shared, missing: &[Missing<'_>]) {
 
 fn advice(missing: &Missing<'_>, settings: &Settings) -> String {
     let (topic, brokers) = (missing.topic, settings.bootstrap_servers());
-    // Hosts are spread over an input's partitions; one or two take all alerts of any estate.
-    let partitions = if missing.is_input { 12 } else { 1 };
-    format!(
-        "topic `{topic}` does not exist; create it with: kafka-topics.sh --bootstrap-server \
-         {brokers} --create --topic {topic} --partitions {partitions}"
-    )
+    let tool = format!("kafka-topics.sh --bootstrap-server {brokers}");
+    let missing_one = |partitions: usize, more: &str| {
+        format!(
+            "topic `{topic}` does not exist; create it with: {tool} --create --topic {topic} \
+             --partitions {partitions}{more}"
+        )
+    };
+    match missing.use_of {
+        // Hosts are spread over an input's partitions; one or two take all alerts of any estate.
+        Use::Input => missing_one(PARTITIONS, ""),
+        Use::Output => missing_one(1, ""),
+        Use::Journal { partitions, memory } => {
+            let keep = memory.millis().saturating_add(DOWNTIME.millis());
+            missing_one(
+                partitions,
+                &format!(" --config cleanup.policy=delete --config retention.ms={keep}"),
+            )
+        }
+        Use::SmallJournal { partitions, found } => format!(
+            "topic `{topic}` has {found} partitions and an input topic has {partitions}; add the \
+             others with: {tool} --alter --topic {topic} --partitions {partitions}"
+        ),
+    }
 }
+
+/// Partitions of a topic over which hosts are spread.
+const PARTITIONS: usize = 12;
+/// For how long nobody may run before entries of the journal are lost that are still needed.
+const DOWNTIME: TimeSpan = TimeSpan::from_secs(24 * 3_600);
 
 #[cfg(test)]
 mod tests {
@@ -136,11 +199,18 @@ mod tests {
     #[test]
     fn message_names_the_command_that_creates_the_topic() {
         let settings = Settings { brokers: vec!["k:9092".to_owned()], ..Settings::default() };
-        let message = advice(&Missing { topic: "maxspan-alerts", is_input: false }, &settings);
+        let advice = |topic: &str, use_of: Use| advice(&Missing { topic, use_of }, &settings);
+        let message = advice("maxspan-alerts", Use::Output);
         assert_eq!(
             message,
             "topic `maxspan-alerts` does not exist; create it with: kafka-topics.sh \
              --bootstrap-server k:9092 --create --topic maxspan-alerts --partitions 1"
         );
+        let memory = TimeSpan::from_secs(3_600);
+        let message = advice("journal", Use::Journal { partitions: 24, memory });
+        let configuration = "--config cleanup.policy=delete --config retention.ms=90000000";
+        assert!(message.ends_with(&format!("--partitions 24 {configuration}")), "{message}");
+        let message = advice("journal", Use::SmallJournal { partitions: 24, found: 12 });
+        assert!(message.ends_with("--alter --topic journal --partitions 24"), "{message}");
     }
 }

@@ -158,7 +158,7 @@ impl Transactional {
             // A used one is closed first: two with one id would fence each other.
             used => {
                 drop(used);
-                match Writer::new(&outside.shared.settings) {
+                match Writer::new(&outside.shared) {
                     Ok(writer) => writer,
                     Err(error) => {
                         outside.complain(Concern::Commit, &error.to_string());

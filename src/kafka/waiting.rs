@@ -34,6 +34,7 @@ impl Waiting {
             let (bytes, is_alert) = match output {
                 Output::Alert(alert) => (alert.value.len(), true),
                 Output::DeadLetter(letter) => (letter.value.len(), false),
+                Output::Journal(record) => (record.value.len(), false),
             };
             self.bytes += bytes;
             self.alerts += usize::from(is_alert);

@@ -17,6 +17,7 @@ use super::committer::Nudge;
 use super::failpoint;
 use super::health::{Heart, PartitionState, now_millis};
 use super::idle::Idle;
+use super::journal::{Batch, Reader, Reading};
 use super::queue::{Item, PartitionQueue};
 use super::shared::Shared;
 use super::waiting::Waiting;
@@ -26,6 +27,8 @@ use crate::transaction::{Bundle, Pending};
 /// How long a worker sleeps when nothing wakes it.
 const NAP: Duration = Duration::from_millis(100);
 const COMMANDS: usize = 64;
+/// About how many entries of the journal are taken before other partitions have their turn.
+const BATCH: usize = 512;
 /// How often, in milliseconds, a record of unknown shape is named.
 const NAME_UNKNOWN_EVERY: u64 = 60_000;
 /// How often, in milliseconds, it is published what detectors hold.
@@ -76,8 +79,12 @@ impl Handle {
         let (commands, inbox) = sync_channel(COMMANDS);
         let thread_name = format!("worker-{number}");
         let heart = shared.health.heart(thread_name.as_str());
-        let worker =
-            Worker { inbox, shared: Arc::clone(shared), nudge, heart, partitions: Vec::new() };
+        let journal = match shared.journal_memory() {
+            Some(_) => Some(Reader::spawn(number, shared)?),
+            None => None,
+        };
+        let shared = Arc::clone(shared);
+        let worker = Worker { inbox, shared, nudge, heart, journal, partitions: Vec::new() };
         let join = std::thread::Builder::new().name(thread_name).spawn(move || worker.run())?;
         Ok((Self { commands, thread: join.thread().clone() }, join))
     }
@@ -105,6 +112,8 @@ struct Worker {
     shared: Arc<Shared>,
     nudge: Nudge,
     heart: Arc<Heart>,
+    /// There if a rule needs the journal.
+    journal: Option<Reader>,
     partitions: Vec<Partition>,
 }
 
@@ -133,11 +142,15 @@ impl Worker {
     fn execute(&mut self, command: Command) {
         match command {
             Command::Adopt(adoption) => {
-                self.partitions.push(Partition::new(*adoption, &self.shared))
+                let mut partition = Partition::new(*adoption, &self.shared);
+                partition.read_journal(self.journal.as_ref());
+                self.partitions.push(partition);
             }
             Command::Restart(origin, detector) => {
-                if let Some(partition) = self.find(&origin) {
+                let found = self.partitions.iter_mut().find(|p| p.origin == origin);
+                if let Some(partition) = found {
                     partition.restart(*detector);
+                    partition.read_journal(self.journal.as_ref());
                 }
             }
             Command::Freeze(origins) => {
@@ -152,8 +165,9 @@ impl Worker {
             }
             Command::Accept(cuts) => {
                 for (origin, cut) in &cuts {
+                    let journal_end = self.shared.journal_ends.of(origin.partition);
                     if let Some(partition) = self.find(origin) {
-                        partition.accept(cut);
+                        partition.accept(cut, journal_end);
                     }
                 }
                 self.nudge_if_alerts_wait();
@@ -178,7 +192,7 @@ impl Worker {
     fn turn(&mut self) -> bool {
         let mut is_busy = false;
         for partition in &mut self.partitions {
-            let taken = partition.drain();
+            let taken = partition.restore(&self.shared) + partition.drain();
             is_busy |= taken > 0;
             match taken {
                 0 => partition.idle(&self.shared),
@@ -213,10 +227,30 @@ fn report(shared: &Shared, origin: &Origin, fault: RDKafkaErrorCode) {
     }
 }
 
+/// The journal on its way into a detector.
+struct Restoration {
+    reading: Reading,
+    began: u64,
+    entries: usize,
+    bytes: usize,
+}
+
+impl Restoration {
+    fn finish(&self, origin: &Origin, shared: &Shared) {
+        let Self { began, entries, bytes, .. } = self;
+        let millis = now_millis().saturating_sub(*began);
+        shared.metrics.kafka.journal_restore_seconds.set(millis as f64 / 1_000.0);
+        tracing::info!(topic = %origin.topic, partition = origin.partition, entries, bytes, millis,
+            "the journal is read");
+    }
+}
+
 struct Partition {
     origin: Origin,
     queue: PartitionQueue<Group>,
     detector: Detector,
+    /// While the journal is read for it.
+    journal: Option<Restoration>,
     state: Arc<PartitionState>,
     /// The last committed position and metadata.
     committed: Option<(i64, String)>,
@@ -245,6 +279,7 @@ impl Partition {
             origin,
             queue,
             detector,
+            journal: None,
             state,
             committed,
             is_cut: false,
@@ -266,9 +301,48 @@ impl Partition {
         self.idle = Idle::default();
     }
 
+    /// Asks for what the detector wants of the journal.
+    fn read_journal(&mut self, reader: Option<&Reader>) {
+        if !self.detector.awaits_journal() {
+            return;
+        }
+        let began = now_millis();
+        self.state.replay_began.store(began, Ordering::Relaxed);
+        let from = self.detector.journal_from();
+        let reading = reader.map(|reader| reader.read(&self.origin, from));
+        self.journal = reading.map(|reading| Restoration { reading, began, entries: 0, bytes: 0 });
+    }
+
+    /// Gives the detector what has been read of the journal; returns how many entries that were.
+    fn restore(&mut self, shared: &Shared) -> usize {
+        let Some(journal) = &mut self.journal else { return 0 };
+        let mut taken = 0;
+        while let (Ok(batch), false) = (journal.reading.batches.try_recv(), taken > BATCH) {
+            taken += 1;
+            match batch {
+                Batch::Lost => self.detector.on_journal_lost(),
+                Batch::Entries(entries) => {
+                    for (at, value) in &entries {
+                        taken += 1;
+                        journal.entries += 1;
+                        journal.bytes += value.len();
+                        self.detector.on_journal(*at, value);
+                    }
+                }
+                Batch::End(end) => {
+                    self.detector.on_journal_end(end);
+                    journal.finish(&self.origin, shared);
+                    self.journal = None;
+                    return taken;
+                }
+            }
+        }
+        taken
+    }
+
     /// Feeds one batch to the detector and returns how many items there were.
     fn drain(&mut self) -> usize {
-        if self.is_frozen || self.waiting.is_full() {
+        if self.is_frozen || self.waiting.is_full() || self.detector.awaits_journal() {
             return 0;
         }
         let Self { queue, detector, waiting, state, faults, latency, .. } = self;
@@ -302,7 +376,7 @@ impl Partition {
     /// Lets time run on if the partition is idle.
     fn idle(&mut self, shared: &Shared) {
         let at_end = self.state.at_end.load(Ordering::Relaxed);
-        if self.is_frozen {
+        if self.is_frozen || self.detector.awaits_journal() {
             return;
         }
         // At the end of the partition a replay is over, even if the committed offset lies behind
@@ -385,8 +459,11 @@ impl Partition {
         Some(Bundle { origin: self.origin.clone(), cut, outputs })
     }
 
-    fn accept(&mut self, cut: &Cut) {
+    fn accept(&mut self, cut: &Cut, journal_end: Option<i64>) {
         self.detector.accept(cut);
+        if let Some(end) = journal_end {
+            self.detector.on_journal_reached(end);
+        }
         self.waiting.accept(cut.outputs);
         self.is_cut = false;
         self.committed = Some((cut.position, cut.metadata.clone()));

@@ -1,25 +1,29 @@
-//! Writes alerts and dead letters, and collects the brokers' answers.
+//! Writes alerts, dead letters and the journal, and collects the brokers' answers.
 //!
 //! Never waits: whoever sends looks for answers as often as it likes.
 
 use std::cell::Cell;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::health::lock;
-use super::settings::Settings;
-use crate::detect::{AlertRecord, DeadLetter, Origin, Output};
+use super::journal::{self, Ends};
+use super::shared::Shared;
+use crate::detect::{AlertRecord, DeadLetter, JournalRecord, Origin, Output};
 
 /// The brokers' answers that nobody has looked at yet.
-#[derive(Default)]
-pub(super) struct Answers(Mutex<Vec<(usize, RDKafkaErrorCode)>>);
+pub(super) struct Answers {
+    unseen: Mutex<Vec<(usize, RDKafkaErrorCode)>>,
+    journal_topic: String,
+    journal_ends: Arc<Ends>,
+}
 
 /// Writes output to its topic.
 pub(super) struct Writer {
@@ -28,17 +32,27 @@ pub(super) struct Writer {
     is_open: Cell<bool>,
     alerts_topic: String,
     dead_letter_topic: String,
+    journal_topic: String,
+    group: String,
 }
 
 impl Writer {
     /// Returns a writer; connects when it is first used.
-    pub(super) fn new(settings: &Settings) -> Result<Self, super::Error> {
-        let producer = settings.producer()?.create_with_context(Answers::default())?;
+    pub(super) fn new(shared: &Shared) -> Result<Self, super::Error> {
+        let settings = &shared.settings;
+        let answers = Answers {
+            unseen: Mutex::default(),
+            journal_topic: settings.journal.topic.clone(),
+            journal_ends: Arc::clone(&shared.journal_ends),
+        };
+        let producer = settings.producer()?.create_with_context(answers)?;
         Ok(Self {
             producer,
             is_open: Cell::new(false),
             alerts_topic: settings.alerts_topic.clone(),
             dead_letter_topic: settings.dead_letter_topic.clone(),
+            journal_topic: settings.journal.topic.clone(),
+            group: settings.group.clone(),
         })
     }
 
@@ -54,6 +68,7 @@ impl Writer {
             Output::DeadLetter(letter) => {
                 self.producer.send(self.dead_letter(origin, letter, ticket))
             }
+            Output::Journal(record) => self.producer.send(self.journal(origin, record, ticket)),
         };
         sent.map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))
     }
@@ -63,7 +78,7 @@ impl Writer {
     /// The client's poll waits the whole time even when answers come, so it must be short.
     pub(super) fn answers(&self, wait: Duration) -> Vec<(usize, RDKafkaErrorCode)> {
         self.producer.poll(wait);
-        std::mem::take(&mut *lock(&self.producer.context().0))
+        std::mem::take(&mut *lock(&self.producer.context().unseen))
     }
 
     /// Returns how many records have not been answered.
@@ -143,6 +158,22 @@ impl Writer {
             .payload(letter.value.as_slice())
             .headers(headers)
     }
+
+    /// An entry goes to the partition that has the number of its record's.
+    fn journal<'a>(
+        &'a self,
+        origin: &Origin,
+        record: &'a JournalRecord,
+        ticket: usize,
+    ) -> Record<'a> {
+        let headers = OwnedHeaders::new_with_capacity(2)
+            .insert(text(journal::TOPIC, &origin.topic))
+            .insert(text(journal::GROUP, &self.group));
+        BaseRecord::with_opaque_to(&self.journal_topic, ticket)
+            .partition(origin.partition)
+            .payload(&*record.value)
+            .headers(headers)
+    }
 }
 
 type Record<'a> = BaseRecord<'a, [u8], [u8], usize>;
@@ -166,9 +197,14 @@ impl ProducerContext for Answers {
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
         let code = match result {
-            Ok(_) => RDKafkaErrorCode::NoError,
+            Ok(record) => {
+                if record.topic() == self.journal_topic {
+                    self.journal_ends.note(record.partition(), record.offset());
+                }
+                RDKafkaErrorCode::NoError
+            }
             Err((error, _)) => error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
         };
-        lock(&self.0).push((ticket, code));
+        lock(&self.unseen).push((ticket, code));
     }
 }

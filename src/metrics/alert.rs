@@ -13,6 +13,10 @@ pub struct AlertMetrics {
     pub errors: IntCounterVec,
     /// Dead letters that the brokers have acknowledged.
     pub dead_letters: IntCounterVec,
+    /// Entries of the journal that the brokers have acknowledged.
+    pub journal_entries: IntCounter,
+    /// Their bytes.
+    pub journal_bytes: IntCounter,
     /// From the timestamp of the record that completed the match until the alert was acknowledged.
     pub detection_latency: Histogram,
 }
@@ -33,6 +37,11 @@ impl AlertMetrics {
                 "Records that could not be read and are in the dead-letter topic.",
                 &["reason"],
             )?,
+            journal_entries: area.counter(
+                "journal_entries",
+                "Events of rules with a long maxspan that are in the journal topic.",
+            )?,
+            journal_bytes: area.counter("journal_bytes", "Bytes of the journal's entries.")?,
             detection_latency: area.seconds(
                 "detection_latency",
                 "From the Kafka timestamp of the record that completed a match until its alert \
@@ -45,6 +54,10 @@ impl AlertMetrics {
     pub fn record_delivered(&self, output: &Output) {
         match output {
             Output::Alert(_) => self.delivered.inc(),
+            Output::Journal(record) => {
+                self.journal_entries.inc();
+                self.journal_bytes.inc_by(record.value.len() as u64);
+            }
             Output::DeadLetter(letter) => {
                 self.dead_letters.with_label_values(&[letter.reason]).inc();
             }

@@ -39,6 +39,10 @@ pub struct DetectMetrics {
     pub contradicted: IntCounterVec,
     /// Matches of a leading absence for which not enough of the past was seen.
     pub undecidable: IntCounterVec,
+    /// Entries of the journal that were given to rules to rebuild their state.
+    pub restored: IntCounter,
+    /// What of the journal could not be used, by why.
+    pub journal_losses: IntCounterVec,
     /// Advances of idle time that found no room in the commit's metadata.
     pub idle_refused: IntCounter,
 }
@@ -81,6 +85,16 @@ impl DetectMetrics {
                 "undecidable",
                 "Matches of a leading absence for which not enough of the past was seen.",
             )?,
+            restored: area.counter(
+                "journal_restored",
+                "Entries of the journal that were read to rebuild state.",
+            )?,
+            journal_losses: area.counter_vec(
+                "journal_losses",
+                "Events that a restart does not know: too large for the journal when they came, or \
+                 unreadable when they were read back.",
+                &["reason"],
+            )?,
             idle_refused: area.counter(
                 "idle_refused",
                 "Advances of idle time that found no room in the commit's metadata.",
@@ -92,6 +106,14 @@ impl DetectMetrics {
     pub fn record(&self, rules: &RuleSet, stats: &Stats) {
         self.admitted.inc_by(stats.admitted);
         self.idle_refused.inc_by(stats.idle_refused);
+        self.restored.inc_by(stats.restored);
+        for (reason, count) in
+            [("too_large", stats.unkept_entries), ("unreadable", stats.unreadable_entries)]
+        {
+            if count > 0 {
+                self.journal_losses.with_label_values(&[reason]).inc_by(count);
+            }
+        }
         let mut refused = Counts::default();
         for (rule, counted) in rules.rules().iter().zip(&stats.rules) {
             let of = counted.sequences;

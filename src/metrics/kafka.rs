@@ -14,6 +14,12 @@ pub struct KafkaMetrics {
     pub rebalances: IntCounterVec,
     /// How long the last replay took.
     pub restore_seconds: Gauge,
+    /// How long the journal was last read.
+    pub journal_restore_seconds: Gauge,
+    /// How long the journal topic keeps its entries.
+    pub journal_retention: Gauge,
+    /// How far back a restart reads the journal.
+    pub journal_needed: Gauge,
     /// Replays that found their start gone from the log.
     pub replay_truncated: IntCounter,
     /// Faults of single partitions, by librdkafka's name.
@@ -47,9 +53,22 @@ impl KafkaMetrics {
                 "state_restore_seconds",
                 "How long the last replay after an assignment took.",
             )?,
+            journal_restore_seconds: area.float_gauge(
+                "journal_restore_seconds",
+                "How long it took to read the journal after the last assignment.",
+            )?,
+            journal_retention: area.float_gauge(
+                "journal_retention_seconds",
+                "How long the journal topic keeps its entries, if that could be asked.",
+            )?,
+            journal_needed: area.float_gauge(
+                "journal_needed_seconds",
+                "How far back a restart reads the journal, for the rule with the longest maxspan.",
+            )?,
             replay_truncated: area.counter(
                 "replay_truncated",
-                "Replays or restarts that found their first record gone from the log.",
+                "Replays or restarts that found their first record, or the first entry of the journal, \
+                 gone from the log.",
             )?,
             partition_faults: area.counter_vec(
                 "partition_faults",

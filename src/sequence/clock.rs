@@ -51,6 +51,8 @@ impl PartitionClock {
             self.step = self.step.filter(|step| step.host == host);
             return;
         }
+        // A step that the clock has caught up with is none any more, and confirms nothing.
+        self.step = self.step.filter(|step| step.newest > shows);
         match &mut self.step {
             Some(step) if step.host != host => {
                 let confirmed = step.newest.min(stated);
@@ -148,6 +150,13 @@ mod tests {
     #[test]
     fn a_second_host_confirms_a_step() {
         assert_eq!(shown(&[(0, 1), (1_000, 2), (1_005, 3)]), Some(at(1_000)));
+    }
+
+    #[test]
+    fn a_step_that_was_caught_up_with_does_not_take_the_clock_back() {
+        let records = [(0, 1), (121, 1), (115, 1), (200, 1), (900, 2)];
+        assert_eq!(shown(&records), Some(at(200)));
+        assert_eq!(shown(&[&records[..], &[(905, 3)]].concat()), Some(at(900)));
     }
 
     #[test]

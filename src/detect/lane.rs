@@ -1,0 +1,147 @@
+//! A lane: rules whose state is rebuilt in the same way after a restart, with all that it takes to
+//! say from where.
+
+use std::sync::Arc;
+
+use crate::event::{EventTime, TimeSpan};
+use crate::rule::set::RuleSet;
+use crate::sequence::{Bounds, Found, PartitionClock, Sequences};
+
+use super::recovery::{Replay, RuleMark, Trail};
+
+/// Rules that are recovered together.
+pub(super) struct Lane {
+    /// Indices in the rule set, ascending.
+    rules: Vec<usize>,
+    pub(super) sequences: Sequences,
+    pub(super) trail: Trail,
+    /// By rule of the lane: the offset from which it sees records, if not from the start.
+    starts: Vec<Option<i64>>,
+    seen_from: Option<EventTime>,
+    lateness: TimeSpan,
+}
+
+impl Lane {
+    /// Returns the empty state of these rules.
+    pub(super) fn new(set: &RuleSet, rules: Vec<usize>, bounds: Bounds) -> Self {
+        let plan = |rule: &usize| Arc::clone(&set.rules()[*rule].plan);
+        let lateness = rules.iter().map(|rule| plan(rule).times.allowed_lateness).max();
+        Self {
+            sequences: Sequences::new(rules.iter().map(plan), bounds),
+            lateness: lateness.unwrap_or_default(),
+            trail: Trail::of_input(),
+            starts: vec![None; rules.len()],
+            seen_from: None,
+            rules,
+        }
+    }
+
+    /// Returns the empty state of rules whose events are kept in the journal.
+    pub(super) fn with_journal(set: &RuleSet, rules: Vec<usize>, bounds: Bounds) -> Self {
+        let lane = Self::new(set, rules, bounds);
+        Self { trail: Trail::of_journal(lane.sequences.longest_memory()), ..lane }
+    }
+
+    /// Lets the rules start as the cut at `position` knew them: what it did not know has seen
+    /// nothing before it.
+    pub(super) fn set_starts(&mut self, set: &RuleSet, known: &[RuleMark], position: i64) {
+        for (rule, start) in self.rules.iter().zip(&mut self.starts) {
+            let hash = set.rules()[*rule].hash;
+            let mark = known.iter().find(|mark| mark.hash == hash);
+            *start = mark.map_or(Some(position), |mark| mark.start);
+        }
+    }
+
+    /// Says since when the lane sees the partition; nothing for the beginning of time.
+    pub(super) fn set_seen_from(&mut self, clock: Option<EventTime>) {
+        self.seen_from = clock;
+        for rule in 0..self.starts.len() {
+            if let (Some(clock), None) = (clock, self.starts[rule]) {
+                self.sequences.set_seen_from(rule, clock);
+            }
+        }
+    }
+
+    /// Notes since when the rules that start at `offset` see the partition.
+    pub(super) fn start_new_rules(&mut self, offset: i64, clock: EventTime) {
+        for rule in 0..self.starts.len() {
+            if self.starts[rule] == Some(offset) {
+                self.sequences.set_seen_from(rule, clock);
+            }
+        }
+    }
+
+    /// Lets all rules start at `offset`: nothing is known of what they have seen before.
+    pub(super) fn forget_past(&mut self, offset: i64) {
+        self.starts.fill(Some(offset));
+    }
+
+    /// Takes the matches that were found since the last call, by the rule set's indices.
+    pub(super) fn take_found(&mut self) -> Vec<Found> {
+        let mut found = self.sequences.take_found();
+        for found in &mut found {
+            found.rule = self.rules[found.rule];
+        }
+        found
+    }
+
+    /// Returns from where to replay if everything before `position` is done.
+    pub(super) fn replay(
+        &mut self,
+        position: i64,
+        clock: PartitionClock,
+        slack: TimeSpan,
+        journal: i64,
+    ) -> Replay {
+        // A key is forgotten F after its last event by a clock that may be off by the slack.
+        let memory = self.sequences.longest_memory() + slack;
+        let floor = self.sequences.floor();
+        self.trail.replay(floor, position, clock, memory, journal)
+    }
+
+    /// Returns the rules as the metadata knows them, given from where they are replayed.
+    pub(super) fn marks(&self, set: &RuleSet, from: i64) -> Vec<RuleMark> {
+        let mark = |(rule, start): (&usize, &Option<i64>)| RuleMark {
+            hash: set.rules()[*rule].hash,
+            start: start.filter(|start| *start > from),
+        };
+        self.rules.iter().zip(&self.starts).map(mark).collect()
+    }
+
+    /// Tells whether the rule sees records only from a later offset on.
+    pub(super) fn starts_after(&self, rule: usize, offset: i64) -> bool {
+        self.starts[rule].is_some_and(|start| offset < start)
+    }
+
+    /// Returns since when the lane sees the partition.
+    pub(super) fn seen_from(&self) -> Option<EventTime> {
+        self.seen_from
+    }
+
+    /// Returns the longest lateness that any of the rules allows.
+    pub(super) fn longest_lateness(&self) -> TimeSpan {
+        self.lateness
+    }
+
+    /// Returns about how many bytes of memory it takes, the events not counted.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.sequences.bytes() + self.trail.heap_bytes()
+    }
+
+    /// Tells whether it has no rules.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Returns the hashes of its rules.
+    pub(super) fn hashes(&self, set: &RuleSet) -> Vec<u32> {
+        self.rules.iter().map(|rule| set.rules()[*rule].hash).collect()
+    }
+}
+
+/// Where a rule runs: its lane, and its index there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) lane: usize,
+    pub(super) index: usize,
+}
