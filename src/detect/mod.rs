@@ -21,6 +21,7 @@ mod render;
 mod resume;
 pub mod stats;
 mod suppress;
+pub mod why;
 
 pub use boundary::{Cut, DeadLetter, Options, Origin, Output, Past, Record, Stamp};
 pub use stats::{Held, RuleStats, Stats};
