@@ -34,10 +34,9 @@ pub(super) fn explanation(explainer: &mut Explainer) -> Explanation {
     Explanation { input, rules }
 }
 
-/// Returns a file and a line as text.
-pub(super) fn place(files: &[String], place: Place) -> String {
-    let file = files.get(place.file).map_or("input", String::as_str);
-    format!("{file}:{}", place.line)
+/// Returns the name of a file.
+pub(super) fn file(files: &[String], place: Place) -> &str {
+    files.get(place.file).map_or("input", String::as_str)
 }
 
 fn limits(explainer: &Explainer) -> BTreeMap<String, u64> {
@@ -291,6 +290,7 @@ impl<'e> Builder<'e> {
             order_tolerance: times.order_tolerance,
             allowed_lateness: times.allowed_lateness,
             kind_is_event: !self.rule.is_sequence,
+            has_one_file: self.explainer.input.files.len() < 2,
         }
     }
 
@@ -303,7 +303,8 @@ impl<'e> Builder<'e> {
                 None => EventRef {
                     stage: label,
                     event_time: time.clone(),
-                    at: format!("{}:{offset}", self.explainer.partitions[partition]),
+                    file: self.explainer.partitions[partition].clone(),
+                    line: *offset,
                     event_id: None,
                 },
             }
@@ -430,7 +431,7 @@ impl<'e> Builder<'e> {
         let mut lines: Vec<(bool, &crate::event::Ordinal, HitReport)> = Vec::new();
         for (index, hit) in track.hits.iter().enumerate() {
             let event = self.hit(hit);
-            let is_told = told.contains(&event.at);
+            let is_told = told.contains(&event.place());
             let not_counted = match hit.event.barred {
                 Some(Bar::Exception(number)) => Some(format!("exception {}", number + 1)),
                 Some(Bar::NotCovered) => Some("not covered".to_owned()),
@@ -447,13 +448,14 @@ impl<'e> Builder<'e> {
         }
         for miss in &track.misses {
             let event = self.event(&miss.event, TermSet::of([miss.term]));
-            if told.contains(&event.at) {
+            let is_hit = lines.iter().any(|(_, ordinal, _)| **ordinal == miss.event.ordinal);
+            if !is_hit && told.contains(&event.place()) {
                 let condition = self.subject.watches[miss.term].condition(miss.condition);
                 let line = HitReport {
                     event,
                     fields: miss.event.fields.clone(),
                     behind_ms: 0,
-                    not_counted: Some(format!("does not hold: {condition}")),
+                    not_counted: Some(format!("but for {condition}")),
                     left_out_before: 0,
                 };
                 lines.push((true, &miss.event.ordinal, line));
@@ -473,27 +475,28 @@ impl<'e> Builder<'e> {
         EventRef {
             stage: self.subject.label(terms),
             event_time: event.ordinal.event_time.to_string(),
-            at: place(&self.explainer.input.files, event.place),
+            file: file(&self.explainer.input.files, event.place).to_owned(),
+            line: event.place.line,
             event_id: event.event_id.clone(),
         }
     }
 }
 
 /// Returns where the events stand that matches and reasons name.
-fn told(misses: &[Miss], matches: &[MatchReport]) -> BTreeSet<String> {
-    let mut told: BTreeSet<String> = BTreeSet::new();
+fn told(misses: &[Miss], matches: &[MatchReport]) -> BTreeSet<(String, i64)> {
+    let mut told: BTreeSet<(String, i64)> = BTreeSet::new();
     let events = matches.iter().flat_map(|found| &found.events);
-    told.extend(events.chain(misses.iter().filter_map(|m| m.event.as_ref())).map(|e| e.at.clone()));
+    told.extend(events.chain(misses.iter().filter_map(|m| m.event.as_ref())).map(EventRef::place));
     for reason in misses.iter().flat_map(|miss| &miss.reasons) {
         match reason {
             Reason::OverMaxspan { first, last, .. } => {
-                told.extend([first.at.clone(), last.at.clone()]);
+                told.extend([first.place(), last.place()]);
             }
             Reason::OutOfOrder { event, follows, .. } => {
-                told.extend([event.at.clone(), follows.at.clone()]);
+                told.extend([event.place(), follows.place()]);
             }
             Reason::NoHit { near_misses, .. } => {
-                told.extend(near_misses.iter().map(|miss| miss.event.at.clone()));
+                told.extend(near_misses.iter().map(|miss| miss.event.place()));
             }
             Reason::Until { event }
             | Reason::Forbidden { event }
@@ -502,7 +505,7 @@ fn told(misses: &[Miss], matches: &[MatchReport]) -> BTreeSet<String> {
             | Reason::Taken { by: event }
             | Reason::SameEvent { event }
             | Reason::Late { event, .. } => {
-                told.insert(event.at.clone());
+                told.insert(event.place());
             }
             Reason::TooFew { .. } | Reason::Limit | Reason::NoFit => {}
         }

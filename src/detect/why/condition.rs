@@ -128,7 +128,8 @@ impl Watch {
             0 => Fit::Hit,
             1 => {
                 self.conditions[last].alone += 1;
-                Fit::AllBut(last)
+                // Whatever satisfies nothing is near to nothing.
+                if self.conditions.len() > 1 { Fit::AllBut(last) } else { Fit::None }
             }
             _ => Fit::None,
         }
@@ -175,6 +176,7 @@ impl Watch {
         StageReport {
             stage: self.stage.clone(),
             query: self.query.clone(),
+            category: self.category.clone(),
             events: self.events,
             hits: self.hits,
             excepted: self.excepted,

@@ -201,7 +201,9 @@ impl Explainer {
                 Output::DeadLetter(letter) => {
                     *self.input.unreadable.entry(letter.reason.to_owned()).or_default() += 1;
                     if self.input.unreadable_at.len() < NAMED_UNREADABLE {
-                        let at = place.map(|place| build::place(&self.input.files, place));
+                        let at = place.map(|place| {
+                            format!("{}:{}", build::file(&self.input.files, place), place.line)
+                        });
                         self.input.unreadable_at.extend(at);
                     }
                 }

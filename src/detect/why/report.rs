@@ -106,6 +106,8 @@ pub struct StageReport {
     pub stage: String,
     /// Its part of the query.
     pub query: String,
+    /// The category that it asks for; null for `any`.
+    pub category: Option<String>,
     /// Covered events of its category.
     pub events: u64,
     /// Of these, events that satisfy its condition.
@@ -247,11 +249,20 @@ pub struct EventRef {
     pub stage: String,
     /// When it happened.
     pub event_time: String,
-    /// File and line.
-    pub at: String,
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: i64,
     /// `event.id`, or the number of the record in its event log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
+}
+
+impl EventRef {
+    /// Returns where it stands.
+    pub(super) fn place(&self) -> (String, i64) {
+        (self.file.clone(), self.line)
+    }
 }
 
 /// Why a final event, or a stage, gave no match.

@@ -145,7 +145,7 @@ impl Subject {
                     self.watches[term].excepted += u64::from(excepted.is_some());
                     terms.insert(term);
                 }
-                Fit::AllBut(condition) if rule.is_sequence && excepted.is_none() => {
+                Fit::AllBut(condition) if self.is_positive(term) && excepted.is_none() => {
                     self.near_miss(rules, term, condition, event);
                 }
                 Fit::AllBut(_) | Fit::None => {}
@@ -205,8 +205,15 @@ impl Subject {
         }
     }
 
+    fn is_positive(&self, term: usize) -> bool {
+        self.shape.terms.get(term).is_some_and(|term| !term.missing)
+    }
+
     fn near_miss(&mut self, rules: &RuleSet, term: usize, condition: usize, event: &Event<'_, '_>) {
         let rule = &rules.rules()[self.rule];
+        if !rule.is_sequence {
+            return;
+        }
         let keys = rule.terms[term].key.expand(event.fields, event.max_key_expansion).keys;
         if keys.is_empty() {
             return;

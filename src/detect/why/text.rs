@@ -16,6 +16,20 @@ pub(super) struct Times {
     pub(super) allowed_lateness: TimeSpan,
     /// Whether the rule is about single events.
     pub(super) kind_is_event: bool,
+    /// Whether lines need no file's name.
+    pub(super) has_one_file: bool,
+}
+
+impl Times {
+    fn at(&self, event: &EventRef) -> String {
+        at(event, self.has_one_file)
+    }
+}
+
+/// Returns where an event stands.
+fn at(event: &EventRef, has_one_file: bool) -> String {
+    let name = event.file.rsplit(['/', '\\']).next().unwrap_or(&event.file);
+    if has_one_file { format!("line {}", event.line) } else { format!("{name}:{}", event.line) }
 }
 
 /// Returns an explanation as lines.
@@ -26,7 +40,7 @@ pub fn lines(explanation: &Explanation) -> Vec<String> {
         lines.extend(rule(report));
         for key in &report.by_key {
             lines.push(String::new());
-            lines.extend(self::key(report, key));
+            lines.extend(self::key(report, key, explanation.input.files.len() < 2));
         }
     }
     lines.iter().map(|line| tame(line)).collect()
@@ -81,7 +95,7 @@ fn rule(report: &RuleReport) -> Vec<String> {
 fn stage(report: &RuleReport, stage: &StageReport) -> Vec<String> {
     let name = stage_name(&stage.stage);
     let name = if report.kind == "event" { "condition".to_owned() } else { name };
-    let mut line = format!("  {name}: {} of {}", hits(stage.hits), events(stage.events));
+    let mut line = format!("  {name}: {} of {}", hits(stage.hits), events(stage));
     if stage.keys > 0 && !report.key_fields.is_empty() {
         line.push_str(&format!(", on {}", counted(stage.keys, "key")));
     }
@@ -96,15 +110,12 @@ fn stage(report: &RuleReport, stage: &StageReport) -> Vec<String> {
         line.push_str(&format!("; {} more in records that are not covered", stage.not_covered));
     }
     let mut lines = vec![line];
-    if stage.hits == 0 && stage.events == 0 {
-        lines.push(format!("      no covered event is of the category of `{}`", stage.query));
-    } else if stage.hits == 0 {
-        lines.push("      held for  alone missing  condition".to_owned());
+    if stage.hits == 0 && stage.events > 0 {
+        lines.push("        held  only it failed  condition".to_owned());
         for part in &stage.conditions {
-            let line = format!("      {:>8}  {:>13}  {}", part.held, part.alone, part.condition);
-            lines.push(line);
+            lines.push(format!("    {:>8}  {:>14}  {}", part.held, part.alone, part.condition));
             if part.held < stage.events {
-                lines.push(format!("{:33}not for {}", "", values(&part.not_held_for)));
+                lines.push(format!("{:30}not for {}", "", values(&part.not_held_for)));
             }
         }
     }
@@ -140,11 +151,13 @@ fn keys(report: &RuleReport) -> Vec<String> {
 }
 
 fn fired(report: &RuleReport) -> String {
+    let alerts =
+        if report.alerts == 0 { "no alert".to_owned() } else { counted(report.alerts, "alert") };
     let suppressed = match report.suppressed {
         0 => String::new(),
         count => format!(", {count} more suppressed"),
     };
-    format!("{}{suppressed}", counted(report.alerts, "alert"))
+    format!("{alerts}{suppressed}")
 }
 
 fn note(report: &RuleReport, note: &Note) -> String {
@@ -172,7 +185,7 @@ fn note(report: &RuleReport, note: &Note) -> String {
     }
 }
 
-fn key(report: &RuleReport, key: &KeyReport) -> Vec<String> {
+fn key(report: &RuleReport, key: &KeyReport, has_one_file: bool) -> Vec<String> {
     let file = key.file.as_deref().map_or_else(String::new, |file| format!(" in {file}"));
     let outcome = match key.outcome {
         Outcome::Fired => format!("fired, {}", counted(key.match_count, "match")),
@@ -197,7 +210,7 @@ fn key(report: &RuleReport, key: &KeyReport) -> Vec<String> {
         if hit.left_out_before > 0 {
             lines.push(format!("    … {} more", hit.left_out_before));
         }
-        lines.push(format!("    {}", timeline(hit, stage_width.unwrap_or(0))));
+        lines.push(format!("    {}", timeline(hit, stage_width.unwrap_or(0), has_one_file)));
     }
     let after = key.left_out - key.timeline.iter().map(|h| h.left_out_before).sum::<u64>();
     if after > 0 {
@@ -210,8 +223,8 @@ fn hit_stage(hit: &HitReport) -> String {
     stage_name(&hit.event.stage)
 }
 
-fn timeline(hit: &HitReport, stage_width: usize) -> String {
-    let EventRef { event_time, at, .. } = &hit.event;
+fn timeline(hit: &HitReport, stage_width: usize, has_one_file: bool) -> String {
+    let (event_time, at) = (&hit.event.event_time, at(&hit.event, has_one_file));
     let mut line = format!("{event_time}  {:<stage_width$}  {at}", hit_stage(hit));
     if let Some(why) = &hit.not_counted {
         line.push_str(&format!("  ({why})"));
@@ -235,7 +248,8 @@ pub(super) fn verdict(report: &KeyReport, times: &Times) -> Vec<String> {
     if more > 0 {
         lines.push(format!("… {more} more"));
     }
-    if report.outcome == Outcome::NotFired && !times.kind_is_event {
+    let is_short = report.outcome == Outcome::NotFired && report.reached < report.of;
+    if is_short && !times.kind_is_event {
         lines.push(format!("reached {} of {} stages", report.reached, report.of));
     }
     for miss in &report.misses {
@@ -246,7 +260,7 @@ pub(super) fn verdict(report: &KeyReport, times: &Times) -> Vec<String> {
 
 fn match_text(found: &MatchReport, times: &Times) -> String {
     let what = if found.suppressed { "suppressed" } else { "alert" };
-    let at: Vec<&str> = found.events.iter().map(|event| event.at.as_str()).collect();
+    let at: Vec<String> = found.events.iter().map(|event| times.at(event)).collect();
     let mut line = format!("{what} {} by {}", found.severity, at.join(", "));
     if !times.kind_is_event {
         line.push_str(&format!(", within {}", span(found.span_ms)));
@@ -262,15 +276,14 @@ fn match_text(found: &MatchReport, times: &Times) -> String {
 }
 
 fn miss_text(miss: &Miss, report: &KeyReport, times: &Times) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for reason in &miss.reasons {
-        lines.extend(reason_text(reason, times));
-    }
-    if let Some(event) = &miss.event
-        && let Some(first) = lines.first_mut()
-    {
+    let of = miss.event.as_ref();
+    let mut lines: Vec<String> =
+        miss.reasons.iter().flat_map(|reason| reason_text(reason, of, times)).collect();
+    if let Some(event) = of {
         let verb = if report.outcome == Outcome::NotFired { "" } else { " gave no match" };
-        *first = format!("{} at {}{verb}: {first}", stage_name(&event.stage), event.at);
+        let reasons = lines.join("; and ");
+        let name = stage_name(&event.stage);
+        lines = vec![format!("{name} at {}{verb}: {reasons}", times.at(event))];
     }
     for change in &miss.would_match_with {
         lines.push(format!("  would match with {}", change_text(change)));
@@ -278,12 +291,16 @@ fn miss_text(miss: &Miss, report: &KeyReport, times: &Times) -> Vec<String> {
     lines
 }
 
-fn reason_text(reason: &Reason, times: &Times) -> Vec<String> {
+fn reason_text(reason: &Reason, of: Option<&EventRef>, times: &Times) -> Vec<String> {
+    let name = |event: &EventRef| match of.is_some_and(|of| of.place() == event.place()) {
+        true => "it".to_owned(),
+        false => times.at(event),
+    };
     let line = match reason {
         Reason::NoHit { stage, near_misses, elsewhere } => {
             let mut lines = vec![format!("no hit of {} on this key", stage_name(stage))];
-            lines.extend(near_misses.iter().map(near_miss_text));
-            lines.extend(elsewhere.iter().map(elsewhere_text));
+            lines.extend(near_misses.iter().map(|miss| near_miss_text(miss, times)));
+            lines.extend(elsewhere.iter().map(|hit| elsewhere_text(hit, times)));
             return lines;
         }
         Reason::TooFew { stage, needed, hits } => {
@@ -292,16 +309,16 @@ fn reason_text(reason: &Reason, times: &Times) -> Vec<String> {
         Reason::OverMaxspan { span_ms, over_ms, first, last } => format!(
             "{} from {} to {}, {} over maxspan = {}",
             span(*span_ms),
-            first.at,
-            last.at,
+            times.at(first),
+            times.at(last),
             span(*over_ms),
             times.maxspan
         ),
         Reason::OutOfOrder { early_ms: 0, event, follows } => format!(
             "{} is of the same time as {} at {}, and before it in order",
-            event.at,
+            name(event),
             stage_name(&follows.stage),
-            follows.at,
+            times.at(follows),
         ),
         Reason::OutOfOrder { early_ms, event, follows } => {
             let tolerance = match times.order_tolerance.nanos() {
@@ -310,33 +327,33 @@ fn reason_text(reason: &Reason, times: &Times) -> Vec<String> {
             };
             format!(
                 "{} came {} before {} at {}; {tolerance}",
-                event.at,
+                name(event),
                 span(*early_ms),
                 stage_name(&follows.stage),
-                follows.at
+                times.at(follows)
             )
         }
         Reason::Until { event } => {
-            format!("the `until` event at {} ended what was pending", event.at)
+            format!("the `until` event at {} ended what was pending", name(event))
         }
         Reason::Forbidden { event } => {
-            format!("{} of the {} forbids it", event.at, stage_name(&event.stage))
+            format!("{} of the {} forbids it", name(event), stage_name(&event.stage))
         }
         Reason::Exception { event, number, condition } => {
-            format!("{} is left out by exception {number}: {condition}", event.at)
+            format!("{} is left out by exception {number}: {condition}", name(event))
         }
         Reason::NotCovered { event } => {
-            format!("{} is not covered by the rule's index patterns", event.at)
+            format!("{} is not covered by the rule's index patterns", name(event))
         }
         Reason::Taken { by } => {
-            format!("{} had taken what it could have completed", by.at)
+            format!("{} had taken what it could have completed", times.at(by))
         }
         Reason::SameEvent { event } => {
-            format!("{} alone satisfies both stages, and cannot follow itself", event.at)
+            format!("{} alone satisfies both stages, and cannot follow itself", name(event))
         }
         Reason::Late { event, behind_ms } => format!(
             "a match by event time, but {} arrived {} behind its key; {} may be late",
-            event.at,
+            name(event),
             span(*behind_ms),
             times.allowed_lateness
         ),
@@ -346,17 +363,17 @@ fn reason_text(reason: &Reason, times: &Times) -> Vec<String> {
     vec![line]
 }
 
-fn near_miss_text(miss: &NearMiss) -> String {
-    format!("  near miss at {}: not {}: {}", miss.event.at, miss.condition, miss.has)
+fn near_miss_text(miss: &NearMiss, times: &Times) -> String {
+    format!("  near miss at {}, but for {}: {}", times.at(&miss.event), miss.condition, miss.has)
 }
 
-fn elsewhere_text(elsewhere: &Elsewhere) -> String {
+fn elsewhere_text(elsewhere: &Elsewhere, times: &Times) -> String {
     let Elsewhere { key, event, apart_ms } = elsewhere;
     format!(
         "  there is one {} apart on another key, {}: {}",
         span(*apart_ms),
         key_text(key),
-        event.at
+        times.at(event)
     )
 }
 
@@ -408,8 +425,12 @@ fn hits(count: u64) -> String {
     if count == 0 { "no hit".to_owned() } else { counted(count, "hit") }
 }
 
-fn events(count: u64) -> String {
-    format!("{} of the category", counted(count, "event"))
+fn events(stage: &StageReport) -> String {
+    let events = if stage.events == 1 { "event" } else { "events" };
+    match &stage.category {
+        Some(category) => format!("{} {category} {events}", stage.events),
+        None => format!("{} {events}", stage.events),
+    }
 }
 
 fn counted(count: u64, thing: &str) -> String {

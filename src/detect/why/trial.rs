@@ -7,13 +7,18 @@ use std::sync::Arc;
 
 use super::track::Hit;
 use crate::event::admitted::Body;
-use crate::event::{Admitted, JoinKey, TimeSpan};
+use crate::event::{Admitted, EventTime, JoinKey, Ordinal, TimeSpan};
 use crate::sequence::{
-    Bounds, Candidate, Emission, Match, Offer, Plan, PlanTerm, PlanTimes, Sequences, TermSet,
+    Bounds, Candidate, Emission, Found, Offer, Plan, PlanTerm, PlanTimes, Sequences, TermSet,
 };
 
-/// Longer than any recording, and short enough that sums of a few do not overflow.
-pub(super) const FOR_EVER: TimeSpan = TimeSpan::from_secs(100 * 365 * 86_400);
+const YEAR: TimeSpan = TimeSpan::from_secs(365 * 86_400);
+/// Times are counted from the first hit on, and none is later than this: sums do not overflow.
+const LATEST: TimeSpan = YEAR.times(100);
+/// Longer than the time between any two hits.
+pub(super) const FOR_EVER: TimeSpan = YEAR.times(101);
+/// The sum of the order tolerances of all stages is at most this.
+const MAX_TOLERANCE: TimeSpan = YEAR.times(80);
 
 /// What a query asks for, without its conditions.
 #[derive(Clone, Debug)]
@@ -75,33 +80,39 @@ impl Shape {
     }
 
     /// Returns the matches of a variant among hits that are sorted by ordinal, as a batch engine
-    /// would find them.
+    /// would find them, each with its hits in the order of the stages.
     pub(super) fn run<'h>(
         &self,
         trial: &Trial,
         hits: impl IntoIterator<Item = &'h Hit>,
-    ) -> Vec<Match> {
+    ) -> Vec<Vec<&'h Hit>> {
+        let hits: Vec<&Hit> = hits.into_iter().collect();
+        let Some(first) = hits.first().map(|hit| hit.time()) else { return Vec::new() };
         let (plan, renamed) = self.plan(trial);
         // Everything a key may hold, with room for what the sequences calculate from it.
         let bounds = Bounds { max_keys: 1, max_candidates_per_key: usize::MAX >> 8 };
         let mut sequences = Sequences::new([Arc::new(plan)], bounds);
         let key = JoinKey::none();
-        for hit in hits {
+        for (index, hit) in hits.iter().enumerate() {
             let terms = renamed.iter().enumerate().filter(|(old, _)| hit.terms.has(*old));
             let terms = TermSet::of(terms.filter_map(|(_, new)| *new));
             if !terms.is_empty() {
-                sequences.offer(0, &key, candidate(hit, terms), Offer::Match);
+                sequences.offer(0, &key, candidate(hit, index, first, terms), Offer::Match);
             }
         }
         sequences.finish();
-        sequences.take_found().into_iter().map(|found| found.found).collect()
+        // The offset of a candidate is the index of its hit.
+        let hit = |event: &Arc<Candidate>| hits[event.ordinal.offset as usize];
+        let events = |found: &Found| found.found.events.iter().map(hit).collect();
+        sequences.take_found().iter().map(events).collect()
     }
 
     /// Returns the plan of a variant, and by term of the rule the term of the plan.
     fn plan(&self, trial: &Trial) -> (Plan, Vec<Option<usize>>) {
+        let most = TimeSpan::from_nanos(MAX_TOLERANCE.nanos() / trial.stages.max(1) as i64);
         let times = PlanTimes {
             maxspan: trial.maxspan,
-            order_tolerance: trial.order_tolerance,
+            order_tolerance: trial.order_tolerance.min(most),
             emission: Emission::Exact,
             ..self.times
         };
@@ -130,12 +141,15 @@ impl Shape {
     }
 }
 
-fn candidate(hit: &Hit, terms: TermSet) -> Candidate {
-    let ordinal = hit.event.ordinal.clone();
+fn candidate(hit: &Hit, index: usize, first: EventTime, terms: TermSet) -> Candidate {
+    let since = (hit.time() - first).min(LATEST);
+    let event_time = EventTime::from_nanos(since.nanos());
+    // Hits are in order: that of one time is the order of their indices.
+    let ordinal = Ordinal::at(event_time, index as i64);
     let event = Admitted {
         identity: hit.event.identity,
-        event_time: ordinal.event_time,
-        offset: ordinal.offset,
+        event_time,
+        offset: index as i64,
         body: Body::default(),
     };
     Candidate { ordinal, terms, late: false, event: Arc::new(event) }

@@ -6,8 +6,8 @@
 use super::report::Change;
 use super::track::{Bar, Hit, Track};
 use super::trial::{FOR_EVER, Shape, Trial};
-use crate::event::{EventTime, Ordinal, TimeSpan};
-use crate::sequence::{Match, TermSet};
+use crate::event::{EventTime, TimeSpan};
+use crate::sequence::TermSet;
 
 /// Most final events of a key that are looked into.
 const MAX_FINALS: usize = 24;
@@ -254,7 +254,7 @@ impl Judge<'_> {
         relaxed: &[Relaxed],
         hits: &[Hit],
         end: Option<&Hit>,
-    ) -> Option<Match> {
+    ) -> Option<Vec<Hit>> {
         let is = |what| relaxed.contains(&what);
         let whole = self.shape.whole();
         let maxspan = if is(Relaxed::Maxspan) { FOR_EVER } else { whole.maxspan };
@@ -274,7 +274,7 @@ impl Judge<'_> {
         relaxed: &[Relaxed],
         hits: &[Hit],
         end: Option<&Hit>,
-    ) -> Option<Match> {
+    ) -> Option<Vec<Hit>> {
         let is = |what| relaxed.contains(&what);
         let taken = |hit: &Hit| match hit.event.barred {
             None => true,
@@ -291,51 +291,49 @@ impl Judge<'_> {
             hit
         };
         let hits: Vec<Hit> = hits.iter().filter(|hit| taken(hit)).map(bare).collect();
-        let ends =
-            |found: &Match| end.is_none_or(|end| found.final_event().ordinal == end.event.ordinal);
-        self.shape.run(trial, &hits).into_iter().find(ends)
+        let ends = |found: &Vec<&Hit>| end.is_none() || found.last().is_some_and(|h| is_end(h));
+        let found = self.shape.run(trial, &hits).into_iter().find(ends)?;
+        Some(found.into_iter().cloned().collect())
     }
 
     /// Names what was relaxed by the events of the match.
-    fn causes(&self, relaxed: &[Relaxed], found: &Match, hits: &[Hit]) -> Vec<Cause> {
-        let hit = |ordinal: &Ordinal| hits.iter().find(|hit| hit.event.ordinal == *ordinal);
-        let events: Vec<&Hit> = found.events.iter().filter_map(|e| hit(&e.ordinal)).collect();
+    fn causes(&self, relaxed: &[Relaxed], events: &[Hit], hits: &[Hit]) -> Vec<Cause> {
         let mut causes = Vec::new();
         for relaxed in relaxed {
             match relaxed {
-                Relaxed::Maxspan => causes.extend(self.over_maxspan(&events)),
-                Relaxed::Order => causes.extend(self.out_of_order(&events)),
-                Relaxed::Until => causes.extend(self.until(&events, hits).map(Cause::Until)),
-                Relaxed::Absences => causes.extend(self.forbidden(&events, hits)),
+                Relaxed::Maxspan => causes.extend(self.over_maxspan(events)),
+                Relaxed::Order => causes.extend(self.out_of_order(events)),
+                Relaxed::Until => causes.extend(self.until(events, hits).map(Cause::Until)),
+                Relaxed::Absences => causes.extend(self.forbidden(events, hits)),
                 Relaxed::Exceptions => causes.extend(events.iter().find_map(|hit| {
                     let Some(Bar::Exception(number)) = hit.event.barred else { return None };
-                    Some(Cause::Exception((*hit).clone(), number))
+                    Some(Cause::Exception(hit.clone(), number))
                 })),
                 Relaxed::Index => causes.extend(
                     events
                         .iter()
                         .find(|hit| hit.event.barred == Some(Bar::NotCovered))
-                        .map(|hit| Cause::NotCovered((*hit).clone())),
+                        .map(|hit| Cause::NotCovered(hit.clone())),
                 ),
-                Relaxed::Others => causes.extend(self.taken(&events, hits)),
+                Relaxed::Others => causes.extend(self.taken(events, hits)),
             }
         }
         // What needs no relaxing explains nothing.
         if causes.len() == relaxed.len() { causes } else { Vec::new() }
     }
 
-    fn over_maxspan(&self, events: &[&Hit]) -> Option<Cause> {
+    fn over_maxspan(&self, events: &[Hit]) -> Option<Cause> {
         let first = events.iter().min_by_key(|hit| hit.time())?;
         let last = events.iter().max_by_key(|hit| hit.time())?;
         let span = last.time() - first.time();
         (span > self.shape.times.maxspan).then(|| Cause::OverMaxspan {
             span,
-            first: (*first).clone(),
-            last: (*last).clone(),
+            first: first.clone(),
+            last: last.clone(),
         })
     }
 
-    fn out_of_order(&self, events: &[&Hit]) -> Option<Cause> {
+    fn out_of_order(&self, events: &[Hit]) -> Option<Cause> {
         let pairs = events.windows(2).map(|pair| (pair[0].time() - pair[1].time(), pair));
         let (early, pair) = pairs.max_by_key(|(early, _)| *early)?;
         let (event, follows) = (pair[1].clone(), pair[0].clone());
@@ -343,7 +341,7 @@ impl Judge<'_> {
             .then_some(Cause::OutOfOrder { early, event, follows })
     }
 
-    fn until(&self, events: &[&Hit], hits: &[Hit]) -> Option<Hit> {
+    fn until(&self, events: &[Hit], hits: &[Hit]) -> Option<Hit> {
         let first = events.iter().map(|hit| &hit.event.ordinal).min()?;
         let last = events.iter().map(|hit| &hit.event.ordinal).max()?;
         let ends = |hit: &&Hit| {
@@ -356,7 +354,7 @@ impl Judge<'_> {
     }
 
     /// Returns the event of an absent stage that lies nearest to the match.
-    fn forbidden(&self, events: &[&Hit], hits: &[Hit]) -> Option<Cause> {
+    fn forbidden(&self, events: &[Hit], hits: &[Hit]) -> Option<Cause> {
         let first = events.iter().map(|hit| hit.time()).min()?;
         let last = events.iter().map(|hit| hit.time()).max()?;
         let is_absent = |hit: &&Hit| {
@@ -368,7 +366,7 @@ impl Judge<'_> {
     }
 
     /// Returns the event that took what the last one could have completed.
-    fn taken(&self, events: &[&Hit], hits: &[Hit]) -> Option<Cause> {
+    fn taken(&self, events: &[Hit], hits: &[Hit]) -> Option<Cause> {
         let (last, before) = events.split_last()?;
         let before = &before.last()?.event.ordinal;
         let term = self.shape.term_of(events.len() - 1)?;
@@ -384,17 +382,17 @@ impl Judge<'_> {
     fn change(
         &self,
         relaxed: &[Relaxed],
-        found: &Match,
+        found: &[Hit],
         hits: &[Hit],
         end: Option<&Hit>,
     ) -> Option<Change> {
         let is = |what| relaxed.contains(&what);
-        if is(Relaxed::Others) || found.events.len() != self.shape.stage_count() {
+        if is(Relaxed::Others) || found.len() != self.shape.stage_count() {
             return None;
         }
-        let times = || found.events.iter().map(|event| event.event_time());
+        let times = || found.iter().map(Hit::time);
         let span = times().max()? - times().min()?;
-        let early = found.events.windows(2).map(|e| e[0].event_time() - e[1].event_time()).max();
+        let early = found.windows(2).map(|pair| pair[0].time() - pair[1].time()).max();
         let (span, early) = (in_millis(span), in_millis(early.unwrap_or(TimeSpan::ZERO)));
         // A tolerance of nothing is none: events of the same time need one as well.
         let early = early.max(TimeSpan::from_millis(1));
@@ -421,15 +419,11 @@ impl Judge<'_> {
     }
 
     /// A match in the order of event time that the detector did not find: what came last of it?
-    fn arrival(&self, found: &Match) -> Miss {
-        let hits = found.events.iter().filter_map(|event| self.track.at(event.ordinal.offset));
-        let furthest = hits.max_by_key(|hit| (hit.behind, hit.event.ordinal.offset));
-        let causes = match furthest {
-            Some(hit) => vec![Cause::Arrival(hit.clone())],
-            None => vec![Cause::NoFit],
-        };
-        let event = self.track.at(found.final_event().ordinal.offset).cloned();
-        Miss { event, causes, changes: Vec::new() }
+    fn arrival(&self, found: &[&Hit]) -> Miss {
+        let furthest = found.iter().max_by_key(|hit| (hit.behind, hit.event.ordinal.offset));
+        let cause = furthest.map_or(Cause::NoFit, |hit| Cause::Arrival((*hit).clone()));
+        let event = found.last().map(|hit| (*hit).clone());
+        Miss { event, causes: vec![cause], changes: Vec::new() }
     }
 
     /// Returns the positive terms of which the key has no hit, barred ones included.
