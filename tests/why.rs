@@ -11,7 +11,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use maxspan::detect::why::report::{Change, KeyReport, Outcome, Reason};
 use maxspan::detect::why::{Explainer, Explanation, Limits, Place, text};
@@ -23,7 +23,12 @@ use support::random::{Random, cases};
 
 const DASHES: &str = "\n----\n";
 
+/// Compiles a rule, with its suppression and without; each only once.
 fn compiled(contents: &str) -> [Arc<RuleSet>; 2] {
+    static KNOWN: Mutex<BTreeMap<String, [Arc<RuleSet>; 2]>> = Mutex::new(BTreeMap::new());
+    if let Some(sets) = KNOWN.lock().unwrap().get(contents) {
+        return sets.clone();
+    }
     let mut defaults = Defaults::default();
     let mut compile = || {
         let (set, reports) =
@@ -32,7 +37,9 @@ fn compiled(contents: &str) -> [Arc<RuleSet>; 2] {
         defaults.forced.suppression.enabled = Some(false);
         Arc::new(set)
     };
-    [compile(), compile()]
+    let sets = [compile(), compile()];
+    KNOWN.lock().unwrap().insert(contents.to_owned(), sets.clone());
+    sets
 }
 
 fn rule(query: &str, settings: &str) -> String {
@@ -112,4 +119,222 @@ fn every_case_is_explained_as_expected() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The alerts of a detector of its own: key and final event.
+fn alerts(rules: &Arc<RuleSet>, records: &[String]) -> BTreeMap<String, BTreeSet<i64>> {
+    let origin = Origin { topic: "events.ndjson".into(), partition: 0 };
+    let options = Options { past: Past::Nothing, ..Options::default() };
+    let mut detector = Detector::new(Arc::clone(rules), origin, options);
+    for (offset, record) in (1..).zip(records) {
+        let payload = Some(record.as_bytes());
+        detector.on_record(&Record { offset, stamp: Stamp::None, payload });
+    }
+    detector.finish();
+    let mut alerts: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+    for output in detector.take_outbox() {
+        let Output::Alert(alert) = output else { continue };
+        let value: Value = serde_json::from_slice(&alert.value).unwrap();
+        let last = value["maxspan"]["sequence"]["events"].as_array().unwrap().last().unwrap();
+        let last = last["maxspan"]["offset"].as_i64().unwrap();
+        alerts.entry(String::from_utf8(alert.key).unwrap()).or_default().insert(last);
+    }
+    alerts
+}
+
+fn key_text(key: &KeyReport) -> String {
+    key.key.iter().map(|part| part.clone().unwrap()).collect::<Vec<_>>().join("\u{1f}")
+}
+
+/// Random records of few hosts; some come late or again, some satisfy several stages.
+fn random_records(random: &mut Random) -> Vec<String> {
+    let (mut clock, mut records) = (0_i64, Vec::<String>::new());
+    let late = *random.pick(&[0, 0, 25]);
+    for id in 0..random.between(2, 30) {
+        clock += *random.pick(&[0, 300, 1_000, 1_000, 2_000, 9_000]);
+        let lag = if random.chance(late) { 90_000 } else { random.between(0, 3_000) };
+        let tags = ["A", "B", "C", "X"];
+        let tags: Vec<&str> = tags.into_iter().filter(|_| random.chance(30)).collect();
+        let fresh = json!({
+            "@timestamp": 1_704_067_200_000 + clock - lag,
+            "event": {"category": "test", "id": format!("e{id}")},
+            "host": {"id": format!("h{}", random.below(3))},
+            "tags": tags,
+        });
+        let again = random.chance(5) && !records.is_empty();
+        records.push(if again { random.pick(&records).clone() } else { fresh.to_string() });
+    }
+    records
+}
+
+/// A rule of the streams' table, changed.
+fn changed(index: usize, change: &Change, settings: &str) -> String {
+    let (query, tolerance, emit) = support::streams::RULES[index];
+    let mut query = query.replace('`', "\"");
+    let mut tolerance = tolerance.to_owned();
+    let mut emit = emit;
+    if let Some(ms) = change.maxspan_ms {
+        let start = query.find("maxspan=").unwrap();
+        let end = start + query[start..].find(' ').unwrap();
+        query.replace_range(start..end, &format!("maxspan={ms}ms"));
+    }
+    if let Some(ms) = change.order_tolerance_ms {
+        tolerance = format!("{ms}ms");
+    }
+    if change.without.contains(&"until") {
+        query.truncate(query.find(" until").unwrap());
+    }
+    if change.without.contains(&"absent") {
+        while let Some(start) = query.find("![") {
+            let end = start + query[start..].find(']').unwrap() + 1;
+            query.replace_range(start..end, "");
+        }
+    }
+    if *change != Change::default() {
+        emit = "exact";
+    }
+    let exception = match change.without.contains(&"exceptions") {
+        true => "",
+        false => "exceptions = ['tags == \"X\" and tags == \"B\"']",
+    };
+    let settings = format!(
+        "[rule.maxspan]\norder_tolerance = \"{tolerance}\"\nemit = \"{emit}\"\n{exception}\n{settings}"
+    );
+    rule(&query, &settings)
+}
+
+#[test]
+fn fired_is_what_the_detector_alerts_on() {
+    let (mut fired, mut silent) = (0, 0);
+    for seed in 0..cases(400) {
+        let random = &mut Random::new(seed);
+        let records = random_records(random);
+        let index = random.below(support::streams::RULES.len() as u64) as usize;
+        let lateness = random.pick(&["1s", "30s"]);
+        let suppression = *random.pick(&[
+            "suppression = { enabled = false }",
+            "suppression = { duration = \"1h\" }",
+            "suppression = { group_by = [\"event.category\"], duration = \"1h\" }",
+        ]);
+        let settings = format!("allowed_lateness = \"{lateness}\"\n{suppression}");
+        let contents = changed(index, &Change::default(), &settings);
+        let [rules, unsuppressed] = compiled(&contents);
+        let wanted = alerts(&rules, &records);
+        let all = alerts(&unsuppressed, &records);
+        let report = explained(&contents, &records, Limits::default()).rules.pop().unwrap();
+        let count: usize = wanted.values().map(BTreeSet::len).sum();
+        let all_count: usize = all.values().map(BTreeSet::len).sum();
+        let is_sample = report.kind == "sample";
+        assert!(is_sample || report.alerts == count as u64, "seed {seed}: {report:#?}");
+        assert!(is_sample || report.suppressed == (all_count - count) as u64, "seed {seed}");
+        let mut told: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+        for key in &report.by_key {
+            let outcome =
+                match (wanted.contains_key(&key_text(key)), all.contains_key(&key_text(key))) {
+                    (true, _) => Outcome::Fired,
+                    (false, true) => Outcome::Suppressed,
+                    (false, false) => Outcome::NotFired,
+                };
+            assert_eq!(key.outcome, outcome, "seed {seed}: {key:#?}");
+            (fired, silent) = match outcome {
+                Outcome::NotFired => (fired, silent + 1),
+                _ => (fired + 1, silent),
+            };
+            let finals = key.matches.iter().filter(|found| !found.suppressed);
+            let finals: BTreeSet<i64> =
+                finals.map(|found| found.events.last().unwrap().line).collect();
+            assert!(finals.is_subset(&wanted.get(&key_text(key)).cloned().unwrap_or_default()));
+            if key.match_count == key.matches.len() as u64 && !finals.is_empty() {
+                told.insert(key_text(key), finals);
+            }
+            if outcome == Outcome::NotFired && report.kind != "event" {
+                let reasons: usize = key.misses.iter().map(|miss| miss.reasons.len()).sum();
+                assert!(reasons > 0 && !key.text.is_empty(), "seed {seed}: {key:#?}");
+            }
+        }
+        for (key, finals) in told {
+            assert_eq!(wanted[&key], finals, "seed {seed}");
+        }
+    }
+    assert!(fired > 200 && silent > 200, "{fired} fired, {silent} did not");
+}
+
+#[test]
+fn what_would_match_does_match() {
+    let (mut tried, mut kinds) = (0, BTreeSet::new());
+    let (mut unexplained, mut explained_by) = (0, 0);
+    for seed in 0..cases(1_500) {
+        let random = &mut Random::new(seed);
+        let records = random_records(random);
+        let index = random.below(support::streams::RULES.len() as u64) as usize;
+        let contents = changed(index, &Change::default(), "suppression = { enabled = false }");
+        let report = explained(&contents, &records, Limits::default()).rules.pop().unwrap();
+        for (key, miss) in report.by_key.iter().flat_map(|k| k.misses.iter().map(move |m| (k, m))) {
+            for reason in &miss.reasons {
+                match reason {
+                    Reason::Limit => panic!("seed {seed}: no limit was reached"),
+                    Reason::Late { behind_ms, .. } => assert!(*behind_ms > 30_000, "seed {seed}"),
+                    Reason::NoFit => unexplained += 1,
+                    _ => explained_by += 1,
+                }
+            }
+            for change in &miss.would_match_with {
+                // A sample has no maxspan to change in its query.
+                if report.kind != "sequence" {
+                    continue;
+                }
+                // A sequence of one stage is left without its absence.
+                if change.without.contains(&"absent") && key.of == 1 {
+                    continue;
+                }
+                // Nothing is late when all may be: the order of event time alone decides.
+                let settings = "allowed_lateness = \"1h\"\nsuppression = { enabled = false }";
+                let [rules, _] = compiled(&changed(index, change, settings));
+                let finals = alerts(&rules, &records).remove(&key_text(key)).unwrap_or_default();
+                let line = miss.event.as_ref().unwrap().line;
+                assert!(
+                    finals.contains(&line),
+                    "seed {seed}: {change:?} gives {finals:?}, not {line}\n{contents}\n{}\n{key:#?}",
+                    records.join("\n")
+                );
+                tried += 1;
+                kinds.insert(change.maxspan_ms.map(|_| "maxspan"));
+                kinds.insert(change.order_tolerance_ms.map(|_| "order_tolerance"));
+                kinds.extend(change.without.iter().map(|left_away| Some(*left_away)));
+            }
+        }
+    }
+    assert!(unexplained * 100 < explained_by, "{unexplained} of {explained_by} unexplained");
+    assert!(tried > 500 && kinds.len() == 6, "{tried} changes tried out: {kinds:?}");
+}
+
+#[test]
+fn many_keys_and_hits_are_counted_and_those_that_tell_something_are_kept() {
+    let query = "sequence by host.id with maxspan=2s [any where tags == \"A\"] \
+                 [any where tags == \"B\"]";
+    let mut records = Vec::new();
+    for number in 0..25_000 {
+        let host = number % 12_500;
+        records.push(record(&format!("{} h{host} A", f64::from(number) / 10.0)));
+        if number == 12_499 || number == 20_000 {
+            let late = if number == 20_000 { 3.0 } else { 1.0 };
+            records.push(record(&format!("{} h{host} B", f64::from(number) / 10.0 + late)));
+        }
+        if number % 2 == 0 {
+            records.push(record(&format!("{} busy A", f64::from(number) / 10.0)));
+        }
+    }
+    let report = explained(&rule(query, ""), &records, Limits::default()).rules.pop().unwrap();
+    assert_eq!((report.keys.seen, report.keys.more, report.alerts), (12_501, false, 1));
+    assert_eq!((report.stages[0].hits, report.stages[0].keys), (37_500, 12_501));
+    assert_eq!((report.stages[1].hits, report.stages[1].keys), (2, 2));
+    assert!(report.keys.not_kept > 0 && report.keys.not_kept < 12_500, "{:?}", report.keys);
+    let key = |host: &str| report.by_key.iter().find(|key| key.key[0].as_deref() == Some(host));
+    assert_eq!(key("h12499").unwrap().outcome, Outcome::Fired);
+    let missed = key("h7500").unwrap();
+    assert!(missed.text.iter().any(|line| line.contains("over maxspan")), "{missed:#?}");
+    let limits = Limits { wanted: vec!["busy".to_owned()], ..Limits::default() };
+    let report = explained(&rule(query, ""), &records, limits).rules.pop().unwrap();
+    assert_eq!((report.by_key.len(), report.by_key[0].hit_count), (1, 12_500));
+    assert_eq!(report.by_key[0].timeline.len() as u64 + report.by_key[0].left_out, 12_500);
 }

@@ -334,6 +334,7 @@ impl<'e> Builder<'e> {
         match cause {
             Cause::NoHit { term } => Reason::NoHit {
                 stage: label(term),
+                without_key: self.subject.watches[*term].without_key,
                 near_misses: self.near_misses(standing.track, *term),
                 elsewhere: self.elsewhere(standing, *term),
             },
@@ -450,12 +451,11 @@ impl<'e> Builder<'e> {
             let event = self.event(&miss.event, TermSet::of([miss.term]));
             let is_hit = lines.iter().any(|(_, ordinal, _)| **ordinal == miss.event.ordinal);
             if !is_hit && told.contains(&event.place()) {
-                let condition = self.subject.watches[miss.term].condition(miss.condition);
                 let line = HitReport {
                     event,
                     fields: miss.event.fields.clone(),
                     behind_ms: 0,
-                    not_counted: Some(format!("but for {condition}")),
+                    not_counted: Some("near miss".to_owned()),
                     left_out_before: 0,
                 };
                 lines.push((true, &miss.event.ordinal, line));

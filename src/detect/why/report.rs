@@ -299,6 +299,8 @@ pub enum Reason {
     NoHit {
         /// The stage.
         stage: String,
+        /// Hits of the stage that have no join key at all.
+        without_key: u64,
         /// Events of the key that one condition alone kept from being hits.
         near_misses: Vec<NearMiss>,
         /// The nearest hit on another key, in event time.
@@ -414,8 +416,7 @@ pub struct HitReport {
     /// How far it arrived behind the newest event of its key.
     #[serde(skip_serializing_if = "is_zero")]
     pub behind_ms: i64,
-    /// Why it does not count: `repeated`, `exception 1`, `not covered`, or the one condition that
-    /// does not hold.
+    /// Why it does not count: `repeated`, `exception 1`, `not covered`, `near miss`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_counted: Option<String>,
     /// How many hits between this one and the one before are not shown.

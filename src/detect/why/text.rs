@@ -297,8 +297,12 @@ fn reason_text(reason: &Reason, of: Option<&EventRef>, times: &Times) -> Vec<Str
         false => times.at(event),
     };
     let line = match reason {
-        Reason::NoHit { stage, near_misses, elsewhere } => {
-            let mut lines = vec![format!("no hit of {} on this key", stage_name(stage))];
+        Reason::NoHit { stage, without_key, near_misses, elsewhere } => {
+            let mut line = format!("no hit of {} on this key", stage_name(stage));
+            if *without_key > 0 {
+                line.push_str(&format!("; {without_key} without a join key"));
+            }
+            let mut lines = vec![line];
             lines.extend(near_misses.iter().map(|miss| near_miss_text(miss, times)));
             lines.extend(elsewhere.iter().map(|hit| elsewhere_text(hit, times)));
             return lines;
@@ -364,7 +368,7 @@ fn reason_text(reason: &Reason, of: Option<&EventRef>, times: &Times) -> Vec<Str
 }
 
 fn near_miss_text(miss: &NearMiss, times: &Times) -> String {
-    format!("  near miss at {}, but for {}: {}", times.at(&miss.event), miss.condition, miss.has)
+    format!("  near miss at {}, but for `{}`: {}", times.at(&miss.event), miss.condition, miss.has)
 }
 
 fn elsewhere_text(elsewhere: &Elsewhere, times: &Times) -> String {
@@ -449,8 +453,8 @@ fn span(millis: i64) -> String {
         0 => format!("{rest}ms"),
         1..120 if rest == 0 => format!("{seconds}s"),
         1..120 => format!("{seconds}.{rest:03}").trim_end_matches('0').to_owned() + "s",
-        120..7_200 => format!("{}m {}s", seconds / 60, seconds % 60),
-        7_200..172_800 => format!("{}h {}m", seconds / 3_600, seconds / 60 % 60),
+        120..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..172_800 => format!("{}h {}m", seconds / 3_600, seconds / 60 % 60),
         _ => format!("{}d {}h", seconds / 86_400, seconds / 3_600 % 24),
     }
 }
