@@ -341,6 +341,9 @@ impl<'e> Builder<'e> {
             Cause::TooFew { term, needed, hits } => {
                 Reason::TooFew { stage: label(term), needed: *needed, hits: *hits }
             }
+            Cause::TooFewEvents { needed, events } => {
+                Reason::TooFewEvents { needed: *needed, events: *events }
+            }
             Cause::OverMaxspan { span, first, last } => Reason::OverMaxspan {
                 span_ms: span.millis(),
                 over_ms: (*span - self.rule.plan.times.maxspan).millis(),
@@ -507,7 +510,8 @@ fn told(misses: &[Miss], matches: &[MatchReport]) -> BTreeSet<(String, i64)> {
             | Reason::Late { event, .. } => {
                 told.insert(event.place());
             }
-            Reason::TooFew { .. } | Reason::Limit | Reason::NoFit => {}
+            Reason::TooFew { .. } | Reason::TooFewEvents { .. } | Reason::Limit | Reason::NoFit => {
+            }
         }
     }
     told

@@ -316,6 +316,13 @@ pub enum Reason {
         /// How many there are.
         hits: u64,
     },
+    /// Each stage needs an event of its own, and some have none but another's.
+    TooFewEvents {
+        /// How many stages there are.
+        needed: usize,
+        /// For how many of them there are events.
+        events: usize,
+    },
     /// The events lie too far apart.
     OverMaxspan {
         /// How far.

@@ -310,6 +310,9 @@ fn reason_text(reason: &Reason, of: Option<&EventRef>, times: &Times) -> Vec<Str
         Reason::TooFew { stage, needed, hits } => {
             format!("{} need {needed} events, and there are {hits}", stage_name(stage))
         }
+        Reason::TooFewEvents { needed, events } => {
+            format!("each of {needed} stages needs an event of its own, and {events} can have one")
+        }
         Reason::OverMaxspan { span_ms, over_ms, first, last } => format!(
             "{} from {} to {}, {} over maxspan = {}",
             span(*span_ms),

@@ -64,6 +64,11 @@ pub(super) enum Cause {
     NotCovered(Hit),
     Taken(Hit),
     SameEvent(Hit),
+    /// Each stage needs an event of its own.
+    TooFewEvents {
+        needed: usize,
+        events: usize,
+    },
     /// In the order of event time there is a match.
     Arrival(Hit),
     NoFit,
@@ -142,7 +147,12 @@ impl Judge<'_> {
             misses.push(Miss { event: None, causes, changes: Vec::new() });
         }
         if misses.is_empty() {
-            misses.push(Miss { event: None, causes: vec![Cause::NoFit], changes: Vec::new() });
+            let events = self.assignable();
+            let cause = match events < whole.stages {
+                true => Cause::TooFewEvents { needed: whole.stages, events },
+                false => Cause::NoFit,
+            };
+            misses.push(Miss { event: None, causes: vec![cause], changes: Vec::new() });
         }
         misses
     }
@@ -182,7 +192,10 @@ impl Judge<'_> {
         let mut misses: Vec<(usize, TimeSpan, usize, Miss)> = Vec::new();
         for (distance, index) in finals {
             if let Some(miss) = self.attempt(stages, Some(index)) {
-                misses.push((miss.causes.len(), distance, index, miss));
+                // That an event cannot follow itself says least.
+                let alone = matches!(miss.causes[..], [Cause::SameEvent(_)]);
+                let causes = if alone { usize::MAX } else { miss.causes.len() };
+                misses.push((causes, distance, index, miss));
             }
         }
         misses.sort_by_key(|(causes, distance, index, _)| (*causes, *distance, *index));
@@ -216,7 +229,7 @@ impl Judge<'_> {
         }
         let hit = event?;
         let earlier = stages.checked_sub(2).and_then(|stage| self.shape.term_of(stage))?;
-        let is_other = |other: &&Hit| other.event.ordinal != hit.event.ordinal;
+        let is_other = |other: &&Hit| other.event.identity != hit.event.identity;
         let has_other = self.track.hits.iter().filter(is_other).any(|o| o.terms.has(earlier));
         let alone = hit.terms.has(earlier) && !has_other;
         alone.then(|| Miss {
@@ -348,7 +361,7 @@ impl Judge<'_> {
             hit.event.barred.is_none()
                 && hit.terms.has(self.shape.terms.len())
                 && hit.event.ordinal >= *first
-                && hit.event.ordinal < *last
+                && hit.event.ordinal <= *last
         };
         hits.iter().find(ends).cloned()
     }
@@ -440,6 +453,29 @@ impl Judge<'_> {
             let needed = u64::from(plan.runs);
             (hits > 0 && hits < needed).then_some(Cause::TooFew { term, needed, hits })
         })
+    }
+
+    /// Returns how many stages can have an event each that no other stage has.
+    fn assignable(&self) -> usize {
+        let mut taken: Vec<Option<usize>> = vec![None; self.track.hits.len()];
+        let stages = self.shape.stage_count();
+        (0..stages).filter(|stage| self.assign(*stage, &mut taken, &mut Vec::new())).count()
+    }
+
+    /// Finds an event for a stage, if need be by finding another one for the stage that has it.
+    fn assign(&self, stage: usize, taken: &mut [Option<usize>], tried: &mut Vec<usize>) -> bool {
+        let Some(term) = self.shape.term_of(stage) else { return false };
+        for (index, hit) in self.track.hits.iter().enumerate() {
+            if !hit.terms.has(term) || tried.contains(&index) || self.is_repeated(index) {
+                continue;
+            }
+            tried.push(index);
+            if taken[index].is_none_or(|other| self.assign(other, taken, tried)) {
+                taken[index] = Some(stage);
+                return true;
+            }
+        }
+        false
     }
 
     fn counted(&self) -> impl Iterator<Item = &Hit> {
