@@ -86,9 +86,8 @@ fn record(line: &str) -> String {
     event.to_string()
 }
 
-#[test]
-fn every_case_is_explained_as_expected() {
-    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+/// Each case: its path, its parts, its explanation.
+fn explained_cases() -> Vec<(PathBuf, Vec<String>, Explanation)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = root.join("tests/corpus/explain");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -96,29 +95,90 @@ fn every_case_is_explained_as_expected() {
         entries.filter(|path| path.extension().is_some_and(|ext| ext == "case")).collect();
     paths.sort();
     assert!(paths.len() >= 25, "only {} cases", paths.len());
-    let mut wrong = Vec::new();
-    for path in paths {
+    let explain = |path: PathBuf| {
         let case = std::fs::read_to_string(&path).unwrap();
-        let parts: Vec<&str> = case.splitn(3, DASHES).collect();
+        let parts: Vec<String> = case.splitn(3, DASHES).map(str::to_owned).collect();
         let contents = match parts[0].strip_prefix("rule ") {
             Some(path) => std::fs::read_to_string(root.join(path)).unwrap(),
             None => {
-                let (query, settings) = parts[0].split_once("\n\n").unwrap_or((parts[0], ""));
                 // Keys of `[rule]` itself stand before the first table.
+                let (query, settings) = parts[0].split_once("\n\n").unwrap_or((&parts[0], ""));
                 rule(query, settings)
             }
         };
         let records: Vec<String> = parts[1].lines().map(record).collect();
         let explanation = explained(&contents, &records, Limits::default());
-        let shown = text::lines(&explanation).join("\n") + "\n";
+        (path, parts, explanation)
+    };
+    paths.into_iter().map(explain).collect()
+}
+
+fn shown(explanation: &Explanation) -> String {
+    text::lines(explanation).join("\n") + "\n"
+}
+
+#[test]
+fn every_case_is_explained_as_expected() {
+    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+    let mut wrong = Vec::new();
+    for (path, parts, explanation) in explained_cases() {
+        let shown = shown(&explanation);
         if update {
-            let case = [parts[0], parts[1].trim_end(), &shown].join(DASHES);
+            let case = [&*parts[0], parts[1].trim_end(), &shown].join(DASHES);
             std::fs::write(&path, case).unwrap();
-        } else if parts.get(2) != Some(&&*shown) {
+        } else if parts.get(2) != Some(&shown) {
             wrong.push(format!("{}:\n{shown}", path.display()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_documentation_shows_what_is_printed() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let cases = explained_cases();
+    let (_, _, example) =
+        cases.iter().find(|(path, ..)| path.ends_with("docs.case")).expect("there is the example");
+    assert!(
+        page.contains(&shown(example)),
+        "docs/rules.md shows something else than:\n{}",
+        shown(example)
+    );
+    let mut names = BTreeSet::new();
+    for (_, _, explanation) in &cases {
+        collect_names(&serde_json::to_value(explanation).unwrap(), &mut names);
+    }
+    assert!(names.len() > 80, "{names:?}");
+    let is_known = |name: &&String| {
+        !page.contains(&format!("`{name}`")) && !page.contains(&format!("`{name}[]`"))
+    };
+    let missing: Vec<&String> = names.iter().filter(is_known).collect();
+    assert!(missing.is_empty(), "docs/rules.md does not name {missing:?}");
+}
+
+/// Collects the names of fields, and the words that stand for kinds; numbers of reasons and limits
+/// are named by others.
+fn collect_names(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                names.insert(name.clone());
+                if ["kind", "outcome"].contains(&&**name) {
+                    names.extend(value.as_str().map(str::to_owned));
+                }
+                if name == "without" && value.is_array() {
+                    let words = value.as_array().unwrap().iter();
+                    names.extend(words.filter_map(Value::as_str).map(str::to_owned));
+                }
+                if !["fields", "unreadable", "limits"].contains(&&**name) {
+                    collect_names(value, names);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The alerts of a detector of its own: key and final event.
