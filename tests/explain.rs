@@ -63,7 +63,7 @@ fn single_events_and_samples_are_explained() {
 /// `maxspan explain` as a user runs it.
 #[cfg(feature = "cli")]
 mod command {
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::path::Path;
     use std::process::{Command, Stdio};
 
@@ -251,10 +251,21 @@ mod command {
         assert_eq!(rule["states"][0], first);
     }
 
+    /// Asserts that a text is the expected one.
+    fn check(name: &str, shown: &str) {
+        let expected = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/corpus/explain")
+            .join(format!("{name}.txt"));
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            return std::fs::write(expected, shown).unwrap();
+        }
+        let expected = std::fs::read_to_string(expected).unwrap();
+        assert_eq!(shown, expected, "{name}: set UPDATE_EXPECT=1 to accept");
+    }
+
     /// Text as people read it, of whole hosts' logs.
     #[test]
     fn recorded_attacks_are_explained_as_expected() {
-        let update = std::env::var_os("UPDATE_EXPECT").is_some();
         for name in ["sharpwmi_create", "wbemcomn_dll_hijack"] {
             let events = format!("data/attacks/{name}.ndjson.gz");
             if shared(&events).is_none() {
@@ -264,15 +275,25 @@ mod command {
             let flags = ["--order-tolerance", "0s", "--hits", "6"];
             let ran = explain(&[&[RULES, "--events", &events][..], &flags].concat());
             assert_eq!((ran.code, &*ran.said), (Some(0), ""));
-            let expected = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("tests/corpus/explain")
-                .join(format!("{name}.txt"));
-            if update {
-                std::fs::write(expected, ran.out).unwrap();
-            } else {
-                let expected = std::fs::read_to_string(expected).unwrap();
-                assert_eq!(ran.out, expected, "{name}: set UPDATE_EXPECT=1 to accept");
-            }
+            check(name, &ran.out);
         }
+    }
+
+    /// Sysmon alone stamps the child half a second before both connections.
+    #[test]
+    fn an_attack_that_strict_order_misses_is_explained() {
+        let Some(path) = shared("data/attacks/sharpwmi_create.ndjson.gz") else {
+            return not_run("explanation of recorded attacks", "../shared/data is absent");
+        };
+        let mut text = String::new();
+        let file = std::fs::File::open(path).unwrap();
+        flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
+        let is_sysmon =
+            |line: &&str| line.contains(r#""channel":"Microsoft-Windows-Sysmon/Operational""#);
+        let sysmon: Vec<&str> = text.lines().filter(is_sysmon).collect();
+        let flags = [RULES, "--order-tolerance", "0s", "--events", "-"];
+        let ran = explain_with(&flags, &sysmon.join("\n"));
+        assert_eq!((ran.code, &*ran.said), (Some(0), ""));
+        check("sharpwmi_create_sysmon", &ran.out);
     }
 }
