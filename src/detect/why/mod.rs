@@ -20,8 +20,10 @@ use super::{Detector, Options, Origin, Output, Past, Record, Stamp, Stats};
 use crate::event::{Fields, JoinKey};
 use crate::rule::set::RuleSet;
 
+mod attempt;
 mod build;
 mod condition;
+mod key;
 pub mod report;
 mod subject;
 mod tally;

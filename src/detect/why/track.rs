@@ -201,6 +201,14 @@ impl Track {
     }
 }
 
+/// A near miss that waits for a hit of one of its keys.
+#[derive(Debug)]
+struct Waiting {
+    partition: usize,
+    keys: Vec<JoinKey>,
+    miss: Arc<NearMiss>,
+}
+
 /// The join keys of one rule, in all partitions.
 #[derive(Debug)]
 pub(super) struct Tracks {
@@ -220,7 +228,8 @@ pub(super) struct Tracks {
     pub(super) more: bool,
     /// Keys that were given up, or never kept.
     not_kept: HashSet<u64>,
-    waiting: Vec<VecDeque<(usize, Vec<JoinKey>, Arc<NearMiss>)>>,
+    /// By term: the latest near misses, for hits of their keys that are yet to come.
+    waiting: Vec<VecDeque<Waiting>>,
 }
 
 impl Tracks {
@@ -242,7 +251,7 @@ impl Tracks {
             counted_by_term: vec![HashSet::new(); term_count],
             more: false,
             not_kept: HashSet::new(),
-            waiting: vec![VecDeque::new(); term_count],
+            waiting: (0..term_count).map(|_| VecDeque::new()).collect(),
         }
     }
 
@@ -282,10 +291,10 @@ impl Tracks {
             track.thin(limit, ends);
         }
         let time = event.ordinal.event_time;
-        for (of_partition, keys, miss) in self.waiting.iter().flatten() {
+        for Waiting { partition: of, keys, miss } in self.waiting.iter().flatten() {
             let is_near = (miss.time() - time).max(time - miss.time()) <= reach;
             let is_known = track.misses.iter().any(|known| Arc::ptr_eq(known, miss));
-            if *of_partition == partition && is_near && !is_known && keys.contains(key) {
+            if *of == partition && is_near && !is_known && keys.contains(key) {
                 track.add_miss(miss);
             }
         }
@@ -309,7 +318,7 @@ impl Tracks {
         if waiting.len() == MAX_WAITING {
             waiting.pop_front();
         }
-        waiting.push_back((partition, keys.to_vec(), miss));
+        waiting.push_back(Waiting { partition, keys: keys.to_vec(), miss });
     }
 
     /// Takes in a match of the detector.
