@@ -5,6 +5,7 @@
 pub mod check;
 pub mod demo;
 pub mod explain;
+pub mod lines;
 pub mod normalize;
 pub mod output;
 pub mod replay;
@@ -60,7 +61,7 @@ enum Command {
     Demo(demo::Args),
     /// Compile rules and say what there is to say about each
     Check(check::Args),
-    /// Show rules as states
+    /// Show rules as states; with --events, why they did or did not fire
     Explain(explain::Args),
     /// Run the cases that stand beside rules
     Test(test::Args),

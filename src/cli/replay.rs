@@ -1,19 +1,19 @@
 //! `maxspan replay`: the production detector over files.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use anyhow::Context;
 
-use super::{Exit, output};
+use super::{Exit, lines, output};
 use crate::detect::{Detector, Options, Origin, Output, Past, Record, Stamp, Stats};
-use crate::event::{EventTime, Fields, TimeSpan};
+use crate::event::TimeSpan;
 use crate::normalize::Shape;
 use crate::rule::Emit;
 use crate::rule::set::{Defaults, RuleSet, Status};
-use crate::{rules_dir, source};
+use crate::rules_dir;
 
 /// How many unreadable lines of a file are named on stderr; all are counted.
 const NAMED_LINES: u64 = 5;
@@ -54,14 +54,27 @@ pub struct Args {
 
 /// `--emit`
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum EmitArg {
+pub enum EmitArg {
     /// As soon as the last event has arrived.
     Eager,
     /// When they are final.
     Exact,
 }
 
-fn span(text: &str) -> Result<TimeSpan, String> {
+impl From<EmitArg> for Emit {
+    fn from(arg: EmitArg) -> Self {
+        match arg {
+            EmitArg::Eager => Self::Eager,
+            EmitArg::Exact => Self::Exact,
+        }
+    }
+}
+
+/// Reads a length of time from the command line.
+///
+/// # Errors
+/// If it is none.
+pub fn span(text: &str) -> Result<TimeSpan, String> {
     TimeSpan::parse(text).ok_or_else(|| "expected a number and a unit: 500ms, 1s, 5m".to_owned())
 }
 
@@ -71,11 +84,7 @@ fn span(text: &str) -> Result<TimeSpan, String> {
 /// If rules, configuration or a file cannot be read.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let (mut defaults, options) = settings(args)?;
-    let emit = args.emit.map(|emit| match emit {
-        EmitArg::Eager => Emit::Eager,
-        EmitArg::Exact => Emit::Exact,
-    });
-    defaults.force(emit, args.order_tolerance, args.allowed_lateness);
+    defaults.force(args.emit.map(Into::into), args.order_tolerance, args.allowed_lateness);
     let (rules, reports) = RuleSet::compile(rules_dir::read(&args.rules)?, &defaults);
     for report in reports.iter().filter(|report| report.status == Status::Refused) {
         output::diagnostics(&report.diagnostics, &report.text, output::Stream::Err);
@@ -146,59 +155,21 @@ impl Replay {
     }
 
     fn file(&self, path: &Path, alerts: &mut dyn Write) -> anyhow::Result<Stats> {
-        let context = || format!("cannot read `{}`", path.display());
-        let mut input = source::open(path).with_context(context)?;
         let mut partition = Partition::new(self, path, alerts);
-        let (mut line, mut number) = (Vec::new(), 0);
-        while source::next_line(&mut *input, &mut line, &mut number).with_context(context)? {
-            partition.line(number, &line)?;
-        }
+        lines::of_file(path, |number, line| partition.line(number, line))?;
         partition.end()
     }
 
     /// All files are one partition, read in the order of event time.
     fn merged(&self, paths: &[PathBuf]) -> anyhow::Result<Stats> {
-        let mut heads = Vec::new();
-        for path in paths {
-            let context = || format!("cannot read `{}`", path.display());
-            let mut input = source::open(path).with_context(context)?;
-            heads.extend(Head::next(&self.rules, &mut input)?.map(|head| (head, input)));
-        }
         let mut alerts = io::stdout().lock();
         let mut partition = Partition::new(self, Path::new("merged"), &mut alerts);
         let mut number = 0;
-        while let Some(first) = (0..heads.len()).min_by_key(|index| heads[*index].0.event_time) {
+        lines::merged(paths, &self.rules, |_, _, line| {
             number += 1;
-            partition.line(number, &heads[first].0.line)?;
-            let (head, input) = &mut heads[first];
-            match Head::next(&self.rules, input)? {
-                Some(next) => *head = next,
-                None => drop(heads.remove(first)),
-            }
-        }
+            partition.line(number, line)
+        })?;
         partition.end()
-    }
-}
-
-/// The next line of a file that is merged with others. A line without a time comes at once.
-struct Head {
-    event_time: Option<EventTime>,
-    line: Vec<u8>,
-}
-
-impl Head {
-    fn next(rules: &RuleSet, input: &mut Box<dyn BufRead + Send>) -> anyhow::Result<Option<Self>> {
-        let mut line = Vec::new();
-        if !source::next_line(&mut **input, &mut line, &mut 0)? {
-            return Ok(None);
-        }
-        let mut fields = Fields::new(rules.fields().len());
-        let event_time = match rules.decoder().decode(&line, &mut fields) {
-            Ok(()) => rules.normalizer().normalize(&mut fields).event_time,
-            Err(_) => None,
-        };
-        drop(fields);
-        Ok(Some(Self { event_time, line }))
     }
 }
 

@@ -25,6 +25,7 @@ mod resume;
 mod room;
 pub mod stats;
 mod suppress;
+pub mod why;
 
 pub use boundary::{Cut, DeadLetter, JournalRecord, Options, Origin, Output, Past, Record, Stamp};
 pub use room::Budget;

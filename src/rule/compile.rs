@@ -53,6 +53,8 @@ pub struct CompiledRule {
     pub tiebreaker: Option<FieldId>,
     /// An event that satisfies one of these is no hit.
     pub exceptions: Vec<Predicate>,
+    /// The same as they are written.
+    pub exception_texts: Vec<String>,
     /// Conditions that raise the severity.
     pub severity_when: Vec<(Severity, Predicate)>,
     /// What alerts of single events take over from the event.
@@ -115,6 +117,7 @@ impl Compiler<'_> {
             category_field: intern(&metadata.event_category_override, self.fields),
             tiebreaker: intern(&metadata.tiebreaker_field, self.fields),
             exceptions,
+            exception_texts: settings.exceptions.iter().map(|c| c.text.clone()).collect(),
             severity_when,
             mappings: match parts.is_sequence {
                 true => CompiledMappings::default(),

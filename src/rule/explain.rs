@@ -14,15 +14,22 @@ pub fn explain(rule: &CompiledRule) -> String {
         rule.metadata.name.clone(),
         format!("  rule {}, version {}", rule.metadata.id, rule.version),
     ];
-    // The canonical query of a rule that runs can be read.
-    if let (Some(query), _) = eql::parse(&rule.canonical) {
-        lines.extend(states(rule, &query).into_iter().map(|line| format!("  {line}")));
-    }
-    lines.extend(around(rule).into_iter().map(|line| format!("  {line}")));
+    lines.extend(states(rule).into_iter().map(|line| format!("  {line}")));
     lines.join("\n")
 }
 
-fn states(rule: &CompiledRule, query: &Query) -> Vec<String> {
+/// Returns what the rule waits for and what else decides, one line each.
+pub fn states(rule: &CompiledRule) -> Vec<String> {
+    // The canonical query of a rule that runs can be read.
+    let mut lines = match eql::parse(&rule.canonical) {
+        (Some(query), _) => of_query(rule, &query),
+        (None, _) => Vec::new(),
+    };
+    lines.extend(around(rule));
+    lines
+}
+
+fn of_query(rule: &CompiledRule, query: &Query) -> Vec<String> {
     match &query.body {
         Body::Event(event) => vec![format!("alert on each {}", event_text(event))],
         Body::Sample(sample) => {
