@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::alert::AlertRecord;
 use crate::event::{EventTime, Fields, TimeSpan};
-use crate::normalize::{Documents, Envelope, Shape};
+use crate::normalize::{Documents, Envelope, HostHash, Shape};
 use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Bounds, Counts, PartitionClock, Sequences};
 
@@ -53,6 +53,8 @@ pub struct Detector {
     ledger: Arc<AtomicUsize>,
     documents: Arc<Documents>,
     machines: Machines,
+    /// The host of the latest record.
+    last_host: Option<HostHash>,
     /// Offset of the last record of unknown shape, until somebody asks.
     unknown: Option<i64>,
     stats: Stats,
@@ -88,6 +90,7 @@ impl Detector {
             ledger: Arc::default(),
             documents: Arc::clone(rules.documents()),
             machines: Machines::default(),
+            last_host: None,
             unknown: None,
             stats: Stats { rules: vec![RuleStats::default(); count], ..Stats::default() },
             reported: vec![Counts::default(); count],
@@ -249,6 +252,11 @@ impl Detector {
         std::mem::replace(&mut self.stats, empty)
     }
 
+    /// Returns the host of the latest record; nothing if it named none, or could not be read.
+    pub fn last_host(&self) -> Option<HostHash> {
+        self.last_host
+    }
+
     /// Returns the offset of the latest record of unknown shape since the last call.
     pub fn take_unknown(&mut self) -> Option<i64> {
         self.unknown.take()
@@ -281,6 +289,7 @@ impl Detector {
 
     fn read(&mut self, record: &Record<'_>) {
         let rules = Arc::clone(&self.rules);
+        self.last_host = None;
         let payload = match record.payload {
             None => return self.dead_letter(record, "null_payload"),
             Some(payload) if payload.len() > self.options.max_record_bytes => {
@@ -309,6 +318,7 @@ impl Detector {
     ) {
         let envelope = rules.normalizer().normalize(fields);
         self.stats.count_envelope(&envelope);
+        self.last_host = envelope.host;
         if let Some(machine) = envelope.machine {
             self.stats.shared_ids += u64::from(self.machines.is_news_of_sharing(machine));
         }

@@ -32,6 +32,29 @@ pub enum Concern {
     Commit,
 }
 
+/// Something that makes detection worse, and that no restart or rollout would mend: the service is
+/// ready all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Degradation {
+    /// A topic's records do not lie by host.
+    Partitioning,
+    /// A topic keeps its records for less time than a restart needs.
+    Retention,
+}
+
+impl Degradation {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Partitioning, Self::Retention];
+
+    /// Returns its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Partitioning => "partitioning",
+            Self::Retention => "retention",
+        }
+    }
+}
+
 /// The health of the consumer.
 #[derive(Default)]
 pub struct Health {
@@ -39,6 +62,8 @@ pub struct Health {
     joined: AtomicBool,
     stopping: AtomicBool,
     concerns: Mutex<BTreeMap<Concern, String>>,
+    /// By what is wrong, and with which topic.
+    degradations: Mutex<BTreeMap<(Degradation, String), String>>,
     hearts: Mutex<Vec<(String, Arc<Heart>)>>,
 }
 
@@ -68,6 +93,26 @@ impl Health {
     /// Notes that a fault is over; tells whether there was one.
     pub fn clear(&self, concern: Concern) -> bool {
         lock(&self.concerns).remove(&concern).is_some()
+    }
+
+    /// Notes that something makes detection worse; tells whether that is news.
+    pub fn degrade(&self, what: Degradation, topic: &str, message: String) -> bool {
+        lock(&self.degradations).insert((what, topic.to_owned()), message).is_none()
+    }
+
+    /// Notes that something is well again; tells whether it was not.
+    pub fn recover(&self, what: Degradation, topic: &str) -> bool {
+        lock(&self.degradations).remove(&(what, topic.to_owned())).is_some()
+    }
+
+    /// Returns what makes detection worse, in words; empty if nothing does.
+    pub fn degraded(&self) -> Vec<String> {
+        lock(&self.degradations).values().cloned().collect()
+    }
+
+    /// Returns how many topics something is wrong with.
+    pub fn degraded_topics(&self, what: Degradation) -> usize {
+        lock(&self.degradations).keys().filter(|(other, _)| *other == what).count()
     }
 
     /// Notes that the brokers have answered for the first time.
@@ -299,6 +344,20 @@ mod tests {
         assert_eq!(health.readiness(&partitions), ["topic `a` does not exist"]);
         assert!(health.clear(Concern::Topics));
         assert_eq!(health.readiness(&partitions), Vec::<String>::new());
+    }
+
+    #[test]
+    fn degraded_is_ready_and_told_once() {
+        let (health, partitions) = (Health::default(), Partitions::default());
+        health.set_joined(true);
+        let degrade = |text: &str| health.degrade(Degradation::Retention, "a", text.to_owned());
+        assert!(degrade("short") && !degrade("shorter"));
+        assert_eq!(health.readiness(&partitions), Vec::<String>::new());
+        assert_eq!(health.degraded(), ["shorter"]);
+        assert_eq!(health.degraded_topics(Degradation::Retention), 1);
+        assert!(!health.recover(Degradation::Partitioning, "a"));
+        assert!(health.recover(Degradation::Retention, "a"));
+        assert_eq!(health.degraded(), Vec::<String>::new());
     }
 
     #[test]

@@ -5,12 +5,14 @@
 //! ```
 //! Types of the Kafka client do not leave this module.
 
+mod alignment;
 mod assignment;
 mod committer;
 mod failpoint;
 pub mod health;
 mod idle;
 mod outcome;
+mod placement;
 mod plain;
 mod queue;
 mod settings;
@@ -180,9 +182,11 @@ impl Engine {
             self.shared.fail(format!("cannot subscribe: {}", plain(&error)));
         }
         let mut watch = topics::Watch::new();
+        let mut judge = placement::Judge::default();
         while !self.shared.is_stopping() {
             self.poll();
             watch.look(&self.consumer, &self.shared);
+            judge.look(&self.shared);
             self.publish();
             for origin in self.shared.take_restarts() {
                 self.consumer.context().restart(&self.consumer, &origin);

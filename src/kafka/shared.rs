@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::health::{Health, Partitions, lock};
+use super::health::{Degradation, Health, Partitions, lock};
+use super::placement::Placement;
 use super::settings::Settings;
 use crate::detect::{Options, Origin};
 use crate::metrics::Metrics;
@@ -21,6 +22,8 @@ pub(super) struct Shared {
     pub(super) health: Arc<Health>,
     pub(super) partitions: Arc<Partitions>,
     pub(super) metrics: Arc<Metrics>,
+    /// Where records lie.
+    pub(super) placement: Arc<Placement>,
     /// Partitions whose positions we may commit.
     ///
     /// INVARIANT: commits are enqueued while this is locked, and a partition is taken out before
@@ -53,6 +56,7 @@ impl Shared {
             health: Arc::default(),
             partitions: Arc::default(),
             metrics,
+            placement: Arc::default(),
             owned: Mutex::default(),
             restarts: Mutex::default(),
             rejoin: AtomicBool::new(false),
@@ -89,6 +93,25 @@ impl Shared {
     /// Tells whether the group must be joined anew, and forgets it.
     pub(super) fn take_rejoin(&self) -> bool {
         self.rejoin.swap(false, Ordering::Relaxed)
+    }
+
+    /// Notes that something makes detection worse; tells whether that is news.
+    pub(super) fn degrade(&self, what: Degradation, topic: &str, message: String) -> bool {
+        let is_news = self.health.degrade(what, topic, message);
+        self.count_degraded(what);
+        is_news
+    }
+
+    /// Notes that something is well again; tells whether it was not.
+    pub(super) fn recover(&self, what: Degradation, topic: &str) -> bool {
+        let was_degraded = self.health.recover(what, topic);
+        self.count_degraded(what);
+        was_degraded
+    }
+
+    fn count_degraded(&self, what: Degradation) {
+        let count = i64::try_from(self.health.degraded_topics(what)).unwrap_or(i64::MAX);
+        self.metrics.kafka.degraded.with_label_values(&[what.name()]).set(count);
     }
 
     /// Begins the end.

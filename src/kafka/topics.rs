@@ -75,6 +75,7 @@ fn missing<'a>(
             Some(count) if is_input => {
                 let gauge = shared.metrics.kafka.topic_partitions.with_label_values(&[topic]);
                 gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+                shared.placement.set_partitions(topic, count);
             }
             Some(_) => {}
         }

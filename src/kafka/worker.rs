@@ -17,6 +17,7 @@ use super::committer::Nudge;
 use super::failpoint;
 use super::health::{Heart, PartitionState, now_millis};
 use super::idle::Idle;
+use super::placement::Sampler;
 use super::queue::{Item, PartitionQueue};
 use super::shared::Shared;
 use super::waiting::Waiting;
@@ -225,6 +226,7 @@ struct Partition {
     is_frozen: bool,
     waiting: Waiting,
     idle: Idle,
+    sampler: Sampler,
     faults: Vec<RDKafkaErrorCode>,
     latency: LocalHistogram,
     clock: Gauge,
@@ -238,6 +240,7 @@ impl Partition {
     fn new(adoption: Adoption, shared: &Shared) -> Self {
         let Adoption { origin, queue, detector, state, committed } = adoption;
         let clock = shared.metrics.ingest.clock_of(&origin.topic, origin.partition);
+        let sampler = Sampler::new(&shared.placement, &origin);
         if detector.is_replaying() {
             state.replay_began.store(now_millis(), Ordering::Relaxed);
         }
@@ -251,6 +254,7 @@ impl Partition {
             is_frozen: false,
             waiting: Waiting::default(),
             idle: Idle::default(),
+            sampler,
             faults: Vec::new(),
             latency: shared.metrics.ingest.processing_latency.local(),
             clock,
@@ -271,18 +275,20 @@ impl Partition {
         if self.is_frozen || self.waiting.is_full() {
             return 0;
         }
-        let Self { queue, detector, waiting, state, faults, latency, .. } = self;
+        self.sampler.flush();
+        let Self { queue, detector, waiting, state, sampler, faults, latency, .. } = self;
         let now = unix_millis();
         let is_live = !detector.is_replaying();
         let taken = queue.drain(|item| match item {
-            Item::Record(record) => {
+            Item::Record(record, key) => {
                 let triggered_at = match record.stamp {
                     Stamp::Append(time) | Stamp::Create(time) => Some(time.millis()),
                     Stamp::None => None,
                 };
                 detector.on_record(&record);
-                if !is_live {
-                    failpoint::reach("in_replay");
+                match is_live {
+                    true => sampler.look(key, record.payload, detector.last_host()),
+                    false => failpoint::reach("in_replay"),
                 }
                 if let (true, Some(stamped)) = (is_live, triggered_at) {
                     latency.observe(seconds(now - stamped));

@@ -1,6 +1,6 @@
 //! Partitions, commits, rebalances.
 
-use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::{Area, Result};
 
@@ -24,6 +24,12 @@ pub struct KafkaMetrics {
     pub commit_duration: Histogram,
     /// Partitions of the topics that are read.
     pub topic_partitions: IntGaugeVec,
+    /// Share of records that lie where a function of their key puts them.
+    pub alignment: GaugeVec,
+    /// Hosts whose events lie in several partitions of a topic.
+    pub hosts_on_several: IntGaugeVec,
+    /// Topics with which something is wrong that makes detection worse.
+    pub degraded: IntGaugeVec,
     /// When every thread had last made progress.
     pub last_progress: Gauge,
 }
@@ -69,6 +75,21 @@ impl KafkaMetrics {
                 "topic_partitions",
                 "Partitions of the topics that are read.",
                 &["topic"],
+            )?,
+            alignment: area.float_gauge_vec(
+                "partition_alignment_ratio",
+                "Share of sampled records that lie where this hash of their key would put them.",
+                &["topic", "function"],
+            )?,
+            hosts_on_several: area.gauge_vec(
+                "hosts_on_several_partitions",
+                "Hosts of which this instance saw events in several partitions within ten minutes.",
+                &["topic"],
+            )?,
+            degraded: area.gauge_vec(
+                "degraded",
+                "Topics with a condition that makes detection worse: partitioning, retention.",
+                &["condition"],
             )?,
             last_progress: area.float_gauge(
                 "loop_last_progress_timestamp_seconds",
