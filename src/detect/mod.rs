@@ -46,6 +46,8 @@ pub struct Detector {
     /// By rule: the offset from which it sees records, if not from the start.
     rule_starts: Vec<Option<i64>>,
     seen_from: Option<EventTime>,
+    /// Events before this are only remembered: what belongs with them is gone.
+    blind_before: Option<EventTime>,
     cuts: u64,
     outbox: Vec<Output>,
     last_cut: Option<Cut>,
@@ -83,6 +85,7 @@ impl Detector {
             replaying: None,
             rule_starts: vec![None; count],
             seen_from: None,
+            blind_before: None,
             cuts: 0,
             outbox: Vec::new(),
             last_cut: None,
@@ -119,8 +122,11 @@ impl Detector {
         detector.position = Some(position);
         let hashes: Vec<u32> = detector.rules.rules().iter().map(|rule| rule.hash).collect();
         match Metadata::read(metadata, &hashes) {
-            Ok(metadata) => {
-                detector.restore(metadata, position);
+            Ok(read) => {
+                detector.restore(read, position);
+                // There is no news before the first record beyond it.
+                let metadata = metadata.to_owned();
+                detector.last_cut = Some(Cut { position, metadata, outputs: 0 });
                 (detector, None)
             }
             Err(_) if metadata.is_empty() => (detector, None),
@@ -213,7 +219,8 @@ impl Detector {
         self.cuts += 1;
         // A key is forgotten F after its last event by a clock that may be off by the slack.
         let memory = self.sequences.longest_memory() + self.slack;
-        let floor = self.sequences.floor();
+        let floor =
+            self.sequences.floor().map(|floor| self.blind_before.map_or(floor, |t| floor.max(t)));
         let replay = self.trail.replay(floor, position, self.clock, memory);
         let mark = |(rule, start): (u32, &Option<i64>)| RuleMark {
             hash: rule,
@@ -360,6 +367,11 @@ impl Detector {
     /// producer's, else by the event's own.
     fn move_clock(&mut self, stamp: Stamp, envelope: &Envelope) {
         let host = envelope.host.map_or(0, |host| host.0);
+        let recorded = self.clock.shows;
+        if self.replaying.as_ref().is_some_and(|replaying| replaying.gone.is_some()) {
+            // However far it is: nothing of what lies between is left to confirm a step.
+            self.clock = PartitionClock::default();
+        }
         match (stamp, envelope.event_time) {
             (Stamp::Append(appended), _) => {
                 self.slack = TimeSpan::ZERO;
@@ -370,6 +382,10 @@ impl Detector {
                 self.clock.create(stated, host, self.options.max_skew);
             }
             (Stamp::None, None) => {}
+        }
+        match self.clock.shows {
+            Some(shows) => self.after_gap(recorded, shows),
+            None => self.clock.shows = recorded,
         }
         self.tick();
     }

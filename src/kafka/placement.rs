@@ -116,7 +116,8 @@ impl Sampler {
             partitions: 0,
             tally: Tally::default(),
             left: 0,
-            second: 0,
+            // None yet: the first second begins with the first flush.
+            second: u64::MAX,
         }
     }
 
