@@ -56,6 +56,10 @@ fn every_section_is_read() {
         brokers = "a:9092, b:9092"
         topics = ["one", "two"]
         on_missing_offsets = "fail"
+        group_protocol = "consumer"
+        group_instance_id = "pod-3"
+        replay_budget = "2m"
+        warm_resume = "0s"
         commit_interval = "250ms"
         workers = 3
         [kafka.properties]

@@ -48,6 +48,8 @@ pub struct Detector {
     seen_from: Option<EventTime>,
     /// Events before this are only remembered: what belongs with them is gone.
     blind_before: Option<EventTime>,
+    /// T of the last cut.
+    floor: Option<EventTime>,
     cuts: u64,
     outbox: Vec<Output>,
     last_cut: Option<Cut>,
@@ -86,6 +88,7 @@ impl Detector {
             rule_starts: vec![None; count],
             seen_from: None,
             blind_before: None,
+            floor: None,
             cuts: 0,
             outbox: Vec::new(),
             last_cut: None,
@@ -221,6 +224,7 @@ impl Detector {
         let memory = self.sequences.longest_memory() + self.slack;
         let floor =
             self.sequences.floor().map(|floor| self.blind_before.map_or(floor, |t| floor.max(t)));
+        self.floor = floor;
         let replay = self.trail.replay(floor, position, self.clock, memory);
         let mark = |(rule, start): (u32, &Option<i64>)| RuleMark {
             hash: rule,
@@ -281,6 +285,12 @@ impl Detector {
     /// Returns what the partition's clock shows.
     pub fn clock(&self) -> Option<EventTime> {
         self.clock.shows
+    }
+
+    /// Returns how far back, by the partition's clock, a restart would need events; nothing if it
+    /// would need none.
+    pub fn safe_age(&self) -> Option<TimeSpan> {
+        self.clock.shows.zip(self.floor).map(|(shows, floor)| shows - floor)
     }
 
     /// Returns the offset of the next record.

@@ -14,7 +14,7 @@ use crate::detect::Origin;
 
 /// A thread that has not been heard of for this long is stuck.
 const STUCK: Duration = Duration::from_secs(30);
-/// A replay that takes longer than this is worth being seen.
+/// A replay that takes longer than this is worth being seen, unless the settings say otherwise.
 const REPLAY_BUDGET: Duration = Duration::from_secs(60);
 
 /// Something that keeps the service from being ready.
@@ -24,6 +24,8 @@ pub enum Concern {
     Brokers,
     /// A topic is missing.
     Topics,
+    /// A topic cannot be read as a stream.
+    Input,
     /// Committed offsets cannot be read.
     Assignment,
     /// Alerts or dead letters cannot be written.
@@ -65,6 +67,7 @@ pub struct Health {
     /// By what is wrong, and with which topic.
     degradations: Mutex<BTreeMap<(Degradation, String), String>>,
     hearts: Mutex<Vec<(String, Arc<Heart>)>>,
+    replay_budget: OnceLock<Duration>,
 }
 
 /// The sign of life of one thread.
@@ -125,6 +128,16 @@ impl Health {
         self.joined.store(joined, Ordering::Relaxed);
     }
 
+    /// Notes how long a replay may take; only the first word counts.
+    pub fn set_replay_budget(&self, budget: Duration) {
+        self.replay_budget.set(budget).ok();
+    }
+
+    /// Returns how long a replay may take.
+    pub fn replay_budget(&self) -> Duration {
+        self.replay_budget.get().copied().unwrap_or(REPLAY_BUDGET)
+    }
+
     /// Notes that the end has begun.
     pub fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -147,7 +160,7 @@ impl Health {
         if !self.joined.load(Ordering::Relaxed) {
             reasons.push("not yet a settled member of the consumer group".to_owned());
         }
-        reasons.extend(partitions.long_replays());
+        reasons.extend(partitions.long_replays(self.replay_budget()));
         reasons
     }
 
@@ -200,6 +213,8 @@ pub struct PartitionState {
     pub at_end: AtomicU64,
     /// When the replay began; 0 if it is over.
     pub replay_began: AtomicU64,
+    /// How many offsets are left to replay.
+    pub replay_left: AtomicI64,
     /// Output that is not durable yet.
     pub outbox: AtomicU64,
 }
@@ -256,13 +271,26 @@ impl Partitions {
         views
     }
 
-    fn long_replays(&self) -> Vec<String> {
+    /// Returns the partition whose replay has taken longest, if that is longer than allowed.
+    pub fn longest_replay(&self, budget: Duration) -> Option<Origin> {
+        let now = now_millis();
+        let replays = self.0.iter().map(|entry| (entry.replaying_for(now), entry.key().clone()));
+        let long = replays.filter(|(elapsed, _)| *elapsed > budget);
+        long.max_by_key(|(elapsed, _)| *elapsed).map(|(_, origin)| origin)
+    }
+
+    fn long_replays(&self, budget: Duration) -> Vec<String> {
         let now = now_millis();
         let mut reasons: Vec<String> = self
             .0
             .iter()
-            .filter(|entry| entry.replaying_for(now) > REPLAY_BUDGET)
-            .map(|entry| format!("{} is being replayed", name(entry.key())))
+            .filter(|entry| entry.replaying_for(now) > budget)
+            .map(|entry| {
+                let (place, left) = (name(entry.key()), entry.replay_left.load(Ordering::Relaxed));
+                format!(
+                    "{place} is being replayed for longer than `kafka.replay_budget`: {left} left"
+                )
+            })
             .collect();
         reasons.sort();
         reasons
@@ -358,6 +386,23 @@ mod tests {
         assert!(!health.recover(Degradation::Partitioning, "a"));
         assert!(health.recover(Degradation::Retention, "a"));
         assert_eq!(health.degraded(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn long_replay_keeps_the_service_from_being_ready() {
+        let (health, partitions) = (Health::default(), Partitions::default());
+        health.set_joined(true);
+        health.set_replay_budget(Duration::ZERO);
+        let state = Arc::new(PartitionState::starting(5, Some(9)));
+        let origin = Origin { topic: "t".into(), partition: 3 };
+        partitions.add(&origin, &state);
+        assert_eq!(health.readiness(&partitions), Vec::<String>::new());
+        state.replay_left.store(4, Ordering::Relaxed);
+        state.replay_began.store(now_millis(), Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(partitions.longest_replay(Duration::ZERO), Some(origin));
+        let reasons = health.readiness(&partitions);
+        assert!(reasons[0].contains("`t` [3]") && reasons[0].ends_with("4 left"), "{reasons:?}");
     }
 
     #[test]

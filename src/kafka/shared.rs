@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::health::{Degradation, Health, Partitions, lock};
+use super::health::{Degradation, Health, Partitions, lock, now_millis};
 use super::placement::Placement;
 use super::settings::Settings;
-use crate::detect::{Options, Origin};
+use super::start::Committed;
+use super::warm::Store;
+use crate::detect::{Detector, Options, Origin};
 use crate::metrics::Metrics;
 use crate::rule::set::RuleSet;
 
@@ -30,6 +32,12 @@ pub(super) struct Shared {
     /// it is unassigned; both stand in one queue of the client, so that no commit of ours reaches
     /// the broker after the partition has a new owner.
     pub(super) owned: Mutex<Vec<Origin>>,
+    /// State of partitions that were given up.
+    kept: Mutex<Store<Detector>>,
+    /// Topics that cannot be read as streams.
+    refused_topics: Mutex<Vec<String>>,
+    /// Whether it was said that rules are new.
+    new_rules_told: AtomicBool,
     /// Partitions whose next record is gone from the log.
     restarts: Mutex<Vec<Origin>>,
     /// Whether the group must be joined anew.
@@ -49,11 +57,18 @@ impl Shared {
         metrics: Arc<Metrics>,
         failures: UnboundedSender<String>,
     ) -> Self {
+        let health = Arc::new(Health::default());
+        health.set_replay_budget(settings.replay_budget);
+        let keep_for = u64::try_from(settings.warm_resume.as_millis()).unwrap_or(u64::MAX);
+        let kept = Mutex::new(Store::new(keep_for, options.max_bytes));
         Self {
+            kept,
+            refused_topics: Mutex::default(),
+            new_rules_told: AtomicBool::new(false),
             settings,
             rules,
             options,
-            health: Arc::default(),
+            health,
             partitions: Arc::default(),
             metrics,
             placement: Arc::default(),
@@ -112,6 +127,59 @@ impl Shared {
     fn count_degraded(&self, what: Degradation) {
         let count = i64::try_from(self.health.degraded_topics(what)).unwrap_or(i64::MAX);
         self.metrics.kafka.degraded.with_label_values(&[what.name()]).set(count);
+    }
+
+    /// Keeps the state of a partition that is given up, as it was when this was committed.
+    pub(super) fn keep(&self, origin: &Origin, detector: Detector, committed: Committed) {
+        let bytes = detector.held().bytes;
+        let mut kept = lock(&self.kept);
+        kept.keep(origin.clone(), detector, committed, bytes, now_millis());
+        self.count_kept(&kept);
+    }
+
+    /// Returns the state of a partition that comes back, if it is that of what is committed.
+    pub(super) fn take_kept(
+        &self,
+        origin: &Origin,
+        committed: Option<&Committed>,
+    ) -> Option<Detector> {
+        let mut kept = lock(&self.kept);
+        let found = kept.take(origin, committed, now_millis());
+        self.count_kept(&kept);
+        found
+    }
+
+    /// Drops the state of partitions that have not come back.
+    pub(super) fn expire_kept(&self) {
+        let mut kept = lock(&self.kept);
+        kept.expire(now_millis());
+        self.count_kept(&kept);
+    }
+
+    fn count_kept(&self, kept: &Store<Detector>) {
+        let signed = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.metrics.kafka.kept.set(signed(kept.len()));
+        self.metrics.kafka.kept_bytes.set(signed(kept.bytes()));
+    }
+
+    /// Notes which topics cannot be read as streams; tells whether that is news.
+    pub(super) fn set_refused_topics(&self, topics: Vec<String>) -> bool {
+        let mut refused = lock(&self.refused_topics);
+        let is_news = *refused != topics;
+        *refused = topics;
+        is_news
+    }
+
+    /// Returns the topics to subscribe to.
+    pub(super) fn topics_to_read(&self) -> Vec<String> {
+        let refused = lock(&self.refused_topics);
+        let topics = self.settings.topics.iter();
+        topics.filter(|topic| !refused.contains(topic)).cloned().collect()
+    }
+
+    /// Tells whether it has not been said yet that rules are new.
+    pub(super) fn is_first_to_tell_new_rules(&self) -> bool {
+        !self.new_rules_told.swap(true, Ordering::Relaxed)
     }
 
     /// Begins the end.

@@ -20,8 +20,10 @@ use super::idle::Idle;
 use super::placement::Sampler;
 use super::queue::{Item, PartitionQueue};
 use super::shared::Shared;
+use super::start::Committed;
 use super::waiting::Waiting;
 use crate::detect::{Cut, Detector, Held, Origin, Stamp};
+use crate::event::TimeSpan;
 use crate::transaction::{Bundle, Pending};
 
 /// How long a worker sleeps when nothing wakes it.
@@ -38,6 +40,8 @@ pub(super) enum Command {
     Adopt(Box<Adoption>),
     /// Start a partition anew with another detector.
     Restart(Origin, Box<Detector>),
+    /// Go on at an offset: what lies before it is gone.
+    Skip(Origin, i64),
     /// Take no more records of these partitions.
     Freeze(Vec<Origin>),
     /// Cut every partition that has no cut on its way.
@@ -45,9 +49,18 @@ pub(super) enum Command {
     /// Forget output: its cut is committed.
     Accept(Vec<(Origin, Cut)>),
     /// Give partitions up, with their state.
-    Release(Vec<Origin>, Sender<()>),
+    Release(Vec<Origin>, Keep, Sender<()>),
     /// End.
     Stop,
+}
+
+/// What becomes of the state of a partition that is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// It is kept for a while, if all of it is committed.
+    Warm,
+    /// It is dropped.
+    Nothing,
 }
 
 /// A partition on its way to its worker.
@@ -141,6 +154,11 @@ impl Worker {
                     partition.restart(*detector);
                 }
             }
+            Command::Skip(origin, offset) => {
+                if let Some(partition) = self.find(&origin) {
+                    partition.detector.begin_at(offset);
+                }
+            }
             Command::Freeze(origins) => {
                 for partition in self.partitions.iter_mut().filter(|p| origins.contains(&p.origin))
                 {
@@ -159,12 +177,17 @@ impl Worker {
                 }
                 self.nudge_if_alerts_wait();
             }
-            Command::Release(origins, done) => {
-                let is_given_up = |partition: &Partition| origins.contains(&partition.origin);
-                for partition in self.partitions.iter().filter(|p| is_given_up(p)) {
+            Command::Release(origins, keep, done) => {
+                let all = std::mem::take(&mut self.partitions);
+                let (given_up, left): (Vec<_>, Vec<_>) =
+                    all.into_iter().partition(|partition| origins.contains(&partition.origin));
+                self.partitions = left;
+                for partition in given_up {
                     partition.unpublish(&self.shared);
+                    if keep == Keep::Warm {
+                        partition.keep(&self.shared);
+                    }
                 }
-                self.partitions.retain(|partition| !is_given_up(partition));
                 done.send(()).ok();
             }
             Command::Stop => {}
@@ -331,6 +354,7 @@ impl Partition {
         self.name_unknown();
         self.latency.flush();
         self.state.outbox.store(self.waiting.len() as u64, Ordering::Relaxed);
+        self.state.replay_left.store(self.detector.replay_remaining(), Ordering::Relaxed);
         let began = self.state.replay_began.load(Ordering::Relaxed);
         if began > 0 && !self.detector.is_replaying() {
             let millis = now_millis().saturating_sub(began);
@@ -360,6 +384,9 @@ impl Partition {
             let held = self.detector.held();
             shared.metrics.detect.replace_held(&shared.rules, &self.held.0, &held);
             self.held = (held, now);
+            let labels = [&*self.origin.topic, &self.origin.partition.to_string()];
+            let age = self.detector.safe_age().map_or(0, TimeSpan::millis);
+            shared.metrics.kafka.safe_age.with_label_values(&labels).set(seconds(age));
         }
     }
 
@@ -369,6 +396,8 @@ impl Partition {
         let labels = [&*self.origin.topic, &self.origin.partition.to_string()];
         // There is one: it was made when the partition was adopted.
         drop(shared.metrics.ingest.clock.remove_label_values(&labels));
+        // There is none before the first second is over.
+        drop(shared.metrics.kafka.safe_age.remove_label_values(&labels));
     }
 
     /// Returns a cut if there is something to make durable and no other cut is on its way.
@@ -389,6 +418,15 @@ impl Partition {
             .collect();
         self.is_cut = true;
         Some(Bundle { origin: self.origin.clone(), cut, outputs })
+    }
+
+    /// Leaves the state for the case that the partition comes back, if all of it is committed.
+    fn keep(self, shared: &Shared) {
+        let is_settled = !self.is_cut && !self.detector.is_replaying() && !self.detector.has_news();
+        let Some((position, metadata)) = self.committed.filter(|_| is_settled) else { return };
+        if self.detector.position() == Some(position) {
+            shared.keep(&self.origin, self.detector, Committed { position, metadata });
+        }
     }
 
     fn accept(&mut self, cut: &Cut) {

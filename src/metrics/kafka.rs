@@ -24,6 +24,20 @@ pub struct KafkaMetrics {
     pub commit_duration: Histogram,
     /// Partitions of the topics that are read.
     pub topic_partitions: IntGaugeVec,
+    /// How partitions started.
+    pub starts: IntCounterVec,
+    /// Rules that began at a partition's position because they are new since its last commit.
+    pub new_rules: IntCounter,
+    /// Offsets that are left to replay.
+    pub replay_left: IntGauge,
+    /// How far back a restart would need events.
+    pub safe_age: GaugeVec,
+    /// Partitions that were given up and whose state is kept.
+    pub kept: IntGauge,
+    /// Bytes of records in what is kept of them.
+    pub kept_bytes: IntGauge,
+    /// How long topics keep their records.
+    pub retention: GaugeVec,
     /// Share of records that lie where a function of their key puts them.
     pub alignment: GaugeVec,
     /// Hosts whose events lie in several partitions of a topic.
@@ -74,6 +88,33 @@ impl KafkaMetrics {
             topic_partitions: area.gauge_vec(
                 "topic_partitions",
                 "Partitions of the topics that are read.",
+                &["topic"],
+            )?,
+            starts: area.counter_vec(
+                "partition_starts",
+                "Partitions started, by how: warm, replay, resume, replay_truncated, records_gone, \
+                 unreadable_metadata, missing_offset, beyond_end.",
+                &["how"],
+            )?,
+            new_rules: area.counter(
+                "new_rule_starts",
+                "Rules that began at a partition's position: new since its last commit.",
+            )?,
+            replay_left: area
+                .gauge("replay_records_remaining", "Offsets that are left to replay.")?,
+            safe_age: area.float_gauge_vec(
+                "safe_age_seconds",
+                "How far back, by the partition's clock, a restart would need events.",
+                &["topic", "partition"],
+            )?,
+            kept: area.gauge(
+                "kept_partitions",
+                "Partitions that were given up and whose state is kept for a warm resume.",
+            )?,
+            kept_bytes: area.gauge("kept_bytes", "Bytes of records in the state that is kept.")?,
+            retention: area.float_gauge_vec(
+                "topic_retention_seconds",
+                "How long a topic keeps its records (retention.ms).",
                 &["topic"],
             )?,
             alignment: area.float_gauge_vec(

@@ -1,0 +1,229 @@
+//! Looks whether the input topics keep their records for as long as a restart may need them.
+//!
+//! On a thread of its own: it asks the brokers, at the start and every hour. Never changes a topic,
+//! and says nothing where it may not look.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+
+use super::health::{Concern, Degradation};
+use super::shared::Shared;
+use crate::event::TimeSpan;
+use crate::rule::set::RuleSet;
+
+/// How long one question to the brokers may take.
+const QUESTION: Duration = Duration::from_secs(10);
+/// When to look again: if all is well, or nothing can be learnt; and if not.
+const EVERY: Duration = Duration::from_secs(3_600);
+const SOON: Duration = Duration::from_secs(30);
+/// How often it is looked whether the service is stopping.
+const NAP: Duration = Duration::from_millis(500);
+/// For how long nobody may run before records are missed that were not yet processed.
+const DOWNTIME: TimeSpan = TimeSpan::from_secs(3_600);
+
+/// How a topic keeps its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Keeping {
+    is_compacted: bool,
+    /// Nothing if they are kept for ever.
+    time: Option<TimeSpan>,
+}
+
+/// What follows for a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It keeps what is needed.
+    Enough,
+    /// It keeps records for less time than this.
+    TooShort(TimeSpan),
+    /// Kafka removes records from its middle.
+    Compacted,
+}
+
+/// The rule that remembers events for longest, and for how long.
+pub(super) fn longest_memory(rules: &RuleSet) -> Option<(&str, TimeSpan)> {
+    let rules = rules.rules().iter();
+    let longest = rules.max_by_key(|rule| rule.plan.memory())?;
+    Some((longest.metadata.id.as_str(), longest.plan.memory()))
+}
+
+/// Returns how far back a restart may have to read: what pending sequences need, and two memories
+/// before that for the clocks; and what piles up while nobody runs.
+fn needed(memory: TimeSpan) -> TimeSpan {
+    memory.times(3) + DOWNTIME
+}
+
+fn judge(keeping: Keeping, memory: TimeSpan) -> Verdict {
+    match keeping.time {
+        _ if keeping.is_compacted => Verdict::Compacted,
+        Some(time) if time < needed(memory) => Verdict::TooShort(needed(memory)),
+        _ => Verdict::Enough,
+    }
+}
+
+/// Starts to look, until the service stops.
+pub(super) fn watch(shared: &Arc<Shared>) -> std::io::Result<()> {
+    let shared = Arc::clone(shared);
+    let thread = std::thread::Builder::new().name("retention".to_owned());
+    // Nobody waits for its end: a question to absent brokers takes long.
+    thread.spawn(move || run(&shared)).map(drop)
+}
+
+fn run(shared: &Shared) {
+    loop {
+        let looked = Instant::now();
+        let again = if look(shared) { EVERY } else { SOON };
+        while looked.elapsed() < again {
+            if shared.is_stopping() {
+                return;
+            }
+            std::thread::sleep(NAP);
+        }
+    }
+}
+
+/// Looks at all input topics; tells whether all is well as far as can be known.
+fn look(shared: &Shared) -> bool {
+    match ask(shared) {
+        Ok(found) => {
+            let memory = longest_memory(&shared.rules);
+            let mut compacted = Vec::new();
+            let mut is_well = true;
+            for (topic, keeping) in found {
+                let verdict = judge(keeping, memory.map_or(TimeSpan::ZERO, |(_, memory)| memory));
+                is_well &= verdict == Verdict::Enough;
+                publish(shared, &topic, keeping);
+                tell(shared, &topic, keeping, verdict);
+                if verdict == Verdict::Compacted {
+                    compacted.push(topic);
+                }
+            }
+            refuse(shared, compacted);
+            is_well
+        }
+        Err(reason) => {
+            tracing::debug!(reason, "how long topics keep their records cannot be learnt");
+            false
+        }
+    }
+}
+
+fn publish(shared: &Shared, topic: &str, keeping: Keeping) {
+    let seconds = keeping.time.map_or(f64::INFINITY, |time| time.millis() as f64 / 1_000.0);
+    shared.metrics.kafka.retention.with_label_values(&[topic]).set(seconds);
+}
+
+fn tell(shared: &Shared, topic: &str, keeping: Keeping, verdict: Verdict) {
+    let Verdict::TooShort(needed) = verdict else {
+        if shared.recover(Degradation::Retention, topic) {
+            tracing::info!(topic, "the topic keeps its records for long enough");
+        }
+        return;
+    };
+    let rule = longest_memory(&shared.rules).map_or("", |(rule, _)| rule);
+    let kept = keeping.time.unwrap_or(TimeSpan::ZERO);
+    let message = format!(
+        "topic `{topic}` keeps records for {kept}, and a restart may need those of {needed} (rule \
+         `{rule}` remembers longest): raise its `retention.ms` to {} at least",
+        needed.millis()
+    );
+    if shared.degrade(Degradation::Retention, topic, message.clone()) {
+        tracing::warn!(topic, "{message}");
+    }
+}
+
+/// Has the topics that are compacted left out.
+fn refuse(shared: &Shared, compacted: Vec<String>) {
+    match compacted.as_slice() {
+        [] => {
+            if shared.health.clear(Concern::Input) {
+                tracing::info!("all topics can be read as streams");
+            }
+        }
+        topics => {
+            let message = format!(
+                "topic `{}` is compacted (`cleanup.policy`): Kafka removes records from its middle, \
+                 so that sequences would be missed; it is not read until that is `delete`",
+                topics.join("`, `")
+            );
+            if shared.health.raise(Concern::Input, message.as_str()) {
+                tracing::error!("{message}");
+            }
+        }
+    }
+    if shared.set_refused_topics(compacted) {
+        shared.ask_for_rejoin();
+    }
+}
+
+fn ask(shared: &Shared) -> Result<Vec<(String, Keeping)>, String> {
+    let client = shared.settings.admin().map_err(|error| error.to_string())?;
+    let admin =
+        AdminClient::from_config_and_context(&client, Quiet).map_err(|error| error.to_string())?;
+    let topics: Vec<ResourceSpecifier<'_>> =
+        shared.settings.topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+    let options = AdminOptions::new().request_timeout(Some(QUESTION));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().map_err(|error| error.to_string())?;
+    let answers = runtime
+        .block_on(admin.describe_configs(&topics, &options))
+        .map_err(|error| error.to_string())?;
+    let mut found = Vec::new();
+    for (topic, answer) in shared.settings.topics.iter().zip(answers) {
+        match answer {
+            Ok(resource) => found.push((topic.clone(), keeping(&resource))),
+            // A topic that is missing is told elsewhere; what we may not see we cannot judge.
+            Err(code) => tracing::debug!(topic, %code, "the topic's configuration is not shown"),
+        }
+    }
+    Ok(found)
+}
+
+fn keeping(resource: &ConfigResource) -> Keeping {
+    let value = |name: &str| resource.get(name).and_then(|entry| entry.value.as_deref());
+    let policy = value("cleanup.policy").unwrap_or_default();
+    let millis = value("retention.ms").and_then(|text| text.parse::<i64>().ok());
+    Keeping {
+        is_compacted: policy.split(',').any(|part| part.trim() == "compact"),
+        time: millis.filter(|millis| *millis >= 0).map(TimeSpan::from_millis),
+    }
+}
+
+/// Brokers that are away are told of by the consumer.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(facility, message, "librdkafka");
+    }
+
+    fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "admin client");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: TimeSpan = TimeSpan::from_secs(60);
+
+    #[test]
+    fn retention_must_cover_a_restart_and_some_downtime() {
+        let kept = |minutes| Keeping { is_compacted: false, time: Some(MINUTE.times(minutes)) };
+        assert_eq!(judge(kept(90), MINUTE.times(10)), Verdict::Enough);
+        assert_eq!(judge(kept(89), MINUTE.times(10)), Verdict::TooShort(MINUTE.times(90)));
+        let for_ever = Keeping { is_compacted: false, time: None };
+        assert_eq!(judge(for_ever, MINUTE.times(1_000_000)), Verdict::Enough);
+    }
+
+    #[test]
+    fn compacted_topic_is_refused_however_long_it_keeps_records() {
+        let compacted = Keeping { is_compacted: true, time: None };
+        assert_eq!(judge(compacted, MINUTE), Verdict::Compacted);
+    }
+}
