@@ -194,7 +194,7 @@ fn records_that_are_gone_are_told_and_the_rest_goes_on() {
     third.wait_ready();
     third.wait_for("says so", |i| i.metric(STARTS, "how=\"records_gone\"") == 1.0);
     assert_eq!(third.metric("maxspan_replay_truncated_total", ""), 1.0);
-    assert_eq!(third.metric("maxspan_new_rule_starts_total", ""), 1.0);
+    assert_eq!(third.metric("maxspan_new_rule_starts_total", ""), f64::from(PARTITIONS));
     assert!(third.log().contains("rules are new since the last commit"), "{}", third.log());
     for code in ["A", "C", "B"] {
         send_to(&producer, "gone-in", 0, &event(code, "after", &format!("after-{code}")));
@@ -407,6 +407,21 @@ mod long {
     #[test]
     fn scaled_with_static_members() {
         scaled("scaled-static", |number| format!("{SHORT}group_instance_id = \"pod-{number}\"\n"));
+    }
+
+    #[test]
+    fn brokers_protocol_refuses_a_second_static_member_of_one_name() {
+        let Some((broker, _turn)) = broker() else { return };
+        let mut setup = setup(broker, "brokers-twins");
+        "group_protocol = \"consumer\"\ngroup_instance_id = \"one\"\n".clone_into(&mut setup.kafka);
+        let first = setup.instance(0);
+        first.wait_ready();
+        let mut second = setup.instance(1);
+        let status = second.wait_end();
+        assert!(status.code().is_some_and(|code| code != 0), "{status:?}");
+        assert!(second.log().contains("same `kafka.group_instance_id`, `one`"), "{}", second.log());
+        assert_eq!(first.metric(ASSIGNED, ""), f64::from(PARTITIONS));
+        assert_eq!(first.terminate(), Some(0));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! something else.
 //!
 //! Random streams as in `recovery.rs`, whose replay is cut short. A failing case prints its seed.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 mod support;
 

@@ -28,6 +28,7 @@ mod warm;
 mod worker;
 mod writer;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -239,13 +240,16 @@ impl Engine {
     /// Publishes what only the poll thread knows.
     fn publish(&self) {
         let metrics = &self.shared.metrics.kafka;
+        let mut outbox = 0;
         for origin in self.shared.partitions.origins() {
-            let state = self.shared.partitions.find(&origin);
-            if let Some(lag) = state.and_then(|state| state.lag()) {
+            let Some(state) = self.shared.partitions.find(&origin) else { continue };
+            outbox += state.outbox.load(Ordering::Relaxed);
+            if let Some(lag) = state.lag() {
                 let labels = [&*origin.topic, &origin.partition.to_string()];
                 metrics.lag.with_label_values(&labels).set(lag);
             }
         }
+        metrics.outbox.set(i64::try_from(outbox).unwrap_or(i64::MAX));
         let silence = self.shared.health.longest_silence();
         let now = worker::seconds(worker::unix_millis());
         metrics.last_progress.set(now - silence.as_secs_f64());

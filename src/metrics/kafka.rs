@@ -30,6 +30,8 @@ pub struct KafkaMetrics {
     pub new_rules: IntCounter,
     /// Offsets that are left to replay.
     pub replay_left: IntGauge,
+    /// Output that is not durable yet.
+    pub outbox: IntGauge,
     /// How far back a restart would need events.
     pub safe_age: GaugeVec,
     /// Partitions that were given up and whose state is kept.
@@ -102,6 +104,8 @@ impl KafkaMetrics {
             )?,
             replay_left: area
                 .gauge("replay_records_remaining", "Offsets that are left to replay.")?,
+            outbox: area
+                .gauge("outbox_records", "Alerts and dead letters that are not committed yet.")?,
             safe_age: area.float_gauge_vec(
                 "safe_age_seconds",
                 "How far back, by the partition's clock, a restart would need events.",
