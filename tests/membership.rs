@@ -425,6 +425,32 @@ mod long {
     }
 
     #[test]
+    fn replay_beyond_its_budget_is_told_with_the_rule_that_needs_it() {
+        let Some((broker, _turn)) = broker() else { return };
+        let mut setup = setup(broker, "budget");
+        let instance = setup.instance(0);
+        instance.wait_ready();
+        let (producer, count) = (setup.producer(), 60_000);
+        for pair in 0..count {
+            let host = format!("host-{pair}");
+            let event = event("A", &host, &host);
+            send(&producer, "budget-in", Some(host.as_bytes()), Some(event.as_bytes()));
+        }
+        producer.flush(DEADLINE).unwrap();
+        let pending = |i: &Instance| i.metric("maxspan_pending_sequences", "") == f64::from(count);
+        instance.wait_for("has read them", pending);
+        assert!(instance.metric("maxspan_safe_age_seconds", "") > 0.0);
+        assert_eq!(instance.terminate(), Some(0));
+        setup.kafka.push_str("replay_budget = \"1ms\"\n");
+        let instance = setup.instance(0);
+        instance.wait_for("says so", |i| i.log().contains("`kafka.replay_budget`"));
+        assert!(instance.log().contains("rule `two-steps` needs"), "{}", instance.log());
+        instance.wait_ready();
+        assert_eq!(instance.metric("maxspan_replay_records_remaining", ""), 0.0);
+        assert_eq!(instance.terminate(), Some(0));
+    }
+
+    #[test]
     fn static_member_comes_back_to_its_partitions() {
         let Some((broker, _turn)) = broker() else { return };
         let mut setup = setup(broker, "static-restart");

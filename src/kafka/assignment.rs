@@ -18,7 +18,7 @@ use super::committer;
 use super::health::{Concern, Heart, PartitionState, lock, name, now_millis};
 use super::queue::{PartitionQueue, entries_of};
 use super::shared::Shared;
-use super::start::{Committed, Log, Origination, ReadFrom, Start, originate, read_from};
+use super::start::{Committed, Log, Origination, Start, originate, read_from};
 use super::stats::Snapshot;
 use super::worker::{self, Adoption, Command, Keep, index_of};
 use crate::detect::{Detector, Origin};
@@ -236,71 +236,8 @@ impl Group {
         Ok(Adoption { origin, queue, detector, state: Arc::new(state), committed })
     }
 
-    /// Returns the state of a partition: as it was left, or to be rebuilt.
-    fn revive(&self, origin: &Origin, found: &Origination) -> (Detector, Start) {
-        let committed = found.is_committed.then_some(&found.resume);
-        if let Some(detector) = self.shared.take_kept(origin, committed) {
-            return (detector, Start::Warm);
-        }
-        let (detector, is_readable) = self.detector(origin, &found.resume);
-        let start = match found.is_committed {
-            false if found.note.is_some() => Start::BeyondEnd,
-            false => Start::MissingOffset,
-            true if !is_readable => Start::UnreadableMetadata,
-            true if detector.is_replaying() => Start::Replay,
-            true => Start::Resume,
-        };
-        (detector, start)
-    }
-
-    /// Counts how a partition starts, and says what an operator should know about it.
-    fn note_start(
-        &self,
-        origin: &Origin,
-        start: Start,
-        detector: &Detector,
-        from: ReadFrom,
-        position: i64,
-    ) {
-        let metrics = &self.shared.metrics.kafka;
-        metrics.starts.with_label_values(&[start.name()]).inc();
-        let (topic, partition) = (&*origin.topic, origin.partition);
-        if from.is_truncated {
-            metrics.replay_truncated.inc();
-            let gone = from.offset - detector.read_from().unwrap_or(position);
-            tracing::error!(
-                topic,
-                partition,
-                position,
-                log_start = from.offset,
-                gone,
-                how = start.name(),
-                "records that the state is rebuilt from are gone from the log: \
-                sequences that began in them are missed; raise the topic's `retention.ms`"
-            );
-        }
-        let policy = self.shared.settings.on_missing_offsets;
-        if start == Start::MissingOffset {
-            tracing::info!(
-                topic,
-                partition,
-                position,
-                ?policy,
-                "no offset is committed: `kafka.on_missing_offsets` decides where to start"
-            );
-        }
-        let new_rules = detector.new_rules();
-        metrics.new_rules.inc_by(new_rules as u64);
-        if new_rules > 0 && self.shared.is_first_to_tell_new_rules() {
-            tracing::info!(
-                rules = new_rules,
-                "rules are new since the last commit: they see what comes from here on"
-            );
-        }
-    }
-
     /// Returns a detector that rebuilds a state, and whether it can.
-    fn detector(&self, origin: &Origin, resume: &Committed) -> (Detector, bool) {
+    pub(super) fn detector(&self, origin: &Origin, resume: &Committed) -> (Detector, bool) {
         let (detector, refused) = Detector::resume(
             Arc::clone(&self.shared.rules),
             origin.clone(),

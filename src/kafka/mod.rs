@@ -17,6 +17,7 @@ mod placement;
 mod plain;
 mod queue;
 mod retention;
+mod revive;
 mod settings;
 mod shared;
 mod start;
