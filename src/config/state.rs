@@ -24,8 +24,10 @@ pub struct Settings {
     pub max_candidates_per_key: usize,
     /// Most join keys that one event's lists may expand to.
     pub max_key_expansion: usize,
-    /// Most bytes of records per partition.
+    /// Most bytes of state per partition.
     pub max_bytes: usize,
+    /// Most bytes of state in all partitions of an instance.
+    pub max_total_bytes: usize,
     /// Largest alert in bytes.
     pub max_alert_bytes: usize,
     /// The maxspan of a rule that has none.
@@ -44,6 +46,7 @@ impl Settings {
             max_candidates_per_key: self.max_candidates_per_key,
             max_key_expansion: self.max_key_expansion,
             max_bytes: self.max_bytes,
+            max_total_bytes: self.max_total_bytes,
             max_alert_bytes: self.max_alert_bytes,
             ..Options::default()
         }
@@ -61,6 +64,7 @@ impl Default for Settings {
             max_candidates_per_key: options.max_candidates_per_key,
             max_key_expansion: options.max_key_expansion,
             max_bytes: options.max_bytes,
+            max_total_bytes: options.max_total_bytes,
             max_alert_bytes: options.max_alert_bytes,
             default_maxspan: TimeSpan::from_secs(3_600),
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+use super::room::{Admission, Limit};
 use super::{Detector, Origin};
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, Fields, JoinKey};
@@ -25,7 +25,9 @@ impl Detector {
         let Some(event_time) = envelope.event_time else { return };
         let clock = self.clock.shows.unwrap_or(event_time);
         let mode = self.offer_mode(offset, event_time);
+        let admission = self.room.admission(self.bytes(), self.options.max_bytes);
         let mut event: Option<Arc<Admitted>> = None;
+        let mut is_kept = false;
         for of_rule in hits.chunk_by(|a, b| a.rule == b.rule) {
             let index = of_rule[0].rule as usize;
             let rule = &rules.rules()[index];
@@ -40,10 +42,8 @@ impl Detector {
             if keys.is_empty() {
                 continue;
             }
-            if event.is_none() {
-                event = self.keep(offset, payload, fields, envelope, event_time);
-            }
-            let Some(event) = &event else { return };
+            let event = event
+                .get_or_insert_with(|| self.keep(offset, payload, fields, envelope, event_time));
             let ordinal = rules.normalizer().ordinal(fields, envelope, offset, rule.tiebreaker);
             for (key, terms) in keys {
                 let candidate = Candidate {
@@ -52,14 +52,34 @@ impl Detector {
                     late: false,
                     event: Arc::clone(event),
                 };
-                self.sequences.offer(index, &key, candidate, mode);
+                if self.is_let_in(admission, index, &key) {
+                    self.sequences.offer(index, &key, candidate, mode);
+                    is_kept = true;
+                } else {
+                    self.sequences.pass(index, &key, candidate, mode);
+                }
             }
         }
-        if event.is_some() {
-            self.stats.admitted += 1;
+        self.stats.admitted += u64::from(event.is_some());
+        if is_kept {
             self.trail.note_admission(offset, event_time, clock);
         }
         self.collect(self.suppression());
+        self.room.settle(self.bytes());
+    }
+
+    /// Tells whether there is room for a candidate, and counts it if there is none.
+    fn is_let_in(&mut self, admission: Admission, rule: usize, key: &JoinKey) -> bool {
+        let limit = match admission {
+            Admission::All => return true,
+            Admission::KnownKeys(_) if self.sequences.knows(rule, key) => return true,
+            Admission::KnownKeys(limit) | Admission::Nobody(limit) => limit,
+        };
+        match limit {
+            Limit::Partition => self.stats.refused_bytes += 1,
+            Limit::Budget => self.stats.refused_budget += 1,
+        }
+        false
     }
 
     /// Returns the join keys of a rule's hits, each with the terms that the event satisfies there.
@@ -89,26 +109,22 @@ impl Detector {
         keys
     }
 
-    /// Keeps a copy of the record, as long as there is room.
+    /// Keeps a copy of the record.
     pub(super) fn keep(
-        &mut self,
+        &self,
         offset: i64,
         payload: &[u8],
         fields: &Fields<'_>,
         envelope: &Envelope,
         event_time: EventTime,
-    ) -> Option<Arc<Admitted>> {
-        if self.ledger.load(Ordering::Relaxed) + payload.len() > self.options.max_bytes {
-            self.stats.refused_bytes += 1;
-            return None;
-        }
+    ) -> Arc<Admitted> {
         let Origin { topic, partition } = &self.origin;
         let normalizer = self.rules.normalizer();
-        Some(Arc::new(Admitted {
+        Arc::new(Admitted {
             identity: normalizer.identity(fields, envelope, topic, *partition, offset),
             event_time,
             offset,
             body: Body::counted(payload, &self.ledger),
-        }))
+        })
     }
 }

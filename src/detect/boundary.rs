@@ -60,8 +60,11 @@ pub struct Options {
     pub max_candidates_per_key: usize,
     /// Most join keys that one event's lists may expand to.
     pub max_key_expansion: usize,
-    /// Most bytes of records that are kept per partition.
+    /// Most bytes of state per partition.
     pub max_bytes: usize,
+    /// Most bytes of state in all partitions of an instance: what their [`Budget`](super::Budget)
+    /// is made of.
+    pub max_total_bytes: usize,
     /// Largest alert in bytes; a larger one leaves event bodies out.
     pub max_alert_bytes: usize,
     /// What lies before the first record.
@@ -80,6 +83,7 @@ impl Default for Options {
             max_candidates_per_key: 4_096,
             max_key_expansion: 64,
             max_bytes: 256 << 20,
+            max_total_bytes: 256 << 20,
             max_alert_bytes: 900_000,
             past: Past::Unseen,
             owner: "maxspan".to_owned(),

@@ -19,15 +19,18 @@ mod machines;
 mod recovery;
 mod render;
 mod resume;
+mod room;
 pub mod stats;
 mod suppress;
 
 pub use boundary::{Cut, DeadLetter, Options, Origin, Output, Past, Record, Stamp};
+pub use room::Budget;
 pub use stats::{Held, RuleStats, Stats};
 
 use machines::Machines;
 use recovery::{Metadata, RuleMark, Trail};
 use resume::Replaying;
+use room::Room;
 use suppress::Windows;
 
 /// One partition's detector.
@@ -54,7 +57,9 @@ pub struct Detector {
     outbox: Vec<Output>,
     last_cut: Option<Cut>,
     idle_changed: bool,
+    /// Bytes that the kept events take.
     ledger: Arc<AtomicUsize>,
+    room: Room,
     documents: Arc<Documents>,
     machines: Machines,
     /// The host of the latest record.
@@ -94,6 +99,7 @@ impl Detector {
             last_cut: None,
             idle_changed: false,
             ledger: Arc::default(),
+            room: Room::default(),
             documents: Arc::clone(rules.documents()),
             machines: Machines::default(),
             last_host: None,
@@ -135,6 +141,16 @@ impl Detector {
             Err(_) if metadata.is_empty() => (detector, None),
             Err(reason) => (detector, Some(reason)),
         }
+    }
+
+    /// Shares a budget of memory with other partitions.
+    pub fn share(&mut self, budget: Arc<Budget>) {
+        self.room.share(budget);
+    }
+
+    /// Returns about how many bytes of memory the state takes.
+    fn bytes(&self) -> usize {
+        self.ledger.load(Ordering::Relaxed) + self.sequences.bytes() + self.trail.heap_bytes()
     }
 
     /// Returns the offset of the first record that the detector wants; nothing if any will do.
@@ -277,7 +293,7 @@ impl Detector {
     pub fn held(&self) -> Held {
         Held {
             keys: self.sequences.key_count(),
-            bytes: self.ledger.load(Ordering::Relaxed),
+            bytes: self.bytes(),
             pending: (0..self.reported.len()).map(|r| self.sequences.pending_count(r)).collect(),
         }
     }
@@ -408,6 +424,7 @@ impl Detector {
         }
         self.sequences.advance(shows, self.slack);
         self.collect(self.suppression());
+        self.room.settle(self.bytes());
     }
 
     fn suppression(&self) -> Suppress {

@@ -28,6 +28,9 @@ const CHECKPOINT_EVERY: TimeSpan = TimeSpan::from_secs(2);
 /// For how long beyond the longest memory admitted events are remembered as possible starts.
 const HORIZON: TimeSpan = TimeSpan::from_secs(600);
 
+/// Most admitted events, or stretches of them, that are remembered: 1.5 MiB per partition.
+const MAX_ADMISSIONS: usize = 1 << 16;
+
 /// An event that satisfied some stage: where, when, and what the clock showed as it was taken in: after
 /// its own step, since what that step made forgettable is gone before the event is offered.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +57,12 @@ struct Checkpoint {
 /// What a running detector remembers so that it can say from where to replay.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
-    /// INVARIANT: ascending offsets.
+    /// INVARIANT: ascending offsets; fewer than [`MAX_ADMISSIONS`].
     admissions: VecDeque<Admission>,
+    /// How many events in a row one entry stands for under a flood.
+    stretch: u64,
+    /// How many the last entry stands for.
+    last_stretch: u64,
     /// INVARIANT: ascending offsets and clocks.
     checkpoints: VecDeque<Checkpoint>,
     /// INVARIANT: ascending positions, each once.
@@ -80,7 +87,33 @@ impl Trail {
 
     /// Notes an event that satisfied a stage.
     pub(super) fn note_admission(&mut self, offset: i64, event_time: EventTime, clock: EventTime) {
-        self.admissions.push_back(Admission { offset, event_time, clock });
+        if self.admissions.len() < MAX_ADMISSIONS / 4 {
+            self.stretch = 0;
+        }
+        match self.admissions.back_mut().filter(|_| self.last_stretch < self.stretch) {
+            Some(last) => {
+                last.event_time = last.event_time.max(event_time);
+                self.last_stretch += 1;
+            }
+            None => {
+                self.admissions.push_back(Admission { offset, event_time, clock });
+                self.last_stretch = 1;
+            }
+        }
+        if self.admissions.len() >= MAX_ADMISSIONS {
+            self.thin_out();
+        }
+    }
+
+    /// Makes one of each two neighbours: it stands where the earlier one does, and is as young as the
+    /// younger one. A safe offset that is found by it is lower than needed, which is safe.
+    fn thin_out(&mut self) {
+        let stretches = self.admissions.make_contiguous().chunks(2).map(|pair| {
+            let youngest = pair.iter().map(|admission| admission.event_time).max();
+            Admission { event_time: youngest.unwrap_or(pair[0].event_time), ..pair[0] }
+        });
+        self.admissions = stretches.collect();
+        self.stretch = self.stretch.max(1) * 2;
     }
 
     /// Notes that idle time ran on; tells whether there is room for that.
@@ -92,6 +125,12 @@ impl Trail {
             _ => self.idle.push(Idle { position, clock }),
         }
         true
+    }
+
+    /// Returns how many bytes of the heap it takes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.admissions.capacity() * size_of::<Admission>()
+            + self.checkpoints.capacity() * size_of::<Checkpoint>()
     }
 
     /// Returns from where to replay if everything before `position` is done, and forgets what no
@@ -123,10 +162,20 @@ impl Trail {
     fn forget(&mut self, clock: PartitionClock, memory: TimeSpan) {
         let Some(now) = clock.shows else { return };
         let horizon = now - memory - HORIZON;
-        while self.admissions.front().is_some_and(|first| first.clock < horizon) {
+        // Not by the clock that an event saw: the first events behind a long silence come while the
+        // clock's step is not confirmed yet, and one of them may just have confirmed an older one.
+        let is_past = |checkpoint: &Checkpoint| checkpoint.clock.shows.is_none_or(|s| s < horizon);
+        let past = self.checkpoints.partition_point(is_past);
+        let before = past.checked_sub(2).map_or(i64::MIN, |last| self.checkpoints[last].offset);
+        while self.admissions.front().is_some_and(|first| first.offset < before) {
             self.admissions.pop_front();
         }
-        let unreachable = horizon - memory.times(2);
+        if self.admissions.len() < self.admissions.capacity() / 4 {
+            self.admissions.shrink_to(self.admissions.len() * 2);
+        }
+        // Behind a long silence the clock has leapt: what came before it is two memories away still.
+        let oldest = self.admissions.front().map_or(horizon, |first| first.clock.min(horizon));
+        let unreachable = oldest - memory.times(2);
         let is_old = |second: &Checkpoint| second.clock.shows.is_none_or(|s| s <= unreachable);
         while self.checkpoints.get(1).is_some_and(is_old) {
             self.checkpoints.pop_front();
@@ -350,6 +399,22 @@ mod tests {
             let text = written.write();
             assert!(text.len() < MAX_METADATA, "{rules} rules: {} bytes", text.len());
             assert_eq!(Metadata::read(&text, &[]), Ok(written));
+        }
+    }
+
+    #[test]
+    fn a_flood_of_admitted_events_takes_no_more_room_and_moves_the_safe_offset_back_only() {
+        let count = 10 * MAX_ADMISSIONS as i64;
+        let mut trail = Trail::default();
+        let clock = PartitionClock { shows: Some(at(0)), step: None };
+        for offset in 0..count {
+            trail.note_admission(offset, at(offset / 1_000), at(0));
+            assert!(trail.admissions.len() < MAX_ADMISSIONS);
+        }
+        for floor in [0, 100, 300, 655] {
+            let exact = floor * 1_000;
+            let found = trail.replay(Some(at(floor)), count, clock, TimeSpan::ZERO).safe;
+            assert!(found <= exact && found > exact - 64, "{found} for {exact}");
         }
     }
 

@@ -75,6 +75,7 @@ impl Detector {
             let mut empty = Self::new(rules, origin, self.options.clone());
             (empty.cuts, empty.position) = (self.cuts, Some(offset));
             empty.windows = std::mem::take(&mut self.windows);
+            empty.room = std::mem::take(&mut self.room);
             *self = empty;
         } else {
             self.forget_past(offset);

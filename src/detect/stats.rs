@@ -32,8 +32,10 @@ pub struct Stats {
     pub no_event_time: u64,
     /// Events that satisfied a stage.
     pub admitted: u64,
-    /// Candidates refused because the kept records have as many bytes as they may.
+    /// Candidates refused because the partition's state takes as many bytes as it may.
     pub refused_bytes: u64,
+    /// Candidates refused because the states of all partitions take as many bytes as they may.
+    pub refused_budget: u64,
     /// Join keys refused because an event's lists expand to too many.
     pub refused_keys: u64,
     /// Advances of idle time that found no room in the metadata.
@@ -58,7 +60,7 @@ pub struct RuleStats {
 pub struct Held {
     /// Join keys, over all rules.
     pub keys: usize,
-    /// Bytes of kept records.
+    /// About how many bytes of memory the state takes.
     pub bytes: usize,
     /// Sequences that have started and not finished, by rule.
     pub pending: Vec<usize>,
@@ -106,6 +108,7 @@ impl Stats {
         self.no_event_time += other.no_event_time;
         self.admitted += other.admitted;
         self.refused_bytes += other.refused_bytes;
+        self.refused_budget += other.refused_budget;
         self.refused_keys += other.refused_keys;
         self.idle_refused += other.idle_refused;
         self.rules.resize(self.rules.len().max(other.rules.len()), RuleStats::default());

@@ -81,6 +81,10 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// What a kept event takes beside its record: the struct itself, its reference counts, and what an
+/// allocator adds to two pieces of memory.
+const BESIDE_RECORD: usize = size_of::<Admitted>() + 2 * size_of::<usize>() + 2 * 16;
+
 /// The bytes of a kept record, counted in a ledger for as long as they are kept.
 #[derive(Default)]
 pub struct Body {
@@ -89,10 +93,16 @@ pub struct Body {
 }
 
 impl Body {
-    /// Returns a copy of `bytes` that `ledger` counts until it is dropped.
+    /// Returns a copy of `bytes` that `ledger` counts until it is dropped, together with what its
+    /// event takes beside it.
     pub fn counted(bytes: &[u8], ledger: &Arc<AtomicUsize>) -> Self {
-        ledger.fetch_add(bytes.len(), Ordering::Relaxed);
+        ledger.fetch_add(Self::cost(bytes), Ordering::Relaxed);
         Self { bytes: bytes.into(), ledger: Some(Arc::clone(ledger)) }
+    }
+
+    /// Returns what keeping an event of this record takes of the memory.
+    pub fn cost(bytes: &[u8]) -> usize {
+        bytes.len() + BESIDE_RECORD
     }
 
     /// Returns the bytes.
@@ -104,7 +114,7 @@ impl Body {
 impl Drop for Body {
     fn drop(&mut self) {
         if let Some(ledger) = &self.ledger {
-            ledger.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+            ledger.fetch_sub(Self::cost(&self.bytes), Ordering::Relaxed);
         }
     }
 }

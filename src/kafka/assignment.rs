@@ -238,7 +238,7 @@ impl Group {
 
     /// Returns a detector that rebuilds a state, and whether it can.
     pub(super) fn detector(&self, origin: &Origin, resume: &Committed) -> (Detector, bool) {
-        let (detector, refused) = Detector::resume(
+        let (mut detector, refused) = Detector::resume(
             Arc::clone(&self.shared.rules),
             origin.clone(),
             self.shared.options.clone(),
@@ -249,6 +249,7 @@ impl Group {
             tracing::warn!(topic = %origin.topic, partition = origin.partition, reason,
                 "state cannot be rebuilt from the committed metadata and starts empty");
         }
+        detector.share(Arc::clone(&self.shared.budget));
         (detector, refused.is_none())
     }
 
@@ -365,7 +366,9 @@ impl Group {
 
     fn count_partitions(&self) {
         let count = lock(&self.shared.owned).len();
+        self.shared.divide_memory();
         let limit = count.saturating_mul(self.shared.options.max_bytes);
+        let limit = limit.min(self.shared.budget.limit());
         let signed = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.shared.metrics.kafka.assigned.set(signed(count));
         self.shared.metrics.detect.pending_limit.set(signed(limit));

@@ -2,7 +2,7 @@
 //!
 //! Never holds a lock while it calls the client, except to order a commit before a revocation.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -12,7 +12,7 @@ use super::placement::Placement;
 use super::settings::Settings;
 use super::start::Committed;
 use super::warm::Store;
-use crate::detect::{Detector, Options, Origin};
+use crate::detect::{Budget, Detector, Options, Origin};
 use crate::metrics::Metrics;
 use crate::rule::set::RuleSet;
 
@@ -21,6 +21,8 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) rules: Arc<RuleSet>,
     pub(super) options: Options,
+    /// The memory that all partitions share.
+    pub(super) budget: Arc<Budget>,
     pub(super) health: Arc<Health>,
     pub(super) partitions: Arc<Partitions>,
     pub(super) metrics: Arc<Metrics>,
@@ -34,6 +36,7 @@ pub(super) struct Shared {
     pub(super) owned: Mutex<Vec<Origin>>,
     /// State of partitions that were given up.
     kept: Mutex<Store<Detector>>,
+    kept_count: AtomicUsize,
     /// Topics that cannot be read as streams.
     refused_topics: Mutex<Vec<String>>,
     /// Whether it was said that rules are new.
@@ -60,13 +63,15 @@ impl Shared {
         let health = Arc::new(Health::default());
         health.set_replay_budget(settings.replay_budget);
         let keep_for = u64::try_from(settings.warm_resume.as_millis()).unwrap_or(u64::MAX);
-        let kept = Mutex::new(Store::new(keep_for, options.max_bytes));
+        let kept = Mutex::new(Store::new(keep_for, options.max_total_bytes / 4));
         Self {
             kept,
+            kept_count: AtomicUsize::new(0),
             refused_topics: Mutex::default(),
             new_rules_told: AtomicBool::new(false),
             settings,
             rules,
+            budget: Arc::new(Budget::new(options.max_total_bytes)),
             options,
             health,
             partitions: Arc::default(),
@@ -160,6 +165,14 @@ impl Shared {
         let signed = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.kafka.kept.set(signed(kept.len()));
         self.metrics.kafka.kept_bytes.set(signed(kept.bytes()));
+        self.kept_count.store(kept.len(), Ordering::Relaxed);
+        self.divide_memory();
+    }
+
+    /// Divides the memory among the partitions that are ours and those whose state is kept.
+    pub(super) fn divide_memory(&self) {
+        let owned = lock(&self.owned).len();
+        self.budget.divide(owned + self.kept_count.load(Ordering::Relaxed));
     }
 
     /// Notes which topics cannot be read as streams; tells whether that is news.

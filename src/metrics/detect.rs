@@ -5,6 +5,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use super::{Area, Result};
 use crate::detect::{Held, Stats};
 use crate::rule::set::RuleSet;
+use crate::sequence::Counts;
 
 /// What the rules do with the events.
 pub struct DetectMetrics {
@@ -16,9 +17,9 @@ pub struct DetectMetrics {
     pub suppressed: IntCounterVec,
     /// Sequences started and not finished.
     pub pending: IntGaugeVec,
-    /// Bytes of kept records.
+    /// Bytes of state.
     pub pending_bytes: IntGauge,
-    /// Bytes that may be kept.
+    /// Bytes that the state may take.
     pub pending_limit: IntGauge,
     /// Join keys that are kept.
     pub keys: IntGauge,
@@ -60,12 +61,13 @@ impl DetectMetrics {
                 "Sequences started and not yet finished.",
                 &["rule_id"],
             )?,
-            pending_bytes: area.gauge("pending_bytes", "Bytes of the records that are kept.")?,
+            pending_bytes: area
+                .gauge("pending_bytes", "Bytes of memory that pending state takes.")?,
             pending_limit: area
-                .gauge("pending_limit_bytes", "Bytes of records that may be kept.")?,
+                .gauge("pending_limit_bytes", "Bytes of memory that pending state may take.")?,
             keys: area.gauge("keys", "Join keys that are kept, over all rules.")?,
             expired: by_rule("pending_expired", "Pending sequences freed by maxspan.")?,
-            evicted: area.counter_vec("pending_evicted", evicted, &["reason"])?,
+            evicted: area.counter_vec("pending_evicted", evicted, &["reason", "limit"])?,
             late: area.counter("late_events", "Hits that came after their place was final.")?,
             too_late: area
                 .counter("too_late_events", "Of the late hits, those too old to be taken.")?,
@@ -90,7 +92,7 @@ impl DetectMetrics {
     pub fn record(&self, rules: &RuleSet, stats: &Stats) {
         self.admitted.inc_by(stats.admitted);
         self.idle_refused.inc_by(stats.idle_refused);
-        let mut refused = stats.refused_bytes + stats.refused_keys;
+        let mut refused = Counts::default();
         for (rule, counted) in rules.rules().iter().zip(&stats.rules) {
             let of = counted.sequences;
             let id = [rule.metadata.id.as_str()];
@@ -98,7 +100,7 @@ impl DetectMetrics {
             self.too_late.inc_by(of.too_late);
             self.reordered.inc_by(of.reordered);
             self.duplicates.inc_by(of.duplicates);
-            refused += of.refused_candidates + of.refused_identities + of.refused_keys;
+            refused = refused.plus(of);
             for (counter, count) in [
                 (&self.matches, counted.matches),
                 (&self.suppressed, counted.suppressed),
@@ -111,8 +113,18 @@ impl DetectMetrics {
                 }
             }
         }
-        if refused > 0 {
-            self.evicted.with_label_values(&["cap"]).inc_by(refused);
+        for (reason, limit, count) in [
+            ("cap", "max_bytes", stats.refused_bytes),
+            ("cap", "max_total_bytes", stats.refused_budget),
+            ("cap", "max_key_expansion", stats.refused_keys),
+            ("cap", "max_keys", refused.refused_keys),
+            ("cap", "max_candidates_per_key", refused.refused_candidates),
+            // Nothing is missed: a single event is only not known when it comes again.
+            ("identity", "any", refused.refused_identities),
+        ] {
+            if count > 0 {
+                self.evicted.with_label_values(&[reason, limit]).inc_by(count);
+            }
         }
     }
 

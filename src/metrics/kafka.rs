@@ -115,7 +115,7 @@ impl KafkaMetrics {
                 "kept_partitions",
                 "Partitions that were given up and whose state is kept for a warm resume.",
             )?,
-            kept_bytes: area.gauge("kept_bytes", "Bytes of records in the state that is kept.")?,
+            kept_bytes: area.gauge("kept_bytes", "Bytes of the state that is kept.")?,
             retention: area.float_gauge_vec(
                 "topic_retention_seconds",
                 "How long a topic keeps its records (retention.ms).",

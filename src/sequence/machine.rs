@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use super::Match;
+use super::footprint::PIECE;
 use super::plan::{Plan, TermSet};
 use crate::event::{Admitted, EventTime, Ordinal};
 
@@ -225,6 +226,30 @@ impl Machine {
     /// Returns how many sequences have started and not finished.
     pub(super) fn pending_count(&self) -> usize {
         self.pending().count() + self.waiting.len()
+    }
+
+    /// Returns about how many bytes of the heap it takes, candidates not counted.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let slots =
+            (self.slots.capacity() + self.adjusted.capacity()) * size_of::<Option<Pending>>();
+        let waiting = self.waiting.iter().map(|waiting| waiting.sequence.events.capacity());
+        let events = self.pending().map(|pending| pending.events.capacity()).chain(waiting);
+        let pending: usize =
+            events.map(|capacity| capacity * size_of::<Arc<Candidate>>() + PIECE).sum();
+        slots
+            + pending
+            + self.kept.capacity() * size_of::<Kept>()
+            + self.seen.capacity() * size_of::<Seen>()
+            + self.waiting.capacity() * size_of::<Waiting>()
+            + 2 * PIECE
+    }
+
+    /// Returns how many candidates it holds; one that is held twice counts twice.
+    pub(super) fn candidate_count(&self) -> usize {
+        let waiting: usize = self.waiting.iter().map(|waiting| waiting.sequence.events.len()).sum();
+        self.pending().map(|pending| pending.events.len()).sum::<usize>()
+            + waiting
+            + self.kept.len()
     }
 
     /// Tells whether nothing that it holds can still become a match.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use crate::event::{EventTime, Identity, JoinKey, TimeSpan};
 
 pub mod clock;
+mod footprint;
 pub mod machine;
 pub mod plan;
 mod sample;
@@ -26,6 +27,7 @@ pub use clock::PartitionClock;
 pub use machine::Candidate;
 pub use plan::{Emission, Plan, PlanTerm, PlanTimes, TermSet};
 
+use footprint::key_bytes;
 use speculate::{Context, KeyState, Pace};
 
 /// A complete sequence, or a sample.
@@ -152,6 +154,8 @@ struct RuleState {
 struct Keyed {
     state: KeyState,
     due: EventTime,
+    /// What it counts for in [`Sequences::bytes`].
+    bytes: usize,
 }
 
 /// All sequences of one partition.
@@ -161,6 +165,8 @@ pub struct Sequences {
     pace: Pace,
     bounds: Bounds,
     key_count: usize,
+    /// About how many bytes of memory all keys take, the events not counted.
+    bytes: usize,
     /// (what the clock must be past, rule, key), for every key exactly once.
     timers: BTreeSet<(EventTime, usize, JoinKey)>,
     out: Vec<Found>,
@@ -180,6 +186,7 @@ impl Sequences {
             pace: Pace { clock: EventTime::MIN, slack: TimeSpan::ZERO },
             bounds,
             key_count: 0,
+            bytes: 0,
             timers: BTreeSet::new(),
             out: Vec::new(),
         }
@@ -202,7 +209,7 @@ impl Sequences {
             }
             self.key_count += 1;
             let new = KeyState::new(&state.plan, candidate.event_time(), pace.clock);
-            state.keys.insert(key.clone(), Keyed { state: new, due: EventTime::MIN });
+            state.keys.insert(key.clone(), Keyed { state: new, due: EventTime::MIN, bytes: 0 });
         } else {
             self.timers.remove(&(state.keys[key].due, rule, key.clone()));
         }
@@ -212,12 +219,22 @@ impl Sequences {
         });
     }
 
-    /// Does what can be done without a state: a single event is a match by itself, only that it
-    /// will not be known when it comes again.
+    /// Tells whether there is a state of this rule and key.
+    pub fn knows(&self, rule: usize, key: &JoinKey) -> bool {
+        self.rules[rule].keys.contains_key(key)
+    }
+
     fn refuse_key(&mut self, rule: usize, key: &JoinKey, candidate: Candidate, offer: Offer) {
         let state = &mut self.rules[rule];
+        state.counts.refused_keys += u64::from(!state.plan.is_single());
+        self.pass(rule, key, candidate, offer);
+    }
+
+    /// Does what can be done for an event without keeping anything: a single event is a match by
+    /// itself, only that it will not be known when it comes again.
+    pub fn pass(&mut self, rule: usize, key: &JoinKey, candidate: Candidate, offer: Offer) {
+        let state = &mut self.rules[rule];
         if !state.plan.is_single() {
-            state.counts.refused_keys += 1;
             return;
         }
         state.counts.refused_identities += 1;
@@ -281,6 +298,12 @@ impl Sequences {
         self.key_count
     }
 
+    /// Returns about how many bytes of memory the keys take: everything but the events, which rules
+    /// share.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Tells whether letting time run on to `clock` would decide anything.
     pub fn is_due(&self, clock: EventTime) -> bool {
         self.timers.first().is_some_and(|(due, ..)| *due < clock)
@@ -321,11 +344,14 @@ impl Sequences {
         work(&mut keyed.state, &mut context);
         let found = matches.into_iter().map(|found| Found { rule, key: key.clone(), found });
         self.out.extend(found);
+        self.bytes -= keyed.bytes;
         if keyed.state.is_forgettable(plan, pace) {
             keys.remove(key);
             self.key_count -= 1;
         } else {
             keyed.due = keyed.state.next_due(plan, self.pace.slack);
+            keyed.bytes = key_bytes(key, size_of::<Keyed>()) + keyed.state.heap_bytes();
+            self.bytes += keyed.bytes;
             self.timers.insert((keyed.due, rule, key.clone()));
         }
     }

@@ -50,6 +50,18 @@ impl Sample {
         }
     }
 
+    /// Returns how many candidates it holds; one of two terms counts twice.
+    pub(super) fn candidate_count(&self) -> usize {
+        self.by_term.iter().map(VecDeque::len).sum()
+    }
+
+    /// Returns about how many bytes of the heap it takes, candidates not counted.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let queues = self.by_term.capacity() * size_of::<VecDeque<Arc<Candidate>>>();
+        let entries: usize = self.by_term.iter().map(VecDeque::capacity).sum();
+        queues + entries * size_of::<Arc<Candidate>>()
+    }
+
     /// Returns the earliest time of all events that it holds.
     pub(super) fn earliest(&self) -> Option<EventTime> {
         self.by_term.iter().flatten().map(|event| event.event_time()).min()

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::clock::KeyTime;
+use super::footprint::{CANDIDATE, identities_bytes};
 use super::machine::{Candidate, Machine};
 use super::plan::Plan;
 use super::sample::Sample;
@@ -160,6 +161,21 @@ impl KeyState {
     pub(super) fn pending_count(&self, plan: &Plan) -> usize {
         let machine = if plan.emits_final_only() { &self.base } else { &self.head };
         machine.pending_count()
+    }
+
+    /// Returns about how many bytes of the heap it takes; events, which rules share, not counted.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let recent = self.recent.capacity() * size_of::<Arc<Candidate>>();
+        // What `head` holds is in `recent` or in `base` as well.
+        let candidates =
+            self.recent.len() + self.base.candidate_count() + self.sample.candidate_count();
+        identities_bytes(self.identities.len(), 0)
+            + identities_bytes(self.emitted.len(), size_of::<Emitted>())
+            + self.base.heap_bytes()
+            + self.head.heap_bytes()
+            + self.sample.heap_bytes()
+            + recent
+            + candidates * CANDIDATE
     }
 
     fn now(&self, context: &Context<'_>) -> EventTime {

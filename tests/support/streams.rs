@@ -107,6 +107,9 @@ pub fn at(seconds: i64) -> EventTime {
 pub fn random_steps(random: &mut Random, percent_late: u64) -> Vec<Step> {
     let append = random.chance(70);
     let skew = *random.pick(&[0, 0, -40, 70]);
+    // Quiet nights, or hosts whose clocks jump by more than a key's time follows at once. Not both:
+    // what a jump has put beyond the horizon of recovery is lost by a restart.
+    let (nights, jumps) = *random.pick(&[(0, 0), (0, 0), (5, 0), (0, 8)]);
     let (mut clock, mut idle, mut steps) = (0, 0, Vec::new());
     let mut payloads: Vec<String> = Vec::new();
     for id in 0..random.between(5, 40) {
@@ -116,10 +119,16 @@ pub fn random_steps(random: &mut Random, percent_late: u64) -> Vec<Step> {
             continue;
         }
         clock += *random.pick(&[0, 1, 1, 2, 3, 9]) + idle;
+        if random.chance(nights) {
+            clock += 40_000;
+            // What comes again after that is beyond the horizon of recovery.
+            payloads.clear();
+        }
         idle = 0;
         let host = random.below(3);
         let lag = if random.chance(percent_late) { 12 } else { random.between(0, LATENESS - 1) };
-        let time = at(clock - lag + if host == 0 { skew } else { 0 });
+        let ahead = if random.chance(jumps) { 400 } else { 0 };
+        let time = at(clock - lag + ahead + if host == 0 { skew } else { 0 });
         let mut tags: Vec<&str> = vec!["-"];
         tags.extend(["A", "B", "C"].iter().filter(|_| random.chance(35)));
         let stamp = if append { Stamp::Append(at(clock)) } else { Stamp::Create(time) };
