@@ -40,6 +40,7 @@ check: ## the quick half of `test`: format, lints, core only
 chaos: kafka-jars ## kill, stop and starve instances and brokers at the worst moments (about ten minutes)
 	@.ci/setup test
 	$(CARGO) test --locked --features failpoints --test chaos -- --test-threads=1 --nocapture $(ARGS)
+	$(CARGO) test --locked --features failpoints --test membership -- --test-threads=1 --nocapture long::
 
 .PHONY: latency
 latency: kafka-jars ## measure from a record's arrival until its alert can be read, in both modes of delivery

@@ -149,7 +149,14 @@ fn router(status: Status) -> Router {
 }
 
 async fn readyz(State(status): State<Status>) -> Response {
-    verdict(&status.health.readiness(&status.partitions))
+    match &*status.health.readiness(&status.partitions) {
+        [] => {
+            let degraded = status.health.degraded();
+            let lines = degraded.iter().map(|what| format!("degraded: {what}\n"));
+            format!("ok\n{}", lines.collect::<String>()).into_response()
+        }
+        reasons => verdict(reasons),
+    }
 }
 
 async fn metrics(State(status): State<Status>) -> Response {
@@ -165,6 +172,7 @@ struct StatusView<'a> {
     version: &'static str,
     ready: bool,
     reasons: Vec<String>,
+    degraded: Vec<String>,
     partitions: Vec<PartitionView>,
     rules: &'a [RuleView],
 }
@@ -176,6 +184,7 @@ async fn api_status(State(status): State<Status>) -> Response {
         version: env!("CARGO_PKG_VERSION"),
         ready: reasons.is_empty(),
         reasons,
+        degraded: status.health.degraded(),
         partitions: status.partitions.view(),
         rules: &status.rules,
     })

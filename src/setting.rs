@@ -35,6 +35,14 @@ pub(crate) fn duration<'de, D: Deserializer<'de>>(value: D) -> Result<Duration, 
     }
 }
 
+/// Reads a length of time that may be none.
+pub(crate) fn duration_or_none<'de, D: Deserializer<'de>>(value: D) -> Result<Duration, D::Error> {
+    let span = time_span(value)?;
+    u64::try_from(span.nanos())
+        .map(Duration::from_nanos)
+        .map_err(|_| de::Error::custom(format!("`{span}` is less than none: write `0s` or more")))
+}
+
 /// Reads a list, or a text whose parts are separated by commas.
 pub(crate) fn list<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use maxspan::config::{Config, ConfigError, Override};
 use maxspan::diag::render::{Colour, render};
 use maxspan::event::TimeSpan;
-use maxspan::kafka::{Delivery, OnMissingOffsets};
+use maxspan::kafka::{Delivery, GroupProtocol, OnMissingOffsets};
 use maxspan::normalize::{EcsCompat, HostKey, HostNames};
 use maxspan::rule::Emit;
 use maxspan::text::Text;
@@ -62,6 +62,10 @@ fn every_section_is_read() {
         brokers = "a:9092, b:9092"
         topics = ["one", "two"]
         on_missing_offsets = "fail"
+        group_protocol = "consumer"
+        group_instance_id = "pod-3"
+        replay_budget = "2m"
+        warm_resume = "0s"
         commit_interval = "250ms"
         workers = 3
         [kafka.journal]
@@ -92,6 +96,10 @@ fn every_section_is_read() {
     );
     assert_eq!(config.kafka.brokers, ["a:9092", "b:9092"]);
     assert_eq!(config.kafka.on_missing_offsets, OnMissingOffsets::Fail);
+    assert_eq!(config.kafka.group_protocol, GroupProtocol::Consumer);
+    assert_eq!(config.kafka.group_instance_id.as_deref(), Some("pod-3"));
+    assert_eq!(config.kafka.replay_budget, Duration::from_secs(120));
+    assert_eq!(config.kafka.warm_resume, Duration::ZERO);
     assert_eq!(config.kafka.commit_interval, Duration::from_millis(250));
     assert_eq!(config.kafka.worker_count(), 3);
     assert_eq!(config.kafka.properties.len(), 2);

@@ -18,6 +18,8 @@ pub(super) struct Lane {
     /// By rule of the lane: the offset from which it sees records, if not from the start.
     starts: Vec<Option<i64>>,
     seen_from: Option<EventTime>,
+    /// Events before this are only remembered: what belongs with them is gone.
+    blind_before: Option<EventTime>,
     lateness: TimeSpan,
 }
 
@@ -32,6 +34,7 @@ impl Lane {
             trail: Trail::of_input(),
             starts: vec![None; rules.len()],
             seen_from: None,
+            blind_before: None,
             rules,
         }
     }
@@ -76,6 +79,30 @@ impl Lane {
         self.starts.fill(Some(offset));
     }
 
+    /// Makes every rule see the partition from `offset` on at the earliest, and from when its clock
+    /// is told again.
+    pub(super) fn start_behind(&mut self, offset: i64) {
+        for start in &mut self.starts {
+            *start = start.filter(|start| *start > offset);
+        }
+        self.seen_from = None;
+    }
+
+    /// Has events before `clock` only remembered: what belongs with them is gone.
+    pub(super) fn go_blind_before(&mut self, clock: EventTime) {
+        self.blind_before = Some(clock);
+    }
+
+    /// Tells whether an event is only to be remembered.
+    pub(super) fn is_blind(&self, event_time: EventTime) -> bool {
+        self.blind_before.is_some_and(|whole| event_time < whole)
+    }
+
+    /// Returns how many rules start at `offset`.
+    pub(super) fn starting_at(&self, offset: i64) -> usize {
+        self.starts.iter().filter(|start| **start == Some(offset)).count()
+    }
+
     /// Takes the matches that were found since the last call, by the rule set's indices.
     pub(super) fn take_found(&mut self) -> Vec<Found> {
         let mut found = self.sequences.take_found();
@@ -96,6 +123,7 @@ impl Lane {
         // A key is forgotten F after its last event by a clock that may be off by the slack.
         let memory = self.sequences.longest_memory() + slack;
         let floor = self.sequences.floor();
+        let floor = floor.map(|floor| self.blind_before.map_or(floor, |blind| floor.max(blind)));
         self.trail.replay(floor, position, clock, memory, journal)
     }
 

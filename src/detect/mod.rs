@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::alert::AlertRecord;
 use crate::event::{EventTime, Fields, TimeSpan};
-use crate::normalize::{Documents, Envelope, Shape};
+use crate::normalize::{Documents, Envelope, HostHash, Shape};
 use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Bounds, Counts, PartitionClock, Plan};
 
@@ -58,6 +58,8 @@ pub struct Detector {
     replaying: Option<Replaying>,
     /// Where in the journal what is written next stands, or later.
     journal_next: i64,
+    /// T of the last cut.
+    floor: Option<EventTime>,
     cuts: u64,
     outbox: Vec<Output>,
     last_cut: Option<Cut>,
@@ -67,6 +69,8 @@ pub struct Detector {
     room: Room,
     documents: Arc<Documents>,
     machines: Machines,
+    /// The host of the latest record.
+    last_host: Option<HostHash>,
     /// Offset of the last record of unknown shape, until somebody asks.
     unknown: Option<i64>,
     stats: Stats,
@@ -103,6 +107,7 @@ impl Detector {
             restoring,
             replaying: None,
             journal_next: 0,
+            floor: None,
             cuts: 0,
             outbox: Vec::new(),
             last_cut: None,
@@ -111,6 +116,7 @@ impl Detector {
             room: Room::default(),
             documents: Arc::clone(rules.documents()),
             machines: Machines::default(),
+            last_host: None,
             unknown: None,
             stats: Stats { rules: vec![RuleStats::default(); count], ..Stats::default() },
             reported: vec![Counts::default(); count],
@@ -139,8 +145,11 @@ impl Detector {
         detector.position = Some(position);
         let hashes = detector.lanes.each_ref().map(|lane| lane.hashes(&detector.rules));
         match Metadata::read(metadata, hashes.each_ref().map(Vec::as_slice)) {
-            Ok(metadata) => {
-                detector.restore(metadata, position);
+            Ok(read) => {
+                detector.restore(read, position);
+                // There is no news before the first record beyond it.
+                let metadata = metadata.to_owned();
+                detector.last_cut = Some(Cut { position, metadata, outputs: 0 });
                 (detector, None)
             }
             Err(_) if metadata.is_empty() => (detector, None),
@@ -256,6 +265,7 @@ impl Detector {
         self.cuts += 1;
         let [short, long] = &mut self.lanes;
         let replay = short.replay(position, self.clock, self.slack, 0);
+        self.floor = replay.floor;
         let rules = short.marks(&self.rules, replay.start);
         let seen_from = short.seen_from();
         let long = (!long.is_empty()).then(|| {
@@ -296,6 +306,11 @@ impl Detector {
         std::mem::replace(&mut self.stats, empty)
     }
 
+    /// Returns the host of the latest record; nothing if it named none, or could not be read.
+    pub fn last_host(&self) -> Option<HostHash> {
+        self.last_host
+    }
+
     /// Returns the offset of the latest record of unknown shape since the last call.
     pub fn take_unknown(&mut self) -> Option<i64> {
         self.unknown.take()
@@ -316,6 +331,12 @@ impl Detector {
         self.clock.shows
     }
 
+    /// Returns how far back, by the partition's clock, a restart would need events; nothing if it
+    /// would need none.
+    pub fn safe_age(&self) -> Option<TimeSpan> {
+        self.clock.shows.zip(self.floor).map(|(shows, floor)| shows - floor)
+    }
+
     /// Returns the offset of the next record.
     pub fn position(&self) -> Option<i64> {
         self.position
@@ -329,6 +350,7 @@ impl Detector {
 
     fn read(&mut self, record: &Record<'_>) {
         let rules = Arc::clone(&self.rules);
+        self.last_host = None;
         let payload = match record.payload {
             None => return self.dead_letter(record, "null_payload"),
             Some(payload) if payload.len() > self.options.max_record_bytes => {
@@ -357,6 +379,7 @@ impl Detector {
     ) {
         let envelope = rules.normalizer().normalize(fields);
         self.stats.count_envelope(&envelope);
+        self.last_host = envelope.host;
         if let Some(machine) = envelope.machine {
             self.stats.shared_ids += u64::from(self.machines.is_news_of_sharing(machine));
         }
@@ -401,6 +424,11 @@ impl Detector {
     /// producer's, else by the event's own.
     fn move_clock(&mut self, stamp: Stamp, envelope: &Envelope) {
         let host = envelope.host.map_or(0, |host| host.0);
+        let recorded = self.clock.shows;
+        if self.replaying.as_ref().is_some_and(|replaying| replaying.gone.is_some()) {
+            // However far it is: nothing of what lies between is left to confirm a step.
+            self.clock = PartitionClock::default();
+        }
         match (stamp, envelope.event_time) {
             (Stamp::Append(appended), _) => {
                 self.slack = TimeSpan::ZERO;
@@ -411,6 +439,10 @@ impl Detector {
                 self.clock.create(stated, host, self.options.max_skew);
             }
             (Stamp::None, None) => {}
+        }
+        match self.clock.shows {
+            Some(shows) => self.after_gap(recorded, shows),
+            None => self.clock.shows = recorded,
         }
         self.tick();
     }

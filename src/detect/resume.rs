@@ -1,5 +1,7 @@
 //! Resuming: how a detector gets from committed metadata back to the state of its cut.
 
+use std::sync::Arc;
+
 use super::recovery::{Idle, Metadata, Replay};
 use super::suppress::Windows;
 use super::{Detector, LONG, SHORT, Suppress};
@@ -13,6 +15,17 @@ pub(super) struct Replaying {
     pub(super) until: i64,
     /// Idle time that is still to be applied.
     pub(super) idle: std::vec::IntoIter<Idle>,
+    /// What is gone of the records to replay, until the first one of those left is there.
+    pub(super) gone: Option<Gone>,
+}
+
+/// What is gone of the records that a replay wants to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// Records whose hits would only have moved times.
+    BeforeSafe,
+    /// Records that pending sequences may have begun with.
+    BehindSafe,
 }
 
 impl Detector {
@@ -30,10 +43,67 @@ impl Detector {
             self.lanes[SHORT].trail.note_idle(pair.position, pair.clock);
         }
         let idle = idle.into_iter();
-        self.replaying = Some(Replaying { replay: metadata.replay, until: position, idle });
+        let replay = metadata.replay;
+        self.replaying = Some(Replaying { replay, until: position, idle, gone: None });
         if let Some(shows) = self.clock.shows {
             self.lanes[SHORT].sequences.advance(shows, self.slack);
         }
+    }
+
+    /// Tells that the partition begins only at `offset`: whatever is wanted before it is gone.
+    ///
+    /// What is left of a replay is replayed. Without any left, a state that was to be rebuilt starts
+    /// empty; one that runs goes on. In either case absences cannot look back beyond `offset`.
+    pub fn begin_at(&mut self, offset: i64) {
+        if self.position.is_none_or(|position| position >= offset) {
+            return;
+        }
+        self.position = Some(offset);
+        if let Some(replaying) = self.replaying.as_mut().filter(|r| offset < r.until) {
+            let replay = &mut replaying.replay;
+            let is_safe = replay.safe >= offset;
+            replaying.gone = Some(if is_safe { Gone::BeforeSafe } else { Gone::BehindSafe });
+            (replay.start, replay.safe) = (offset, replay.safe.max(offset));
+            return;
+        }
+        if self.replaying.is_some() {
+            // Nothing is left but what the metadata itself holds.
+            let (rules, origin) = (Arc::clone(&self.rules), self.origin.clone());
+            let mut empty = Self::new(rules, origin, self.options.clone());
+            (empty.cuts, empty.position) = (self.cuts, Some(offset));
+            empty.windows = std::mem::take(&mut self.windows);
+            empty.room = std::mem::take(&mut self.room);
+            *self = empty;
+        } else {
+            for lane in &mut self.lanes {
+                lane.start_behind(offset);
+            }
+        }
+    }
+
+    /// Takes note of what the clock shows at the first record behind what is gone of a replay.
+    pub(super) fn after_gap(&mut self, recorded: Option<EventTime>, shows: EventTime) {
+        let Some(replaying) = &mut self.replaying else { return };
+        let Some(gone) = replaying.gone.take() else { return };
+        let shows = recorded.map_or(shows, |recorded| recorded.max(shows));
+        self.clock.shows = Some(shows);
+        if gone == Gone::BeforeSafe {
+            return;
+        }
+        // What is gone arrived before, and so happened before this, or was late.
+        let lane = &mut self.lanes[SHORT];
+        let floor = shows + lane.longest_lateness() + self.slack;
+        let replay = &mut replaying.replay;
+        replay.floor = replay.floor.map(|recorded| recorded.max(floor));
+        lane.go_blind_before(floor);
+        lane.start_behind(replay.start);
+        lane.set_seen_from(Some(floor));
+    }
+
+    /// Returns how many rules are new since the cut that is being resumed.
+    pub fn new_rules(&self) -> usize {
+        let Some(replaying) = &self.replaying else { return 0 };
+        self.lanes.iter().map(|lane| lane.starting_at(replaying.until)).sum()
     }
 
     /// Applies the idle time that ran before the record at `offset`, and ends the replay there if
@@ -70,6 +140,7 @@ impl Detector {
         match (&self.restoring, &self.replaying) {
             (Some(restoring), _) if lane == LONG => restoring.offer_mode(offset, event_time),
             (_, Some(replaying)) if !replaying.replay.counts(offset, event_time) => Offer::Remember,
+            (_, None) if self.lanes[lane].is_blind(event_time) => Offer::Remember,
             _ => Offer::Match,
         }
     }

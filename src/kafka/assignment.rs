@@ -18,9 +18,9 @@ use super::committer;
 use super::health::{Concern, Heart, PartitionState, lock, name, now_millis};
 use super::queue::{PartitionQueue, entries_of};
 use super::shared::Shared;
-use super::start::{Committed, Log, Origination, originate, read_from};
+use super::start::{Committed, Log, Origination, Start, originate, read_from};
 use super::stats::Snapshot;
-use super::worker::{self, Adoption, Command, index_of};
+use super::worker::{self, Adoption, Command, Keep, index_of};
 use crate::detect::{Detector, Origin};
 
 /// How long the callback tries to find out where partitions start. Below `max.poll.interval.ms`.
@@ -114,10 +114,14 @@ impl Group {
             "records are gone from the log before they were read");
         self.shared.metrics.kafka.replay_truncated.inc();
         // Going on behind a gap keeps the state; going back needs a new one.
-        if !found.is_committed {
-            let detector = self.detector(origin, &found.resume);
-            self.worker_of(origin).send(Command::Restart(origin.clone(), Box::new(detector)));
-        }
+        let command = match found.is_committed {
+            true => Command::Skip(origin.clone(), offset),
+            false => {
+                let (detector, _) = self.detector(origin, &found.resume);
+                Command::Restart(origin.clone(), Box::new(detector))
+            }
+        };
+        self.worker_of(origin).send(command);
         let sought =
             consumer.seek(&origin.topic, origin.partition, Offset::Offset(offset), QUESTION);
         if let Err(error) = sought {
@@ -137,7 +141,8 @@ impl Group {
                 "output was not durable in time; the next owner does it again"
             );
         }
-        self.drop_state(origins);
+        let keep = if self.shared.is_stopping() { Keep::Nothing } else { Keep::Warm };
+        self.drop_state(origins, keep);
     }
 
     fn assign(&self, consumer: &GroupConsumer, partitions: &mut TopicPartitionList) {
@@ -203,15 +208,21 @@ impl Group {
         log: Log,
         partitions: &mut TopicPartitionList,
     ) -> Result<Adoption, Refusal> {
-        let detector = self.detector(&origin, &found.resume);
         let position = found.resume.position;
+        let (mut detector, start) = self.revive(&origin, &found);
         let from = read_from(detector.read_from(), position, log);
+        let start = match (from.is_truncated, position < log.low) {
+            (false, _) => start,
+            (true, false) => Start::ReplayTruncated,
+            (true, true) => Start::RecordsGone,
+        };
+        self.note_start(&origin, start, &detector, from, position);
         if from.is_truncated {
-            self.shared.metrics.kafka.replay_truncated.inc();
+            detector.begin_at(from.offset);
         }
         tracing::info!(topic = %origin.topic, partition = origin.partition, position,
             read_from = from.offset, log_start = log.low, log_end = log.high,
-            truncated = from.is_truncated, note = found.note, "partition assigned");
+            how = start.name(), note = found.note, "partition assigned");
         let no_answer = |what: &str| Refusal::NoAnswer(format!("{what} for {}", name(&origin)));
         partitions
             .set_partition_offset(&origin.topic, origin.partition, Offset::Offset(from.offset))
@@ -225,7 +236,8 @@ impl Group {
         Ok(Adoption { origin, queue, detector, state: Arc::new(state), committed })
     }
 
-    fn detector(&self, origin: &Origin, resume: &Committed) -> Detector {
+    /// Returns a detector that rebuilds a state, and whether it can.
+    pub(super) fn detector(&self, origin: &Origin, resume: &Committed) -> (Detector, bool) {
         let (mut detector, refused) = Detector::resume(
             Arc::clone(&self.shared.rules),
             origin.clone(),
@@ -233,15 +245,12 @@ impl Group {
             resume.position,
             &resume.metadata,
         );
-        match refused {
-            Some(reason) if !resume.metadata.is_empty() => {
-                tracing::warn!(topic = %origin.topic, partition = origin.partition, reason,
-                    "state cannot be rebuilt from the committed metadata and starts empty");
-            }
-            _ => {}
+        if let Some(reason) = &refused {
+            tracing::warn!(topic = %origin.topic, partition = origin.partition, reason,
+                "state cannot be rebuilt from the committed metadata and starts empty");
         }
         detector.share(Arc::clone(&self.shared.budget));
-        detector
+        (detector, refused.is_none())
     }
 
     fn revoke(&self, consumer: &GroupConsumer, partitions: &TopicPartitionList) {
@@ -257,7 +266,7 @@ impl Group {
         tracing::info!(partitions = origins.len(), kind, "partitions revoked");
         match is_lost {
             // They may have a new owner already, whose positions ours must not overwrite.
-            true => self.drop_state(&origins),
+            true => self.drop_state(&origins, Keep::Nothing),
             false => self.give_up(&origins, REVOKE_PATIENCE),
         }
         let unassigned = match consumer.rebalance_protocol() {
@@ -269,12 +278,12 @@ impl Group {
         }
     }
 
-    fn drop_state(&self, origins: &[Origin]) {
+    fn drop_state(&self, origins: &[Origin], keep: Keep) {
         lock(&self.shared.owned).retain(|origin| !origins.contains(origin));
         self.committer.discard(origins.to_vec());
         let (done, answers) = channel();
         for worker in &self.workers {
-            worker.send(Command::Release(origins.to_vec(), done.clone()));
+            worker.send(Command::Release(origins.to_vec(), keep, done.clone()));
         }
         drop(done);
         let deadline = Instant::now() + RELEASE_PATIENCE;
@@ -357,7 +366,7 @@ impl Group {
 
     fn count_partitions(&self) {
         let count = lock(&self.shared.owned).len();
-        self.shared.budget.divide(count);
+        self.shared.divide_memory();
         let limit = count.saturating_mul(self.shared.options.max_bytes);
         let limit = limit.min(self.shared.budget.limit());
         let signed = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);

@@ -14,7 +14,7 @@ use crate::detect::Origin;
 
 /// A thread that has not been heard of for this long is stuck.
 const STUCK: Duration = Duration::from_secs(30);
-/// A replay that takes longer than this is worth being seen.
+/// A replay that takes longer than this is worth being seen, unless the settings say otherwise.
 const REPLAY_BUDGET: Duration = Duration::from_secs(60);
 
 /// Something that keeps the service from being ready.
@@ -24,6 +24,8 @@ pub enum Concern {
     Brokers,
     /// A topic is missing.
     Topics,
+    /// A topic cannot be read as a stream.
+    Input,
     /// Committed offsets cannot be read.
     Assignment,
     /// The journal cannot be read.
@@ -34,6 +36,29 @@ pub enum Concern {
     Commit,
 }
 
+/// Something that makes detection worse, and that no restart or rollout would mend: the service is
+/// ready all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Degradation {
+    /// A topic's records do not lie by host.
+    Partitioning,
+    /// A topic keeps its records for less time than a restart needs.
+    Retention,
+}
+
+impl Degradation {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Partitioning, Self::Retention];
+
+    /// Returns its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Partitioning => "partitioning",
+            Self::Retention => "retention",
+        }
+    }
+}
+
 /// The health of the consumer.
 #[derive(Default)]
 pub struct Health {
@@ -41,7 +66,10 @@ pub struct Health {
     joined: AtomicBool,
     stopping: AtomicBool,
     concerns: Mutex<BTreeMap<Concern, String>>,
+    /// By what is wrong, and with which topic.
+    degradations: Mutex<BTreeMap<(Degradation, String), String>>,
     hearts: Mutex<Vec<(String, Arc<Heart>)>>,
+    replay_budget: OnceLock<Duration>,
 }
 
 /// The sign of life of one thread.
@@ -72,6 +100,26 @@ impl Health {
         lock(&self.concerns).remove(&concern).is_some()
     }
 
+    /// Notes that something makes detection worse; tells whether that is news.
+    pub fn degrade(&self, what: Degradation, topic: &str, message: String) -> bool {
+        lock(&self.degradations).insert((what, topic.to_owned()), message).is_none()
+    }
+
+    /// Notes that something is well again; tells whether it was not.
+    pub fn recover(&self, what: Degradation, topic: &str) -> bool {
+        lock(&self.degradations).remove(&(what, topic.to_owned())).is_some()
+    }
+
+    /// Returns what makes detection worse, in words; empty if nothing does.
+    pub fn degraded(&self) -> Vec<String> {
+        lock(&self.degradations).values().cloned().collect()
+    }
+
+    /// Returns how many topics something is wrong with.
+    pub fn degraded_topics(&self, what: Degradation) -> usize {
+        lock(&self.degradations).keys().filter(|(other, _)| *other == what).count()
+    }
+
     /// Notes that the brokers have answered for the first time.
     pub fn set_started(&self) {
         self.started.store(true, Ordering::Relaxed);
@@ -80,6 +128,16 @@ impl Health {
     /// Notes whether we are a settled member of the group.
     pub fn set_joined(&self, joined: bool) {
         self.joined.store(joined, Ordering::Relaxed);
+    }
+
+    /// Notes how long a replay may take; only the first word counts.
+    pub fn set_replay_budget(&self, budget: Duration) {
+        self.replay_budget.set(budget).ok();
+    }
+
+    /// Returns how long a replay may take.
+    pub fn replay_budget(&self) -> Duration {
+        self.replay_budget.get().copied().unwrap_or(REPLAY_BUDGET)
     }
 
     /// Notes that the end has begun.
@@ -104,7 +162,7 @@ impl Health {
         if !self.joined.load(Ordering::Relaxed) {
             reasons.push("not yet a settled member of the consumer group".to_owned());
         }
-        reasons.extend(partitions.long_replays());
+        reasons.extend(partitions.long_replays(self.replay_budget()));
         reasons
     }
 
@@ -157,6 +215,8 @@ pub struct PartitionState {
     pub at_end: AtomicU64,
     /// When the replay began; 0 if it is over.
     pub replay_began: AtomicU64,
+    /// How many offsets are left to replay.
+    pub replay_left: AtomicI64,
     /// Output that is not durable yet.
     pub outbox: AtomicU64,
 }
@@ -213,13 +273,26 @@ impl Partitions {
         views
     }
 
-    fn long_replays(&self) -> Vec<String> {
+    /// Returns the partition whose replay has taken longest, if that is longer than allowed.
+    pub fn longest_replay(&self, budget: Duration) -> Option<Origin> {
+        let now = now_millis();
+        let replays = self.0.iter().map(|entry| (entry.replaying_for(now), entry.key().clone()));
+        let long = replays.filter(|(elapsed, _)| *elapsed > budget);
+        long.max_by_key(|(elapsed, _)| *elapsed).map(|(_, origin)| origin)
+    }
+
+    fn long_replays(&self, budget: Duration) -> Vec<String> {
         let now = now_millis();
         let mut reasons: Vec<String> = self
             .0
             .iter()
-            .filter(|entry| entry.replaying_for(now) > REPLAY_BUDGET)
-            .map(|entry| format!("{} is being replayed", name(entry.key())))
+            .filter(|entry| entry.replaying_for(now) > budget)
+            .map(|entry| {
+                let (place, left) = (name(entry.key()), entry.replay_left.load(Ordering::Relaxed));
+                format!(
+                    "{place} is being replayed for longer than `kafka.replay_budget`: {left} left"
+                )
+            })
             .collect();
         reasons.sort();
         reasons
@@ -301,6 +374,37 @@ mod tests {
         assert_eq!(health.readiness(&partitions), ["topic `a` does not exist"]);
         assert!(health.clear(Concern::Topics));
         assert_eq!(health.readiness(&partitions), Vec::<String>::new());
+    }
+
+    #[test]
+    fn degraded_is_ready_and_told_once() {
+        let (health, partitions) = (Health::default(), Partitions::default());
+        health.set_joined(true);
+        let degrade = |text: &str| health.degrade(Degradation::Retention, "a", text.to_owned());
+        assert!(degrade("short") && !degrade("shorter"));
+        assert_eq!(health.readiness(&partitions), Vec::<String>::new());
+        assert_eq!(health.degraded(), ["shorter"]);
+        assert_eq!(health.degraded_topics(Degradation::Retention), 1);
+        assert!(!health.recover(Degradation::Partitioning, "a"));
+        assert!(health.recover(Degradation::Retention, "a"));
+        assert_eq!(health.degraded(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn long_replay_keeps_the_service_from_being_ready() {
+        let (health, partitions) = (Health::default(), Partitions::default());
+        health.set_joined(true);
+        health.set_replay_budget(Duration::ZERO);
+        let state = Arc::new(PartitionState::starting(5, Some(9)));
+        let origin = Origin { topic: "t".into(), partition: 3 };
+        partitions.add(&origin, &state);
+        assert_eq!(health.readiness(&partitions), Vec::<String>::new());
+        state.replay_left.store(4, Ordering::Relaxed);
+        state.replay_began.store(now_millis(), Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(partitions.longest_replay(Duration::ZERO), Some(origin));
+        let reasons = health.readiness(&partitions);
+        assert!(reasons[0].contains("`t` [3]") && reasons[0].ends_with("4 left"), "{reasons:?}");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! partition ended when it was asked, and waits for transactions that were open then: what an
 //! earlier owner has committed may not be visible yet.
 
+pub(super) mod retention;
+
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, Weak};

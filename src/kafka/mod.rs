@@ -5,16 +5,20 @@
 //! ```
 //! Types of the Kafka client do not leave this module.
 
+mod alignment;
 mod assignment;
+mod budget;
 mod committer;
 mod failpoint;
 pub mod health;
 mod idle;
 mod journal;
 mod outcome;
+mod placement;
 mod plain;
 mod queue;
 mod retention;
+mod revive;
 mod settings;
 mod shared;
 mod start;
@@ -22,16 +26,18 @@ mod stats;
 mod topics;
 mod transactional;
 mod waiting;
+mod warm;
 mod worker;
 mod writer;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use assignment::{Group, GroupConsumer};
@@ -43,8 +49,8 @@ use crate::metrics::Metrics;
 use crate::rule::set::RuleSet;
 
 pub use settings::{
-    Delivery, Journal, OnMissingOffsets, PropertyName, PropertyValue, Protocol, Sasl, SecretError,
-    Security, Settings,
+    Delivery, GroupProtocol, Journal, OnMissingOffsets, PropertyName, PropertyValue, Protocol,
+    Sasl, SecretError, Security, Settings,
 };
 
 /// Why the Kafka side cannot start.
@@ -173,33 +179,46 @@ impl Engine {
                 .name("committer".to_owned())
                 .spawn(move || committer.run())?,
         );
+        retention::watch(shared)?;
         Ok(Self { shared: Arc::clone(shared), consumer, threads })
     }
 
     fn run(self) {
-        let topics: Vec<&str> = self.shared.settings.topics.iter().map(String::as_str).collect();
-        if let Err(error) = self.consumer.subscribe(&topics) {
-            self.shared.fail(format!("cannot subscribe: {}", plain(&error)));
-        }
+        self.subscribe();
+        let mut budget = budget::Budget::default();
         let mut watch = topics::Watch::new();
+        let mut judge = placement::Judge::default();
         while !self.shared.is_stopping() {
             self.poll();
             watch.look(&self.consumer, &self.shared);
+            judge.look(&self.shared);
+            budget.look(&self.shared);
+            self.shared.expire_kept();
             self.publish();
             for origin in self.shared.take_restarts() {
                 self.consumer.context().restart(&self.consumer, &origin);
             }
             if self.shared.take_rejoin() {
                 self.consumer.unsubscribe();
-                if let Err(error) = self.consumer.subscribe(&topics) {
-                    self.shared.fail(format!("cannot subscribe: {}", plain(&error)));
-                }
+                self.subscribe();
             }
             if self.threads.iter().any(JoinHandle::is_finished) {
                 return self.shared.fail("a worker or the committer has ended unexpectedly");
             }
         }
         self.leave();
+    }
+
+    /// Subscribes to the topics that can be read as streams.
+    fn subscribe(&self) {
+        let topics = self.shared.topics_to_read();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        if topics.is_empty() {
+            return;
+        }
+        if let Err(error) = self.consumer.subscribe(&topics) {
+            self.shared.fail(format!("cannot subscribe: {}", plain(&error)));
+        }
     }
 
     fn poll(&self) {
@@ -214,7 +233,7 @@ impl Engine {
                 self.shared.ask_for_rejoin();
             }
             Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
-                self.shared.fail(format!("the consumer has failed for good: {code}"));
+                self.shared.fail(failed_for_good(code, &self.shared.settings));
             }
             Some(Err(error)) => tracing::debug!(%error, "consumer"),
         }
@@ -223,13 +242,16 @@ impl Engine {
     /// Publishes what only the poll thread knows.
     fn publish(&self) {
         let metrics = &self.shared.metrics.kafka;
+        let mut outbox = 0;
         for origin in self.shared.partitions.origins() {
-            let state = self.shared.partitions.find(&origin);
-            if let Some(lag) = state.and_then(|state| state.lag()) {
+            let Some(state) = self.shared.partitions.find(&origin) else { continue };
+            outbox += state.outbox.load(Ordering::Relaxed);
+            if let Some(lag) = state.lag() {
                 let labels = [&*origin.topic, &origin.partition.to_string()];
                 metrics.lag.with_label_values(&labels).set(lag);
             }
         }
+        metrics.outbox.set(i64::try_from(outbox).unwrap_or(i64::MAX));
         let silence = self.shared.health.longest_silence();
         let now = worker::seconds(worker::unix_millis());
         metrics.last_progress.set(now - silence.as_secs_f64());
@@ -271,6 +293,23 @@ fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
             tracing::warn!(facility, message, "librdkafka");
         }
         _ => tracing::debug!(facility, message, "librdkafka"),
+    }
+}
+
+/// Says why a consumer cannot go on, and what to do.
+fn failed_for_good(code: RDKafkaErrorCode, settings: &Settings) -> String {
+    match (code, &settings.group_instance_id) {
+        (
+            RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::UnreleasedInstanceId,
+            Some(name),
+        ) => {
+            format!(
+                "another member of group `{}` has the same `kafka.group_instance_id`, `{name}`: \
+                 give each instance a name of its own",
+                settings.group
+            )
+        }
+        _ => format!("the consumer has failed for good: {code}"),
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) struct PartitionQueue<C: ConsumerContext + 'static> {
 
 /// What a queue holds.
 pub(super) enum Item<'a> {
-    /// A record.
-    Record(Record<'a>),
+    /// A record, and its key.
+    Record(Record<'a>, Option<&'a [u8]>),
     /// A fault of this partition.
     Fault(RDKafkaErrorCode),
 }
@@ -124,7 +124,11 @@ impl Message {
             // SAFETY: librdkafka's payload has `len` bytes and lives as long as the message.
             unsafe { std::slice::from_raw_parts(payload.as_ptr(), message.len) }
         });
-        Item::Record(Record { offset: message.offset, stamp: self.stamp(), payload })
+        let key = NonNull::new(message.key.cast::<u8>()).map(|key| {
+            // SAFETY: librdkafka's key has `key_len` bytes and lives as long as the message.
+            unsafe { std::slice::from_raw_parts(key.as_ptr(), message.key_len) }
+        });
+        Item::Record(Record { offset: message.offset, stamp: self.stamp(), payload }, key)
     }
 
     fn stamp(&self) -> Stamp {

@@ -1,102 +1,232 @@
-//! Asks how long the journal topic keeps its entries, and says so if that is too short.
+//! Looks whether the input topics keep their records for as long as a restart may need them.
 //!
-//! Never changes a topic, and is content if it may not ask.
+//! On a thread of its own: it asks the brokers, at the start and every hour. Never changes a topic,
+//! and says nothing where it may not look.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 
+use super::health::{Concern, Degradation};
 use super::shared::Shared;
 use crate::event::TimeSpan;
+use crate::rule::compile::CompiledRule;
 
-const QUESTION: Duration = Duration::from_secs(5);
+/// How long one question to the brokers may take.
+const QUESTION: Duration = Duration::from_secs(10);
+/// When to look again: if all is well, or nothing can be learnt; and if not.
+const EVERY: Duration = Duration::from_secs(3_600);
+const SOON: Duration = Duration::from_secs(30);
+/// How often it is looked whether the service is stopping.
+const NAP: Duration = Duration::from_millis(500);
+/// For how long nobody may run before records are missed that were not yet processed.
+const DOWNTIME: TimeSpan = TimeSpan::from_secs(3_600);
 
 /// How a topic keeps its records.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Keeping {
-    retention_ms: Option<i64>,
-    cleanup: Option<String>,
+    is_compacted: bool,
+    /// Nothing if they are kept for ever.
+    time: Option<TimeSpan>,
 }
 
-/// Compares what the journal topic keeps with what the rules need.
-pub(super) fn judge(shared: &Shared) {
-    let Some(memory) = shared.journal_memory() else { return };
-    let topic = shared.settings.journal.topic.as_str();
-    let keeping = match ask(shared, topic) {
-        Ok(keeping) => keeping,
-        Err(reason) => {
-            return tracing::debug!(topic, reason, "the topic's configuration is not known");
+/// What follows for a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It keeps what is needed.
+    Enough,
+    /// It keeps records for less time than this.
+    TooShort(TimeSpan),
+    /// Kafka removes records from its middle.
+    Compacted,
+}
+
+/// The rule that remembers events for longest of those whose events a restart reads from the input
+/// again, and for how long.
+pub(super) fn longest_memory(shared: &Shared) -> Option<(&str, TimeSpan)> {
+    let beyond = shared.options.journal_beyond;
+    let is_short = |rule: &&CompiledRule| beyond.is_none_or(|b| rule.plan.times.maxspan <= b);
+    let rules = shared.rules.rules().iter().filter(is_short);
+    let longest = rules.max_by_key(|rule| rule.plan.memory())?;
+    Some((longest.metadata.id.as_str(), longest.plan.memory()))
+}
+
+/// Returns how far back a restart may have to read: what pending sequences need, and two memories
+/// before that for the clocks; and what piles up while nobody runs.
+fn needed(memory: TimeSpan) -> TimeSpan {
+    memory.times(3) + DOWNTIME
+}
+
+fn judge(keeping: Keeping, memory: TimeSpan) -> Verdict {
+    match keeping.time {
+        _ if keeping.is_compacted => Verdict::Compacted,
+        Some(time) if time < needed(memory) => Verdict::TooShort(needed(memory)),
+        _ => Verdict::Enough,
+    }
+}
+
+/// Starts to look, until the service stops.
+pub(super) fn watch(shared: &Arc<Shared>) -> std::io::Result<()> {
+    let shared = Arc::clone(shared);
+    let thread = std::thread::Builder::new().name("retention".to_owned());
+    // Nobody waits for its end: a question to absent brokers takes long.
+    thread.spawn(move || run(&shared)).map(drop)
+}
+
+fn run(shared: &Shared) {
+    loop {
+        let looked = Instant::now();
+        let again = if look(shared) { EVERY } else { SOON };
+        while looked.elapsed() < again {
+            if shared.is_stopping() {
+                return;
+            }
+            std::thread::sleep(NAP);
         }
-    };
-    let metrics = &shared.metrics.kafka;
-    let seconds = |millis: i64| if millis < 0 { f64::INFINITY } else { millis as f64 / 1_000.0 };
-    metrics.journal_needed.set(seconds(memory.millis()));
-    if let Some(kept) = keeping.retention_ms {
-        metrics.journal_retention.set(seconds(kept));
-    }
-    if let Some(advice) = advice(topic, &keeping, memory) {
-        tracing::warn!(topic, "{advice}");
     }
 }
 
-fn advice(topic: &str, keeping: &Keeping, memory: TimeSpan) -> Option<String> {
-    let set = |setting: &str| {
-        format!(
-            "kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {setting}"
-        )
-    };
-    if keeping.cleanup.as_ref().is_some_and(|policy| policy.contains("compact")) {
-        return Some(format!(
-            "the journal is compacted, which may take entries away that a restart needs: {}",
-            set("cleanup.policy=delete")
-        ));
+/// Looks at all input topics; tells whether all is well as far as can be known.
+fn look(shared: &Shared) -> bool {
+    match ask(shared) {
+        Ok(found) => {
+            let memory = longest_memory(shared);
+            let mut compacted = Vec::new();
+            let mut is_well = true;
+            for (topic, keeping) in found {
+                let verdict = judge(keeping, memory.map_or(TimeSpan::ZERO, |(_, memory)| memory));
+                is_well &= verdict == Verdict::Enough;
+                publish(shared, &topic, keeping);
+                tell(shared, &topic, keeping, verdict);
+                if verdict == Verdict::Compacted {
+                    compacted.push(topic);
+                }
+            }
+            refuse(shared, compacted);
+            is_well
+        }
+        Err(reason) => {
+            tracing::debug!(reason, "how long topics keep their records cannot be learnt");
+            false
+        }
     }
-    let kept = keeping.retention_ms.filter(|kept| (0..memory.millis()).contains(kept))?;
-    Some(format!(
-        "the journal keeps entries for {}, and a restart reads {memory} back: {}",
-        TimeSpan::from_millis(kept),
-        set(&format!("retention.ms={}", memory.millis()))
-    ))
 }
 
-fn ask(shared: &Shared, topic: &str) -> Result<Keeping, String> {
-    let settings = shared.settings.admin().map_err(|error| error.to_string())?;
-    let admin: AdminClient<DefaultClientContext> =
-        settings.create().map_err(|error| error.to_string())?;
+fn publish(shared: &Shared, topic: &str, keeping: Keeping) {
+    let seconds = keeping.time.map_or(f64::INFINITY, |time| time.millis() as f64 / 1_000.0);
+    shared.metrics.kafka.retention.with_label_values(&[topic]).set(seconds);
+}
+
+fn tell(shared: &Shared, topic: &str, keeping: Keeping, verdict: Verdict) {
+    let Verdict::TooShort(needed) = verdict else {
+        if shared.recover(Degradation::Retention, topic) {
+            tracing::info!(topic, "the topic keeps its records for long enough");
+        }
+        return;
+    };
+    let rule = longest_memory(shared).map_or("", |(rule, _)| rule);
+    let kept = keeping.time.unwrap_or(TimeSpan::ZERO);
+    let message = format!(
+        "topic `{topic}` keeps records for {kept}, and a restart may need those of {needed} (rule \
+         `{rule}` remembers longest): raise its `retention.ms` to {} at least",
+        needed.millis()
+    );
+    if shared.degrade(Degradation::Retention, topic, message.clone()) {
+        tracing::warn!(topic, "{message}");
+    }
+}
+
+/// Has the topics that are compacted left out.
+fn refuse(shared: &Shared, compacted: Vec<String>) {
+    match compacted.as_slice() {
+        [] => {
+            if shared.health.clear(Concern::Input) {
+                tracing::info!("all topics can be read as streams");
+            }
+        }
+        topics => {
+            let message = format!(
+                "topic `{}` is compacted (`cleanup.policy`): Kafka removes records from its middle, \
+                 so that sequences would be missed; it is not read until that is `delete`",
+                topics.join("`, `")
+            );
+            if shared.health.raise(Concern::Input, message.as_str()) {
+                tracing::error!("{message}");
+            }
+        }
+    }
+    if shared.set_refused_topics(compacted) {
+        shared.ask_for_rejoin();
+    }
+}
+
+fn ask(shared: &Shared) -> Result<Vec<(String, Keeping)>, String> {
+    let client = shared.settings.admin().map_err(|error| error.to_string())?;
+    let admin =
+        AdminClient::from_config_and_context(&client, Quiet).map_err(|error| error.to_string())?;
+    let topics: Vec<ResourceSpecifier<'_>> =
+        shared.settings.topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
     let options = AdminOptions::new().request_timeout(Some(QUESTION));
-    let resource = ResourceSpecifier::Topic(topic);
-    let question = admin.describe_configs([&resource], &options);
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let answer = runtime.map_err(|error| error.to_string())?.block_on(question);
-    let mut answers = answer.map_err(|error| error.to_string())?;
-    match answers.pop() {
-        Some(Ok(resource)) => Ok(read(&resource)),
-        Some(Err(code)) => Err(code.to_string()),
-        None => Err("no answer".to_owned()),
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().map_err(|error| error.to_string())?;
+    let answers = runtime
+        .block_on(admin.describe_configs(&topics, &options))
+        .map_err(|error| error.to_string())?;
+    let mut found = Vec::new();
+    for (topic, answer) in shared.settings.topics.iter().zip(answers) {
+        match answer {
+            Ok(resource) => found.push((topic.clone(), keeping(&resource))),
+            // A topic that is missing is told elsewhere; what we may not see we cannot judge.
+            Err(code) => tracing::debug!(topic, %code, "the topic's configuration is not shown"),
+        }
+    }
+    Ok(found)
+}
+
+fn keeping(resource: &ConfigResource) -> Keeping {
+    let value = |name: &str| resource.get(name).and_then(|entry| entry.value.as_deref());
+    let policy = value("cleanup.policy").unwrap_or_default();
+    let millis = value("retention.ms").and_then(|text| text.parse::<i64>().ok());
+    Keeping {
+        is_compacted: policy.split(',').any(|part| part.trim() == "compact"),
+        time: millis.filter(|millis| *millis >= 0).map(TimeSpan::from_millis),
     }
 }
 
-fn read(resource: &ConfigResource) -> Keeping {
-    let value = |name: &str| resource.get(name).and_then(|entry| entry.value.clone());
-    let retention_ms = value("retention.ms").and_then(|value| value.parse().ok());
-    Keeping { retention_ms, cleanup: value("cleanup.policy") }
+/// Brokers that are away are told of by the consumer.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(facility, message, "librdkafka");
+    }
+
+    fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "admin client");
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MINUTE: TimeSpan = TimeSpan::from_secs(60);
+
     #[test]
-    fn short_retention_and_compaction_are_told() {
-        let told = |retention_ms, cleanup: &str| {
-            let keeping = Keeping { retention_ms, cleanup: Some(cleanup.to_owned()) };
-            advice("j", &keeping, TimeSpan::from_secs(60)).unwrap_or_default()
-        };
-        assert_eq!(told(Some(60_000), "delete"), "");
-        assert_eq!(told(Some(-1), "delete"), "", "for ever");
-        assert_eq!(told(None, "delete"), "");
-        assert!(told(Some(59_999), "delete").ends_with("--add-config retention.ms=60000"));
-        assert!(told(Some(-1), "compact,delete").ends_with("--add-config cleanup.policy=delete"));
+    fn retention_must_cover_a_restart_and_some_downtime() {
+        let kept = |minutes| Keeping { is_compacted: false, time: Some(MINUTE.times(minutes)) };
+        assert_eq!(judge(kept(90), MINUTE.times(10)), Verdict::Enough);
+        assert_eq!(judge(kept(89), MINUTE.times(10)), Verdict::TooShort(MINUTE.times(90)));
+        let for_ever = Keeping { is_compacted: false, time: None };
+        assert_eq!(judge(for_ever, MINUTE.times(1_000_000)), Verdict::Enough);
+    }
+
+    #[test]
+    fn compacted_topic_is_refused_however_long_it_keeps_records() {
+        let compacted = Keeping { is_compacted: true, time: None };
+        assert_eq!(judge(compacted, MINUTE), Verdict::Compacted);
     }
 }

@@ -43,6 +43,17 @@ pub struct Settings {
     pub workers: Option<NonZeroUsize>,
     /// What to do with a partition that has no committed offset.
     pub on_missing_offsets: OnMissingOffsets,
+    /// How long a replay may take before the instance counts as not ready.
+    #[serde(deserialize_with = "setting::duration")]
+    pub replay_budget: Duration,
+    /// How long the state of a partition that was given up is kept in case it comes back.
+    #[serde(deserialize_with = "setting::duration_or_none")]
+    pub warm_resume: Duration,
+    /// How the group shares its partitions.
+    pub group_protocol: GroupProtocol,
+    /// A name under which this instance stays a member while it restarts; a new member each time if
+    /// absent.
+    pub group_instance_id: Option<String>,
     /// Encryption.
     pub security: Security,
     /// Authentication.
@@ -87,6 +98,17 @@ pub enum Delivery {
     ExactlyOnce,
     /// At least once: twice only if the process dies between writing and committing.
     AtLeastOnce,
+}
+
+/// How the group shares its partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupProtocol {
+    /// The members do, by a protocol that all brokers know.
+    #[default]
+    Classic,
+    /// The brokers do (KIP-848, Kafka 4.0 and later).
+    Consumer,
 }
 
 /// What to do with a partition that has no committed offset.
@@ -167,9 +189,6 @@ impl Settings {
         let mut client = self.client()?;
         let defaults = [
             ("group.id", self.group.as_str()),
-            ("partition.assignment.strategy", "cooperative-sticky"),
-            ("session.timeout.ms", "10000"),
-            ("heartbeat.interval.ms", "3000"),
             ("max.poll.interval.ms", "60000"),
             ("isolation.level", "read_committed"),
             // A missing or lost offset is ours to judge, see `assignment`.
@@ -190,9 +209,33 @@ impl Settings {
             // Tells where the partitions end: lag, and whether a partition is idle.
             ("statistics.interval.ms", "1000"),
         ];
-        for (name, value) in defaults {
+        for (name, value) in defaults.into_iter().chain(self.membership()) {
             client.set(name, value);
         }
+        if let Some(name) = &self.group_instance_id {
+            client.set("group.instance.id", name);
+        }
+        self.hand_on(&mut client);
+        Ok(client)
+    }
+
+    /// Returns how membership is kept; with the newer protocol the brokers alone decide that, and
+    /// the client refuses to be told.
+    fn membership(&self) -> Vec<(&'static str, &'static str)> {
+        match self.group_protocol {
+            GroupProtocol::Classic => vec![
+                ("group.protocol", "classic"),
+                ("partition.assignment.strategy", "cooperative-sticky"),
+                ("session.timeout.ms", "10000"),
+                ("heartbeat.interval.ms", "3000"),
+            ],
+            GroupProtocol::Consumer => vec![("group.protocol", "consumer")],
+        }
+    }
+
+    /// Returns the settings of a client that only asks questions.
+    pub(super) fn admin(&self) -> Result<ClientConfig, SecretError> {
+        let mut client = self.client()?;
         self.hand_on(&mut client);
         Ok(client)
     }
@@ -221,13 +264,6 @@ impl Settings {
         for name in ["client.rack", "group.instance.id", "statistics.interval.ms"] {
             client.remove(name);
         }
-        Ok(client)
-    }
-
-    /// Returns the settings of a client that asks about topics.
-    pub(super) fn admin(&self) -> Result<ClientConfig, SecretError> {
-        let mut client = self.client()?;
-        self.hand_on(&mut client);
         Ok(client)
     }
 
@@ -368,6 +404,10 @@ impl Default for Settings {
             commit_interval: Duration::from_secs(1),
             workers: None,
             on_missing_offsets: OnMissingOffsets::default(),
+            replay_budget: Duration::from_secs(60),
+            warm_resume: Duration::from_secs(60),
+            group_protocol: GroupProtocol::default(),
+            group_instance_id: None,
             security: Security::default(),
             sasl: Sasl::default(),
             properties: BTreeMap::new(),
@@ -420,11 +460,13 @@ fn secret(key: &'static str, path: &Path) -> Result<String, SecretError> {
 }
 
 /// Properties that the engine depends on, and what to do instead.
-const OURS: [(&str, &str); 14] = [
+const OURS: [(&str, &str); 16] = [
     ("bootstrap.servers", "use `kafka.brokers`"),
     ("metadata.broker.list", "use `kafka.brokers`"),
     ("client.id", "use `kafka.instance_id`"),
     ("group.id", "use `kafka.group`"),
+    ("group.instance.id", "use `kafka.group_instance_id`"),
+    ("group.protocol", "use `kafka.group_protocol`"),
     ("transactional.id", "use `kafka.instance_id`"),
     ("enable.auto.commit", "offsets are committed with what they stand for"),
     ("enable.auto.offset.store", "offsets are committed with what they stand for"),

@@ -54,6 +54,43 @@ pub(super) fn originate(
     Some(Origination { resume, is_committed: false, note })
 }
 
+/// How a partition starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// With the state that it was given up with.
+    Warm,
+    /// Records are replayed to rebuild its state.
+    Replay,
+    /// At a committed position without any state.
+    Resume,
+    /// Some of the records to replay are gone.
+    ReplayTruncated,
+    /// The committed position itself is gone.
+    RecordsGone,
+    /// At a committed position; what is committed with it is not ours.
+    UnreadableMetadata,
+    /// Nothing is committed.
+    MissingOffset,
+    /// What is committed is not there yet, or not any more.
+    BeyondEnd,
+}
+
+impl Start {
+    /// Returns its name in metrics and messages.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Warm => "warm",
+            Self::Replay => "replay",
+            Self::Resume => "resume",
+            Self::ReplayTruncated => "replay_truncated",
+            Self::RecordsGone => "records_gone",
+            Self::UnreadableMetadata => "unreadable_metadata",
+            Self::MissingOffset => "missing_offset",
+            Self::BeyondEnd => "beyond_end",
+        }
+    }
+}
+
 /// Where to read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ReadFrom {

@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::assignment::GroupConsumer;
 use super::health::Concern;
-use super::retention;
+use super::journal::retention;
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::event::TimeSpan;
@@ -102,6 +102,7 @@ fn missing<'a>(
                 most = most.max(count);
                 let gauge = shared.metrics.kafka.topic_partitions.with_label_values(&[topic]);
                 gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+                shared.placement.set_partitions(topic, count);
             }
             Some(_) => {}
         }

@@ -18,10 +18,13 @@ use super::failpoint;
 use super::health::{Heart, PartitionState, now_millis};
 use super::idle::Idle;
 use super::journal::{Batch, Reader, Reading};
+use super::placement::Sampler;
 use super::queue::{Item, PartitionQueue};
 use super::shared::Shared;
+use super::start::Committed;
 use super::waiting::Waiting;
 use crate::detect::{Cut, Detector, Held, Origin, Stamp};
+use crate::event::TimeSpan;
 use crate::transaction::{Bundle, Pending};
 
 /// How long a worker sleeps when nothing wakes it.
@@ -40,6 +43,8 @@ pub(super) enum Command {
     Adopt(Box<Adoption>),
     /// Start a partition anew with another detector.
     Restart(Origin, Box<Detector>),
+    /// Go on at an offset: what lies before it is gone.
+    Skip(Origin, i64),
     /// Take no more records of these partitions.
     Freeze(Vec<Origin>),
     /// Cut every partition that has no cut on its way.
@@ -47,9 +52,18 @@ pub(super) enum Command {
     /// Forget output: its cut is committed.
     Accept(Vec<(Origin, Cut)>),
     /// Give partitions up, with their state.
-    Release(Vec<Origin>, Sender<()>),
+    Release(Vec<Origin>, Keep, Sender<()>),
     /// End.
     Stop,
+}
+
+/// What becomes of the state of a partition that is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// It is kept for a while, if all of it is committed.
+    Warm,
+    /// It is dropped.
+    Nothing,
 }
 
 /// A partition on its way to its worker.
@@ -153,6 +167,11 @@ impl Worker {
                     partition.read_journal(self.journal.as_ref());
                 }
             }
+            Command::Skip(origin, offset) => {
+                if let Some(partition) = self.find(&origin) {
+                    partition.detector.begin_at(offset);
+                }
+            }
             Command::Freeze(origins) => {
                 for partition in self.partitions.iter_mut().filter(|p| origins.contains(&p.origin))
                 {
@@ -172,12 +191,17 @@ impl Worker {
                 }
                 self.nudge_if_alerts_wait();
             }
-            Command::Release(origins, done) => {
-                let is_given_up = |partition: &Partition| origins.contains(&partition.origin);
-                for partition in self.partitions.iter().filter(|p| is_given_up(p)) {
+            Command::Release(origins, keep, done) => {
+                let all = std::mem::take(&mut self.partitions);
+                let (given_up, left): (Vec<_>, Vec<_>) =
+                    all.into_iter().partition(|partition| origins.contains(&partition.origin));
+                self.partitions = left;
+                for partition in given_up {
                     partition.unpublish(&self.shared);
+                    if keep == Keep::Warm {
+                        partition.keep(&self.shared);
+                    }
                 }
-                self.partitions.retain(|partition| !is_given_up(partition));
                 done.send(()).ok();
             }
             Command::Stop => {}
@@ -259,6 +283,7 @@ struct Partition {
     is_frozen: bool,
     waiting: Waiting,
     idle: Idle,
+    sampler: Sampler,
     faults: Vec<RDKafkaErrorCode>,
     latency: LocalHistogram,
     clock: Gauge,
@@ -272,6 +297,7 @@ impl Partition {
     fn new(adoption: Adoption, shared: &Shared) -> Self {
         let Adoption { origin, queue, detector, state, committed } = adoption;
         let clock = shared.metrics.ingest.clock_of(&origin.topic, origin.partition);
+        let sampler = Sampler::new(&shared.placement, &origin);
         if detector.is_replaying() {
             state.replay_began.store(now_millis(), Ordering::Relaxed);
         }
@@ -286,6 +312,7 @@ impl Partition {
             is_frozen: false,
             waiting: Waiting::default(),
             idle: Idle::default(),
+            sampler,
             faults: Vec::new(),
             latency: shared.metrics.ingest.processing_latency.local(),
             clock,
@@ -345,18 +372,20 @@ impl Partition {
         if self.is_frozen || self.waiting.is_full() || self.detector.awaits_journal() {
             return 0;
         }
-        let Self { queue, detector, waiting, state, faults, latency, .. } = self;
+        self.sampler.flush();
+        let Self { queue, detector, waiting, state, sampler, faults, latency, .. } = self;
         let now = unix_millis();
         let is_live = !detector.is_replaying();
         let taken = queue.drain(|item| match item {
-            Item::Record(record) => {
+            Item::Record(record, key) => {
                 let triggered_at = match record.stamp {
                     Stamp::Append(time) | Stamp::Create(time) => Some(time.millis()),
                     Stamp::None => None,
                 };
                 detector.on_record(&record);
-                if !is_live {
-                    failpoint::reach("in_replay");
+                match is_live {
+                    true => sampler.look(key, record.payload, detector.last_host()),
+                    false => failpoint::reach("in_replay"),
                 }
                 if let (true, Some(stamped)) = (is_live, triggered_at) {
                     latency.observe(seconds(now - stamped));
@@ -399,6 +428,7 @@ impl Partition {
         self.name_unknown();
         self.latency.flush();
         self.state.outbox.store(self.waiting.len() as u64, Ordering::Relaxed);
+        self.state.replay_left.store(self.detector.replay_remaining(), Ordering::Relaxed);
         let began = self.state.replay_began.load(Ordering::Relaxed);
         if began > 0 && !self.detector.is_replaying() {
             let millis = now_millis().saturating_sub(began);
@@ -428,6 +458,9 @@ impl Partition {
             let held = self.detector.held();
             shared.metrics.detect.replace_held(&shared.rules, &self.held.0, &held);
             self.held = (held, now);
+            let labels = [&*self.origin.topic, &self.origin.partition.to_string()];
+            let age = self.detector.safe_age().map_or(0, TimeSpan::millis);
+            shared.metrics.kafka.safe_age.with_label_values(&labels).set(seconds(age));
         }
     }
 
@@ -437,6 +470,8 @@ impl Partition {
         let labels = [&*self.origin.topic, &self.origin.partition.to_string()];
         // There is one: it was made when the partition was adopted.
         drop(shared.metrics.ingest.clock.remove_label_values(&labels));
+        // There is none before the first second is over.
+        drop(shared.metrics.kafka.safe_age.remove_label_values(&labels));
     }
 
     /// Returns a cut if there is something to make durable and no other cut is on its way.
@@ -457,6 +492,15 @@ impl Partition {
             .collect();
         self.is_cut = true;
         Some(Bundle { origin: self.origin.clone(), cut, outputs })
+    }
+
+    /// Leaves the state for the case that the partition comes back, if all of it is committed.
+    fn keep(self, shared: &Shared) {
+        let is_settled = !self.is_cut && !self.detector.is_replaying() && !self.detector.has_news();
+        let Some((position, metadata)) = self.committed.filter(|_| is_settled) else { return };
+        if self.detector.position() == Some(position) {
+            shared.keep(&self.origin, self.detector, Committed { position, metadata });
+        }
     }
 
     fn accept(&mut self, cut: &Cut, journal_end: Option<i64>) {

@@ -1,6 +1,6 @@
 //! Partitions, commits, rebalances.
 
-use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::{Area, Result};
 
@@ -30,6 +30,28 @@ pub struct KafkaMetrics {
     pub commit_duration: Histogram,
     /// Partitions of the topics that are read.
     pub topic_partitions: IntGaugeVec,
+    /// How partitions started.
+    pub starts: IntCounterVec,
+    /// Rules that began at a partition's position because they are new since its last commit.
+    pub new_rules: IntCounter,
+    /// Offsets that are left to replay.
+    pub replay_left: IntGauge,
+    /// Output that is not durable yet.
+    pub outbox: IntGauge,
+    /// How far back a restart would need events.
+    pub safe_age: GaugeVec,
+    /// Partitions that were given up and whose state is kept.
+    pub kept: IntGauge,
+    /// Bytes of records in what is kept of them.
+    pub kept_bytes: IntGauge,
+    /// How long topics keep their records.
+    pub retention: GaugeVec,
+    /// Share of records that lie where a function of their key puts them.
+    pub alignment: GaugeVec,
+    /// Hosts whose events lie in several partitions of a topic.
+    pub hosts_on_several: IntGaugeVec,
+    /// Topics with which something is wrong that makes detection worse.
+    pub degraded: IntGaugeVec,
     /// When every thread had last made progress.
     pub last_progress: Gauge,
 }
@@ -88,6 +110,50 @@ impl KafkaMetrics {
                 "topic_partitions",
                 "Partitions of the topics that are read.",
                 &["topic"],
+            )?,
+            starts: area.counter_vec(
+                "partition_starts",
+                "Partitions started, by how: warm, replay, resume, replay_truncated, records_gone, \
+                 unreadable_metadata, missing_offset, beyond_end.",
+                &["how"],
+            )?,
+            new_rules: area.counter(
+                "new_rule_starts",
+                "Rules that began at a partition's position: new since its last commit.",
+            )?,
+            replay_left: area
+                .gauge("replay_records_remaining", "Offsets that are left to replay.")?,
+            outbox: area
+                .gauge("outbox_records", "Alerts and dead letters that are not committed yet.")?,
+            safe_age: area.float_gauge_vec(
+                "safe_age_seconds",
+                "How far back, by the partition's clock, a restart would need events.",
+                &["topic", "partition"],
+            )?,
+            kept: area.gauge(
+                "kept_partitions",
+                "Partitions that were given up and whose state is kept for a warm resume.",
+            )?,
+            kept_bytes: area.gauge("kept_bytes", "Bytes of the state that is kept.")?,
+            retention: area.float_gauge_vec(
+                "topic_retention_seconds",
+                "How long a topic keeps its records (retention.ms).",
+                &["topic"],
+            )?,
+            alignment: area.float_gauge_vec(
+                "partition_alignment_ratio",
+                "Share of sampled records that lie where this hash of their key would put them.",
+                &["topic", "function"],
+            )?,
+            hosts_on_several: area.gauge_vec(
+                "hosts_on_several_partitions",
+                "Hosts of which this instance saw events in several partitions within ten minutes.",
+                &["topic"],
+            )?,
+            degraded: area.gauge_vec(
+                "degraded",
+                "Topics with a condition that makes detection worse: partitioning, retention.",
+                &["condition"],
             )?,
             last_progress: area.float_gauge(
                 "loop_last_progress_timestamp_seconds",

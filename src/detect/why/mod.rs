@@ -209,6 +209,8 @@ impl Explainer {
                         self.input.unreadable_at.extend(at);
                     }
                 }
+                // Nothing is restored from it here.
+                Output::Journal(_) => {}
                 Output::Alert(alert) => {
                     let suppressed = alerts.as_ref().is_some_and(|ids| !ids.contains(&alert.id));
                     let of_rule =
@@ -244,7 +246,7 @@ impl Detectors {
         let alerter = self.alerter.as_mut()?;
         let id = |output: Output| match output {
             Output::Alert(alert) => Some(alert.id),
-            Output::DeadLetter(_) => None,
+            Output::DeadLetter(_) | Output::Journal(_) => None,
         };
         Some(alerter.take_outbox().into_iter().filter_map(id).collect())
     }
