@@ -45,6 +45,8 @@ struct World<'a> {
     delivery: Delivery,
     /// Place and value of the entries of one partition.
     journal: Vec<(i64, Vec<u8>)>,
+    /// Where the journal begins, and where it goes on.
+    low: i64,
     next: i64,
     committed: Committed,
     alerts: Alerts,
@@ -67,7 +69,7 @@ impl World<'_> {
         assert_eq!(complaint, None);
         if let Some(from) = detector.journal_from() {
             assert!(detector.awaits_journal() && detector.is_replaying());
-            if self.journal.first().is_some_and(|(at, _)| *at > from.max(7)) {
+            if self.low > from {
                 detector.on_journal_lost();
             }
             for (at, value) in self.journal.iter().filter(|(at, _)| *at >= from) {
@@ -176,6 +178,7 @@ fn world(seed: u64, steps: &[Step], delivery: Delivery) -> World<'_> {
         steps,
         delivery,
         journal: Vec::new(),
+        low: 7,
         next: 7,
         committed: Committed::default(),
         alerts: Vec::new(),
@@ -373,6 +376,24 @@ fn a_rule_that_changes_lanes_starts_anew() {
 }
 
 #[test]
+fn a_rule_that_is_new_before_the_first_record_has_not_seen_the_past() {
+    // Its absence looks back beyond the first record.
+    let steps = records(&[("A", 0), ("B", 1), ("-", 6), ("-", 60)]);
+    for beyond in [None, Some(4)] {
+        let mut world = world(0, &steps, Delivery::Once);
+        let mut detector = world.start(&(rule_set([0, 4]), beyond));
+        world.commit(&mut detector, 0);
+        assert_eq!(world.committed.position, 0);
+        let mut detector = world.start(&(rule_set([0, 4, 6, 10]), beyond));
+        for (offset, step) in steps.iter().enumerate() {
+            apply(&mut detector, offset, step);
+        }
+        let found: Vec<_> = detector.outbox().iter().filter_map(alert).map(|(id, _)| id).collect();
+        assert_eq!(found, ["rule-0"]);
+    }
+}
+
+#[test]
 fn an_older_version_does_not_mistake_the_metadata_for_its_own() {
     let steps = records(&[("A", 0), ("-", 1)]);
     for (rule, format) in [(0, "maxspan2;"), (2, "maxspan1;")] {
@@ -389,6 +410,7 @@ fn what_is_gone_from_the_journal_is_as_if_it_had_not_been_seen() {
     let run = |steps: &[Step], rule: usize, lost: usize| {
         let damage = |world: &mut World<'_>| {
             world.journal.drain(..lost);
+            world.low = world.journal.first().map_or(world.next, |(at, _)| *at);
         };
         run(steps, rule, &[(steps.len() - 1, Some(4))], damage)
     };

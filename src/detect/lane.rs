@@ -65,11 +65,14 @@ impl Lane {
         }
     }
 
-    /// Notes since when the rules that start at `offset` see the partition.
-    pub(super) fn start_new_rules(&mut self, offset: i64, clock: EventTime) {
+    /// Notes since when the rules that start at `offset` see the partition; before its first record
+    /// they start with the others.
+    pub(super) fn start_new_rules(&mut self, offset: i64, clock: Option<EventTime>) {
         for rule in 0..self.starts.len() {
-            if self.starts[rule] == Some(offset) {
-                self.sequences.set_seen_from(rule, clock);
+            match clock {
+                _ if self.starts[rule] != Some(offset) => {}
+                Some(clock) => self.sequences.set_seen_from(rule, clock),
+                None => self.starts[rule] = None,
             }
         }
     }

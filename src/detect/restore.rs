@@ -132,19 +132,18 @@ impl Detector {
         for idle in &entry.idle {
             lane.sequences.advance_idle(idle.clock);
         }
-        let clock = PartitionClock { shows: Some(entry.clock), step: None };
-        if lane.trail.wants_clock(clock) {
-            let lowest = restoring.sorter.lowest().map_or(at, |lowest| lowest.min(at));
-            lane.trail.note_clock(entry.offset, clock, lowest);
-        }
-        match entry.stamp {
-            Stamp::Append(_) => self.slack = TimeSpan::ZERO,
-            Stamp::Create(_) => self.slack = self.options.max_skew,
-            Stamp::None if entry.payload.is_some() => self.slack = self.options.max_skew,
-            Stamp::None => {}
-        }
-        lane.sequences.advance(entry.clock, self.slack);
+        // Without a record nothing is offered, and the next entry moves the clock as far.
         if let Some(payload) = &entry.payload {
+            let clock = PartitionClock { shows: Some(entry.clock), step: None };
+            if lane.trail.wants_clock(clock) {
+                let lowest = restoring.sorter.lowest().map_or(at, |lowest| lowest.min(at));
+                lane.trail.note_clock(entry.offset, clock, lowest);
+            }
+            self.slack = match entry.stamp {
+                Stamp::Append(_) => TimeSpan::ZERO,
+                Stamp::Create(_) | Stamp::None => self.options.max_skew,
+            };
+            lane.sequences.advance(entry.clock, self.slack);
             let before = std::mem::replace(&mut self.clock, clock);
             self.restore_record(entry.offset, payload);
             self.clock = before;

@@ -129,9 +129,8 @@ impl Detector {
 
     /// Notes since when the rules that start here see the partition.
     pub(super) fn start_new_rules(&mut self, offset: i64) {
-        let Some(clock) = self.clock.shows else { return };
         for lane in &mut self.lanes {
-            lane.start_new_rules(offset, clock);
+            lane.start_new_rules(offset, self.clock.shows);
         }
     }
 
