@@ -49,7 +49,7 @@ impl Broker {
 
     /// Returns first offset and end of a partition.
     pub(crate) fn ends(&self, topic: &str, partition: i32) -> (i64, i64) {
-        self.reader("").fetch_watermarks(topic, partition, QUESTION).unwrap()
+        self.reader("operator").fetch_watermarks(topic, partition, QUESTION).unwrap()
     }
 
     /// Returns position and metadata that a group has committed, if it has.
@@ -86,7 +86,7 @@ impl Broker {
 
     /// Returns the node (counted from 0) that leads a partition.
     pub(crate) fn leader(&self, topic: &str, partition: i32) -> Option<usize> {
-        let metadata = self.reader("").fetch_metadata(Some(topic), QUESTION).ok()?;
+        let metadata = self.reader("operator").fetch_metadata(Some(topic), QUESTION).ok()?;
         let found = metadata.topics().iter().find(|found| found.name() == topic)?;
         let found = found.partitions().iter().find(|found| found.id() == partition)?;
         // Nodes are numbered from 1; without a leader this is -1.
@@ -106,7 +106,7 @@ impl Broker {
     /// Waits until every replica of every partition is in sync.
     pub(crate) fn wait_in_sync(&self) {
         self.until("all replicas are in sync", || {
-            let reader = self.reader("");
+            let reader = self.reader("operator");
             let Ok(metadata) = reader.fetch_metadata(None, QUESTION) else { return false };
             let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
             partitions.all(|found| found.isr().len() == found.replicas().len())
@@ -123,7 +123,7 @@ impl Broker {
     }
 
     fn partitions_of(&self, topic: &str) -> usize {
-        let metadata = self.reader("").fetch_metadata(Some(topic), QUESTION).unwrap();
+        let metadata = self.reader("operator").fetch_metadata(Some(topic), QUESTION).unwrap();
         metadata.topics().iter().map(|topic| topic.partitions().len()).sum()
     }
 
