@@ -16,7 +16,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::committer;
 use super::health::{Concern, Heart, PartitionState, lock, name, now_millis};
-use super::queue::{PartitionQueue, entries_of};
+use super::queue::{Entry, PartitionQueue, entries_of};
 use super::shared::Shared;
 use super::start::{Committed, Log, Origination, originate, read_from};
 use super::stats::Snapshot;
@@ -260,7 +260,9 @@ impl Group {
             false => self.give_up(&origins, REVOKE_PATIENCE),
         }
         let unassigned = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+            RebalanceProtocol::Cooperative => {
+                assigned_among(consumer, partitions).and_then(|l| consumer.incremental_unassign(&l))
+            }
             _ => consumer.unassign(),
         };
         if let Err(error) = unassigned {
@@ -393,8 +395,30 @@ pub(super) fn committed_of(
         .collect()
 }
 
+/// Returns those of the group's partitions that the client has been told to read: an assignment
+/// that was refused is still the group's, and giving up what it does not have the client takes for
+/// no answer at all.
+fn assigned_among(
+    consumer: &GroupConsumer,
+    partitions: &TopicPartitionList,
+) -> Result<TopicPartitionList, KafkaError> {
+    let assigned = consumer.assignment()?;
+    let mut list = TopicPartitionList::new();
+    for Entry { origin, .. } in entries_of(partitions) {
+        if assigned.find_partition(&origin.topic, origin.partition).is_some() {
+            list.add_partition(&origin.topic, origin.partition);
+        }
+    }
+    Ok(list)
+}
+
 /// Returns which offsets the log holds.
 fn log_of(consumer: &GroupConsumer, origin: &Origin) -> Result<Log, KafkaError> {
-    let (low, high) = consumer.fetch_watermarks(&origin.topic, origin.partition, QUESTION)?;
+    let found = consumer.fetch_watermarks(&origin.topic, origin.partition, QUESTION);
+    let (low, high) = found.inspect_err(|_| {
+        // Another broker may lead by now: of a partition that it does not read yet the client
+        // would ask only at its next regular time.
+        drop(consumer.fetch_metadata(Some(&origin.topic), QUESTION));
+    })?;
     Ok(Log { low, high })
 }

@@ -65,7 +65,9 @@ fn setup<'b>(broker: &'b Broker, name: &str) -> Setup<'b> {
 /// Topics, rule and settings of one case. Waits are shorter than by default: a test need not wait
 /// as long as a cluster should.
 fn setup_of<'b>(broker: &'b Broker, name: &str, rule: &str, transaction: u32) -> Setup<'b> {
-    let mut setup = Setup::new(broker, name, "[rules.defaults]\nallowed_lateness = \"2s\"\n");
+    let settings = "[log]\nlevel = \"info,maxspan::kafka=debug\"\n\
+         [rules.defaults]\nallowed_lateness = \"2s\"\n";
+    let mut setup = Setup::new(broker, name, settings);
     setup.kafka = format!(
         "delivery = \"exactly_once\"\n\
          properties = {{ \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 1000, \
@@ -172,7 +174,13 @@ fn check_alerts(setup: &Setup<'_>, pairs: Range<usize>) {
     let lost: Vec<usize> =
         pairs.clone().filter(|n| !distinct.contains(&format!("{n}-B"))).collect();
     assert!(lost.is_empty(), "{}: lost: {lost:?}", setup.name);
-    assert_eq!(found.len(), pairs.len(), "{}: each comes once", setup.name);
+    let mut once = BTreeSet::new();
+    let twice: Vec<_> = alerts.iter().filter(|alert| !once.insert(final_id(alert))).collect();
+    let places: Vec<_> = twice
+        .iter()
+        .map(|alert| (final_id(alert), alert.place, &alert.headers["alert_id"]))
+        .collect();
+    assert_eq!(found.len(), pairs.len(), "{}: each comes once, not again: {places:?}", setup.name);
 }
 
 fn final_id(record: &Received) -> String {

@@ -58,6 +58,29 @@ fn c15_rebalance_between_offsets_and_commit() {
     rebalance_in_a_transaction("after_produce", AMPLE);
 }
 
+#[test]
+fn c12_assignment_that_had_to_be_refused_is_taken_later() {
+    let Some((broker, _turn)) = broker() else { return };
+    let began = Instant::now();
+    let (front, behind) = broker.between(0);
+    let address = front.local_addr().unwrap().to_string();
+    let proxy = proxy(front, behind);
+    let setup = setup(broker, "refused");
+    proxy.hold(Hold::ListOffsets);
+    let instance = setup.instance_at(&address, 1, "");
+    under_load(&setup, || {
+        instance.wait_for("refuses", |instance| {
+            let says_why = |body: &str| body.contains("cannot be started");
+            instance.get("/readyz").is_some_and(|(s, body)| s == 503 && says_why(&body))
+        });
+    });
+    proxy.release();
+    instance.wait_ready();
+    check(&setup);
+    end([instance]);
+    done(began, "assignment refused, since the broker did not say where partitions end");
+}
+
 /// The ends of one instance's transactions are held back for twice the timeout.
 fn commit_is_held(hold: Hold) {
     let Some((broker, _turn)) = broker() else { return };
@@ -79,7 +102,7 @@ fn commit_is_held(hold: Hold) {
     relayed.wait_ready();
     check(&setup);
     end([direct, relayed]);
-    done(began, &format!("{hold:?} that end transactions held for {} ms", 2 * BRIEF));
+    done(began, &format!("{hold:?} held back for {} ms", 2 * BRIEF));
 }
 
 /// One relay for all cases: only one can listen.
@@ -90,10 +113,10 @@ fn proxy(front: std::net::TcpListener, behind: u16) -> &'static Proxy {
 
 #[test]
 fn c16_commit_comes_later_than_its_timeout() {
-    commit_is_held(Hold::Requests);
+    commit_is_held(Hold::EndTxn);
 }
 
 #[test]
 fn c16_answer_to_a_commit_comes_later_than_its_timeout() {
-    commit_is_held(Hold::Answers);
+    commit_is_held(Hold::EndTxnAnswers);
 }

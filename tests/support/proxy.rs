@@ -1,4 +1,4 @@
-//! A relay between clients and a broker that can hold the ends of transactions back.
+//! A relay between clients and a broker that can hold some messages back.
 //!
 //! Understands of Kafka's protocol that a message is four bytes of length and a body, and that a
 //! request's body begins with its kind and, after the kind's version, with the number that the
@@ -13,16 +13,20 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// The kind of the request that asks where a partition begins and ends.
+const LIST_OFFSETS: u16 = 2;
 /// The kind of the request that commits or aborts a transaction.
 const END_TXN: u16 = 26;
 
 /// What is held back.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Hold {
-    /// The broker does not get the requests: they are late.
-    Requests,
-    /// The client does not get the answers: what became of the requests is unknown to it.
-    Answers,
+    /// Requests for the first and last offsets of partitions.
+    ListOffsets,
+    /// Requests that end transactions: they are late.
+    EndTxn,
+    /// The answers to these: what became of the requests is unknown.
+    EndTxnAnswers,
 }
 
 /// A relay; it ends with the test program.
@@ -56,9 +60,9 @@ impl Proxy {
         proxy
     }
 
-    /// Holds back from now on what ends transactions, and all that follows it on its connection.
+    /// Holds these back from now on, and all that follows them on their connections.
     pub fn hold(&self, hold: Hold) {
-        self.0.state().hold = Some(hold);
+        *self.0.state() = State { hold: Some(hold), held: 0 };
     }
 
     /// Waits until something is held.
@@ -101,17 +105,17 @@ fn relay(client: &TcpStream, broker: &TcpStream, gate: &Arc<Gate>) {
     // Numbers of requests that end a transaction and have no answer yet.
     let ends: Arc<Mutex<BTreeSet<[u8; 4]>>> = Arc::default();
     let noted = Arc::clone(&ends);
-    one_way(client, broker, gate, move |body| {
-        let kind = u16::from_be_bytes([body[0], body[1]]);
-        let is_end = kind == END_TXN;
-        if is_end {
+    one_way(client, broker, gate, move |body| match u16::from_be_bytes([body[0], body[1]]) {
+        LIST_OFFSETS => Some(Hold::ListOffsets),
+        END_TXN => {
             noted.lock().unwrap().insert(body[4..8].try_into().unwrap());
+            Some(Hold::EndTxn)
         }
-        is_end.then_some(Hold::Requests)
+        _ => None,
     });
     one_way(broker, client, gate, move |body| {
         let number: [u8; 4] = body[..4].try_into().unwrap();
-        ends.lock().unwrap().remove(&number).then_some(Hold::Answers)
+        ends.lock().unwrap().remove(&number).then_some(Hold::EndTxnAnswers)
     });
 }
 
