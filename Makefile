@@ -37,8 +37,12 @@ check: ## the quick half of `test`: format, lints, core only
 	@$(MAKE) --no-print-directory lint core
 
 .PHONY: chaos
-chaos: kafka-jars ## kill, stop and starve instances and brokers at the worst moments (about ten minutes)
+chaos: kafka-jars ## kill, stop, starve and deceive instances and brokers (about half an hour; ARGS=c11 picks cases)
 	@.ci/setup test
+	@# Places to die at are compiled in meanwhile: afterwards target/debug has the usual program again.
+	@trap 'status=$$?; $(CARGO) build --locked --quiet; \
+	    ! grep -q FAILPOINT target/debug/maxspan || { echo "chaos: failpoints are left" >&2; status=1; }; \
+	    exit $$status' EXIT; \
 	$(CARGO) test --locked --features failpoints --test chaos -- --test-threads=1 --nocapture $(ARGS)
 
 .PHONY: latency

@@ -125,6 +125,9 @@ struct Engine {
 
 /// How long the poll thread waits for an event of the group.
 const POLL: Duration = Duration::from_millis(100);
+/// How long a thread may be known to be stuck before the process ends: while it lives, nobody else
+/// is given its partitions.
+const STUCK_FOR_GOOD: Duration = Duration::from_secs(30);
 /// How long the last cuts may take to become durable.
 const LAST_CUTS: Duration = Duration::from_secs(10);
 
@@ -180,6 +183,7 @@ impl Engine {
             self.shared.fail(format!("cannot subscribe: {}", plain(&error)));
         }
         let mut watch = topics::Watch::new();
+        let mut stuck_since = None;
         while !self.shared.is_stopping() {
             self.poll();
             watch.look(&self.consumer, &self.shared);
@@ -195,6 +199,14 @@ impl Engine {
             }
             if self.threads.iter().any(JoinHandle::is_finished) {
                 return self.shared.fail("a worker or the committer has ended unexpectedly");
+            }
+            match self.shared.health.liveness().pop() {
+                None => stuck_since = None,
+                Some(reason) => {
+                    if stuck_since.get_or_insert_with(Instant::now).elapsed() > STUCK_FOR_GOOD {
+                        return self.shared.fail(reason);
+                    }
+                }
             }
         }
         self.leave();

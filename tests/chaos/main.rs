@@ -39,7 +39,7 @@ const EVERY: usize = 20;
 /// How long a transaction may take before the brokers give it up, in milliseconds.
 const BRIEF: u32 = 4_000;
 /// Longer than any fault of a test: a transaction outlives it.
-const AMPLE: u32 = 60_000;
+const AMPLE: u32 = 45_000;
 
 const RULES: &str = r#"
 [rule]
