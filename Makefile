@@ -48,7 +48,14 @@ chaos: kafka-jars ## kill, stop, starve and deceive instances and brokers (about
 .PHONY: latency
 latency: kafka-jars ## measure from a record's arrival until its alert can be read, in both modes of delivery
 	@.ci/setup test
-	$(CARGO) test --locked --test latency -- --nocapture
+	$(CARGO) build --locked --release
+	PROGRAM=$(CURDIR)/target/release/maxspan $(CARGO) test --locked --test latency -- --nocapture
+
+.PHONY: recovery
+recovery: kafka-jars ## measure how long the others need to take over from an instance that is killed (RATE=20000 WARM_UP=60)
+	@.ci/setup test
+	$(CARGO) build --locked --release
+	PROGRAM=$(CURDIR)/target/release/maxspan $(CARGO) test --locked --test takeover -- --nocapture
 
 .PHONY: fmt
 fmt: ## format the sources

@@ -213,7 +213,10 @@ pub struct Instance {
 impl Instance {
     pub fn start(config: &Path, port: u16, failpoint: &str) -> Self {
         let log = config.with_extension("log");
-        let child = Command::new(env!("CARGO_BIN_EXE_maxspan"))
+        // Measurements name a program that was built for release.
+        let program = std::env::var("PROGRAM");
+        let program = program.as_deref().unwrap_or(env!("CARGO_BIN_EXE_maxspan"));
+        let child = Command::new(program)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("FAILPOINT", failpoint)
             .arg("run")
