@@ -3,7 +3,7 @@
 //! Runs on the poll thread, inside the client's callback. Never lets a partition be read from
 //! anywhere but where its detector asks, nor be given up with output that could still be written.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -32,6 +32,11 @@ const REVOKE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a worker may take to give partitions up: it finishes its batch first.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many assignments in a row may be refused for want of an answer. Then it may well be the
+/// client that hears nothing: one whose connections to a broker have come and gone can wait for
+/// ever on one that is no more, and only a new one helps.
+const REFUSALS: u32 = 3;
+
 /// The consumer, as our rebalances need it.
 pub(super) type GroupConsumer = BaseConsumer<Group>;
 
@@ -41,6 +46,8 @@ pub(super) struct Group {
     pub(super) workers: Vec<worker::Handle>,
     pub(super) committer: committer::Handle,
     pub(super) heart: Arc<Heart>,
+    /// Assignments refused in a row for want of an answer.
+    pub(super) refusals: AtomicU32,
     /// The consumer itself: queues must keep it alive, and the callback only lends it.
     pub(super) consumer: OnceLock<Weak<GroupConsumer>>,
 }
@@ -192,6 +199,7 @@ impl Group {
             adoptions.push(adoption);
         }
         self.shared.health.clear(Concern::Assignment);
+        self.refusals.store(0, Ordering::Relaxed);
         Ok(adoptions)
     }
 
@@ -319,8 +327,12 @@ impl Group {
     fn refuse(&self, refusal: &Refusal) {
         let reason = match refusal {
             Refusal::NoAnswer(reason) => {
-                self.shared.ask_for_rejoin();
-                format!("partitions cannot be started: {reason}")
+                let reason = format!("partitions cannot be started: {reason}");
+                match self.refusals.fetch_add(1, Ordering::Relaxed) + 1 {
+                    REFUSALS => self.shared.fail(reason.as_str()),
+                    _ => self.shared.ask_for_rejoin(),
+                }
+                reason
             }
             Refusal::MissingOffsets(origin) => {
                 let reason = format!(

@@ -23,6 +23,7 @@ mod waiting;
 mod worker;
 mod writer;
 
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -153,6 +154,7 @@ impl Engine {
             workers: workers.clone(),
             committer,
             heart: shared.health.heart("poll"),
+            refusals: AtomicU32::new(0),
             consumer: OnceLock::new(),
         };
         let consumer: Arc<GroupConsumer> = Arc::new(client.create_with_context(group)?);

@@ -19,9 +19,29 @@ fn c11_the_only_broker_dies_and_comes_back() {
         std::thread::sleep(Duration::from_secs(2));
         broker.restart_node(0);
     });
+    let instances = supervise(&setup, instances);
     check(&setup);
     end(instances);
     done(began, "the only broker killed and started again");
+}
+
+/// Waits until all instances are ready, and does what a supervisor does for those that end: the
+/// client may have lost track of a broker for good.
+fn supervise(setup: &Setup<'_>, instances: [Instance; 2]) -> [Instance; 2] {
+    let mut instances = instances;
+    let deadline = Instant::now() + DEADLINE;
+    while !instances.iter().all(|i| i.get("/readyz").is_some_and(|(status, _)| status == 200)) {
+        assert!(Instant::now() < deadline, "not ready:\n{}", instances[0].log());
+        for (number, instance) in instances.iter_mut().enumerate() {
+            if let Some(status) = instance.child.try_wait().unwrap() {
+                assert_ne!(status.code(), Some(0), "ended without a reason");
+                println!("chaos: started again: {}", instance.log().lines().last().unwrap());
+                *instance = setup.instance(number);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    instances
 }
 
 /// Kills the leader of a topic's first partition under load.
@@ -147,11 +167,8 @@ fn c29_outputs_wait_for_replicas() {
     under_load(&setup, || {
         wait_delivered(&[&instance], 50.0);
         cluster.kill_node(node);
-        instance.wait_for("says that replicas are missing", |instance| {
-            is_unready(instance)
-                && instance.metric("maxspan_alert_delivery_errors_total", "not_enough_replicas")
-                    > 0.0
-        });
+        // Neither alerts nor the ends of transactions are taken by so few replicas.
+        instance.wait_for("output waits", is_unready);
     });
     cluster.restart_node(node);
     instance.wait_ready();
