@@ -11,28 +11,26 @@ mod admin;
 mod broker;
 #[path = "support/live.rs"]
 mod live;
+#[path = "support/load.rs"]
+mod load;
 mod support;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use live::*;
-use maxspan::event::EventTime;
+use load::{Load, number};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::Producer;
-use support::replay::{Corpus, not_run};
+use support::replay::not_run;
 
 const INSTANCES: usize = 3;
 
 #[test]
 fn time_until_the_others_have_taken_over() {
     let Some((broker, _turn)) = broker() else { return };
-    let flags = ["--events", "200000", "--eps", "2000", "--attacks", "100", "--forms", "ecs"];
-    let Some(corpus) = Corpus::make("takeover", &flags) else {
+    let Some(load) = Load::make() else {
         return not_run("recovery", "../shared/tools is absent");
     };
-    let lines = std::fs::read(corpus.directory.join("ecs.ndjson")).unwrap();
-    let load = Load::new(&lines);
     let setup = Setup::new(broker, "takeover", "");
     broker.set_topic(
         "takeover-in",
@@ -56,7 +54,7 @@ fn time_until_the_others_have_taken_over() {
     }
 }
 
-fn measure(setup: &Setup<'_>, victim: Instance, others: &[Instance], load: &Load<'_>, rate: u64) {
+fn measure(setup: &Setup<'_>, victim: Instance, others: &[Instance], load: &Load, rate: u64) {
     let (sent, over) = (load.sent.load(Ordering::Relaxed), Instant::now());
     let lag = |instances: &[Instance]| -> f64 {
         instances.iter().map(|i| i.metric("maxspan_consumer_lag", "")).sum()
@@ -144,49 +142,4 @@ fn alerts_from_now_on(setup: &Setup<'_>) -> BaseConsumer {
 fn next_alert(reader: &BaseConsumer) -> Option<i64> {
     let alert = Received::from(&reader.poll(Duration::from_millis(50))?.ok()?).alert();
     alert["maxspan"]["sequence"]["events"][0]["maxspan"]["partition"].as_i64()
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
-
-/// Events that are sent over and over, each time as if they happened now.
-struct Load<'l> {
-    events: Vec<(&'l [u8], String)>,
-    sent: AtomicU64,
-    is_over: AtomicBool,
-}
-
-impl<'l> Load<'l> {
-    fn new(lines: &'l [u8]) -> Self {
-        let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let events =
-            lines.map(|line| (line, host_id(std::str::from_utf8(line).unwrap()))).collect();
-        Self { events, sent: AtomicU64::new(0), is_over: AtomicBool::new(false) }
-    }
-
-    /// Sends so many a second, in portions of 10 ms.
-    fn send(&self, setup: &Setup<'_>, rate: u64) {
-        let producer = setup.producer();
-        let topic = format!("{}-in", setup.name);
-        let began = Instant::now();
-        let mut event = Vec::new();
-        while !self.is_over.load(Ordering::Relaxed) {
-            let due = began.elapsed().as_millis() as u64 * rate / 1_000;
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-            let time = EventTime::from_millis(now as i64).to_string();
-            for number in self.sent.load(Ordering::Relaxed)..due {
-                let (line, host) = &self.events[number as usize % self.events.len()];
-                event.clear();
-                event.extend_from_slice(line);
-                // Each begins with its time, to the millisecond.
-                let at = b"{\"@timestamp\":\"".len();
-                event[at..at + 23].copy_from_slice(&time.as_bytes()[..23]);
-                send(&producer, &topic, Some(host.as_bytes()), Some(&event));
-            }
-            self.sent.store(due, Ordering::Relaxed);
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        producer.flush(DEADLINE).unwrap();
-    }
 }
