@@ -37,15 +37,26 @@ check: ## the quick half of `test`: format, lints, core only
 	@$(MAKE) --no-print-directory lint core
 
 .PHONY: chaos
-chaos: kafka-jars ## kill, stop and starve instances and brokers at the worst moments (about ten minutes)
+chaos: kafka-jars ## kill, stop, starve and deceive instances and brokers (about half an hour; ARGS=c11 picks cases)
 	@.ci/setup test
+	@# Places to die at are compiled in meanwhile: afterwards target/debug has the usual program again.
+	@trap 'status=$$?; $(CARGO) build --locked --quiet; \
+	    ! grep -q FAILPOINT target/debug/maxspan || { echo "chaos: failpoints are left" >&2; status=1; }; \
+	    exit $$status' EXIT; \
 	$(CARGO) test --locked --features failpoints --test chaos -- --test-threads=1 --nocapture $(ARGS)
 	$(CARGO) test --locked --features failpoints --test membership -- --test-threads=1 --nocapture long::
 
 .PHONY: latency
 latency: kafka-jars ## measure from a record's arrival until its alert can be read, in both modes of delivery
 	@.ci/setup test
-	$(CARGO) test --locked --test latency -- --nocapture
+	$(CARGO) build --locked --release
+	PROGRAM=$(CURDIR)/target/release/maxspan $(CARGO) test --locked --test latency -- --nocapture
+
+.PHONY: recovery
+recovery: kafka-jars ## measure how long the others need to take over from an instance that is killed (RATE=20000 WARM_UP=60)
+	@.ci/setup test
+	$(CARGO) build --locked --release
+	PROGRAM=$(CURDIR)/target/release/maxspan $(CARGO) test --locked --test takeover -- --nocapture
 
 .PHONY: fmt
 fmt: ## format the sources

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
 fn records_and_commit_metadata_survive_a_broker_crash() {
-    let Some(mut broker) = Broker::start_or_not_run(1, "broker_smoke") else { return };
+    let Some(broker) = Broker::start_or_not_run(1, "broker_smoke") else { return };
     broker.create_topic("events", 2, &[("message.timestamp.type", "LogAppendTime")]);
     produce(&broker, "events", 1, "k", "a record");
     let consumer = reader(&broker, "smoke", "events", 1);

@@ -36,6 +36,16 @@ fn config(directory: &tempfile::TempDir, contents: &str) -> String {
     path.display().to_string()
 }
 
+/// Neither the default features nor those of the image bring in places to die at.
+#[test]
+#[cfg(not(feature = "failpoints"))]
+fn program_has_no_failpoints() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_maxspan")).unwrap();
+    assert!(memchr::memmem::find(&program, b"FAILPOINT").is_none());
+    let image = std::fs::read_to_string("Dockerfile").unwrap();
+    assert!(!image.contains("failpoints") && !image.contains("--all-features"));
+}
+
 #[test]
 fn wrong_flags_are_a_matter_of_usage() {
     fails(&["run", "--confg", "x"], 2, &["unexpected argument '--confg'", "--config"]);

@@ -8,12 +8,16 @@
 mod broker;
 #[path = "support/live.rs"]
 mod live;
+#[path = "support/load.rs"]
+mod load;
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use live::*;
+use load::{Load, number};
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::Producer;
@@ -38,7 +42,7 @@ fn from_arrival_to_a_visible_alert() {
         setup.rules = rules.display().to_string();
         let instance = setup.instance(0);
         instance.wait_ready();
-        let mut took = measure(&setup);
+        let mut took = under_load(&setup);
         assert_eq!(instance.terminate(), Some(0));
         took.sort();
         let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
@@ -51,6 +55,21 @@ fn from_arrival_to_a_visible_alert() {
             took[took.len() - 1]
         );
     }
+}
+
+/// Measures while `RATE` other events a second come in; none by default.
+fn under_load(setup: &Setup<'_>) -> Vec<Duration> {
+    let (rate, load) = (number("RATE", 0), Load::make());
+    let Some(load) = load.filter(|_| rate > 0) else { return measure(setup) };
+    std::thread::scope(|scope| {
+        scope.spawn(|| load.send(setup, rate));
+        std::thread::sleep(Duration::from_secs(10));
+        let took = measure(setup);
+        load.is_over.store(true, Ordering::Relaxed);
+        let sent = load.sent.load(Ordering::Relaxed);
+        println!("{}: {sent} other events came in", setup.name);
+        took
+    })
 }
 
 /// Sends pairs one after the other, and reads each one's alert.

@@ -3,7 +3,7 @@
 //! Runs on the poll thread, inside the client's callback. Never lets a partition be read from
 //! anywhere but where its detector asks, nor be given up with output that could still be written.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::committer;
 use super::health::{Concern, Heart, PartitionState, lock, name, now_millis};
-use super::queue::{PartitionQueue, entries_of};
+use super::queue::{Entry, PartitionQueue, entries_of};
 use super::shared::Shared;
 use super::start::{Committed, Log, Origination, Start, originate, read_from};
 use super::stats::Snapshot;
@@ -32,6 +32,11 @@ const REVOKE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a worker may take to give partitions up: it finishes its batch first.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many assignments in a row may be refused for want of an answer. Then it may well be the
+/// client that hears nothing: one whose connections to a broker have come and gone can wait for
+/// ever on one that is no more, and only a new one helps.
+const REFUSALS: u32 = 3;
+
 /// The consumer, as our rebalances need it.
 pub(super) type GroupConsumer = BaseConsumer<Group>;
 
@@ -41,6 +46,8 @@ pub(super) struct Group {
     pub(super) workers: Vec<worker::Handle>,
     pub(super) committer: committer::Handle,
     pub(super) heart: Arc<Heart>,
+    /// Assignments refused in a row for want of an answer.
+    pub(super) refusals: AtomicU32,
     /// The consumer itself: queues must keep it alive, and the callback only lends it.
     pub(super) consumer: OnceLock<Weak<GroupConsumer>>,
 }
@@ -197,6 +204,7 @@ impl Group {
             adoptions.push(adoption);
         }
         self.shared.health.clear(Concern::Assignment);
+        self.refusals.store(0, Ordering::Relaxed);
         Ok(adoptions)
     }
 
@@ -270,7 +278,9 @@ impl Group {
             false => self.give_up(&origins, REVOKE_PATIENCE),
         }
         let unassigned = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+            RebalanceProtocol::Cooperative => {
+                assigned_among(consumer, partitions).and_then(|l| consumer.incremental_unassign(&l))
+            }
             _ => consumer.unassign(),
         };
         if let Err(error) = unassigned {
@@ -327,8 +337,12 @@ impl Group {
     fn refuse(&self, refusal: &Refusal) {
         let reason = match refusal {
             Refusal::NoAnswer(reason) => {
-                self.shared.ask_for_rejoin();
-                format!("partitions cannot be started: {reason}")
+                let reason = format!("partitions cannot be started: {reason}");
+                match self.refusals.fetch_add(1, Ordering::Relaxed) + 1 {
+                    REFUSALS => self.shared.fail(reason.as_str()),
+                    _ => self.shared.ask_for_rejoin(),
+                }
+                reason
             }
             Refusal::MissingOffsets(origin) => {
                 let reason = format!(
@@ -405,8 +419,30 @@ pub(super) fn committed_of(
         .collect()
 }
 
+/// Returns those of the group's partitions that the client has been told to read: an assignment
+/// that was refused is still the group's, and giving up what it does not have the client takes for
+/// no answer at all.
+fn assigned_among(
+    consumer: &GroupConsumer,
+    partitions: &TopicPartitionList,
+) -> Result<TopicPartitionList, KafkaError> {
+    let assigned = consumer.assignment()?;
+    let mut list = TopicPartitionList::new();
+    for Entry { origin, .. } in entries_of(partitions) {
+        if assigned.find_partition(&origin.topic, origin.partition).is_some() {
+            list.add_partition(&origin.topic, origin.partition);
+        }
+    }
+    Ok(list)
+}
+
 /// Returns which offsets the log holds.
 fn log_of(consumer: &GroupConsumer, origin: &Origin) -> Result<Log, KafkaError> {
-    let (low, high) = consumer.fetch_watermarks(&origin.topic, origin.partition, QUESTION)?;
+    let found = consumer.fetch_watermarks(&origin.topic, origin.partition, QUESTION);
+    let (low, high) = found.inspect_err(|_| {
+        // Another broker may lead by now: of a partition that it does not read yet the client
+        // would ask only at its next regular time.
+        drop(consumer.fetch_metadata(Some(&origin.topic), QUESTION));
+    })?;
     Ok(Log { low, high })
 }

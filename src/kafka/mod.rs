@@ -30,7 +30,7 @@ mod warm;
 mod worker;
 mod writer;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -133,6 +133,9 @@ struct Engine {
 
 /// How long the poll thread waits for an event of the group.
 const POLL: Duration = Duration::from_millis(100);
+/// How long a thread may be known to be stuck before the process ends: while it lives, nobody else
+/// is given its partitions.
+const STUCK_FOR_GOOD: Duration = Duration::from_secs(30);
 /// How long the last cuts may take to become durable.
 const LAST_CUTS: Duration = Duration::from_secs(10);
 
@@ -158,6 +161,7 @@ impl Engine {
             workers: workers.clone(),
             committer,
             heart: shared.health.heart("poll"),
+            refusals: AtomicU32::new(0),
             consumer: OnceLock::new(),
         };
         let consumer: Arc<GroupConsumer> = Arc::new(client.create_with_context(group)?);
@@ -188,6 +192,7 @@ impl Engine {
         let mut budget = budget::Budget::default();
         let mut watch = topics::Watch::new();
         let mut judge = placement::Judge::default();
+        let mut stuck_since = None;
         while !self.shared.is_stopping() {
             self.poll();
             watch.look(&self.consumer, &self.shared);
@@ -204,6 +209,14 @@ impl Engine {
             }
             if self.threads.iter().any(JoinHandle::is_finished) {
                 return self.shared.fail("a worker or the committer has ended unexpectedly");
+            }
+            match self.shared.health.liveness().pop() {
+                None => stuck_since = None,
+                Some(reason) => {
+                    if stuck_since.get_or_insert_with(Instant::now).elapsed() > STUCK_FOR_GOOD {
+                        return self.shared.fail(reason);
+                    }
+                }
             }
         }
         self.leave();

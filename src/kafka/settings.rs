@@ -275,6 +275,9 @@ impl Settings {
             ("acks", "all"),
             ("compression.type", "lz4"),
             ("linger.ms", "0"),
+            // Adding offsets to a transaction waits for ever when the group's coordinator is no
+            // longer among the brokers, unless some connection comes or goes (librdkafka #5511).
+            ("connections.max.idle.ms", "15000"),
         ];
         for (name, value) in defaults {
             client.set(name, value);

@@ -126,7 +126,11 @@ impl Writer {
     /// Aborts the transaction.
     pub(super) fn abort(&self, patience: Duration) -> Result<(), KafkaError> {
         let aborted = self.producer.abort_transaction(patience);
-        // The answers to what was purged are nobody's.
+        // What was purged has to be heard of before an abort can end, and one look hears of one
+        // record only. The answers are nobody's.
+        for _ in 0..self.in_flight() {
+            self.producer.poll(Duration::ZERO);
+        }
         self.answers(Duration::ZERO);
         aborted
     }

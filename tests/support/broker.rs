@@ -12,6 +12,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 /// How long a cluster may take to answer; a busy machine needs many times the usual three seconds.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_secs(120);
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Any 22 characters of URL-safe base64 that decode to 16 bytes.
 const CLUSTER_ID: &str = "TWF4c3BhbiBicm9rZXIgMQ";
@@ -49,11 +50,16 @@ impl Broker {
     /// # Panics
     /// When the means are there and the cluster still does not come up; the ends of its logs are in the message.
     pub(crate) fn start(nodes: usize) -> Result<Self, Unavailable> {
-        let tools = Tools::find()?;
-        match Self::try_start(&tools, nodes) {
+        Self::start_with(nodes, "")
+    }
+
+    /// Starts a cluster whose settings end with `more` lines, as [`Broker::start`] does.
+    pub(crate) fn start_with(nodes: usize, more: &str) -> Result<Self, Unavailable> {
+        let tools = Tools::find(nodes)?;
+        match Self::try_start(&tools, nodes, more) {
             Ok(broker) => Ok(broker),
             // Between choosing a free port and listening on it another process may have taken it.
-            Err(first) => Ok(Self::try_start(&tools, nodes)
+            Err(first) => Ok(Self::try_start(&tools, nodes, more)
                 .unwrap_or_else(|second| panic!("kafka did not start, twice:\n{first}\n{second}"))),
         }
     }
@@ -63,7 +69,12 @@ impl Broker {
     /// # Panics
     /// With `CI=true` where no broker can be had, and as [`Broker::start`] does.
     pub(crate) fn start_or_not_run(nodes: usize, what: &str) -> Option<Self> {
-        match Self::start(nodes) {
+        Self::start_with_or_not_run(nodes, "", what)
+    }
+
+    /// Starts a cluster with `more` settings for `what`, as [`Broker::start_or_not_run`] does.
+    pub(crate) fn start_with_or_not_run(nodes: usize, more: &str, what: &str) -> Option<Self> {
+        match Self::start_with(nodes, more) {
             Ok(broker) => Some(broker),
             Err(reason) => {
                 not_run(what, &reason);
@@ -75,7 +86,7 @@ impl Broker {
     /// Returns the addresses of all brokers, as `bootstrap.servers` wants them.
     pub(crate) fn bootstrap(&self) -> String {
         let addresses: Vec<String> =
-            self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.client_port)).collect();
+            self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.ports.client)).collect();
         addresses.join(",")
     }
 
@@ -84,6 +95,13 @@ impl Broker {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.bootstrap());
         config
+    }
+
+    /// Returns where a test may put itself between clients and a node (counted from 0), and the port
+    /// that the node listens on behind it: whoever comes to that port is sent back to the listener.
+    pub(crate) fn between(&self, node: usize) -> (TcpListener, u16) {
+        let node = &self.nodes[node];
+        (node.front.try_clone().unwrap(), node.ports.behind)
     }
 
     /// Creates a topic, replicated to as many nodes as there are, up to three.
@@ -106,7 +124,7 @@ impl Broker {
     }
 
     /// Kills one node (counted from 0) as a power cut would; its files stay for [`Broker::restart_node`].
-    pub(crate) fn kill_node(&mut self, node: usize) {
+    pub(crate) fn kill_node(&self, node: usize) {
         self.nodes[node].kill();
     }
 
@@ -114,21 +132,39 @@ impl Broker {
     ///
     /// # Panics
     /// When it does not come up.
-    pub(crate) fn restart_node(&mut self, node: usize) {
-        let tools = Tools::find().unwrap();
-        self.nodes[node].spawn(&tools);
+    pub(crate) fn restart_node(&self, node: usize) {
+        self.start_node(node);
+        self.wait_nodes();
+    }
+
+    /// Starts all nodes that do not run, and waits until all nodes answer.
+    ///
+    /// # Panics
+    /// When one does not come up.
+    pub(crate) fn restart_dead_nodes(&self) {
+        for node in (0..self.nodes.len()).filter(|node| self.nodes[*node].guard().is_none()) {
+            self.start_node(node);
+        }
+        self.wait_nodes();
+    }
+
+    fn start_node(&self, node: usize) {
+        self.nodes[node].spawn(&Tools::find(self.nodes.len()).unwrap());
+    }
+
+    fn wait_nodes(&self) {
         self.wait_ready().unwrap_or_else(|failure| panic!("kafka did not start again:\n{failure}"));
     }
 
-    fn try_start(tools: &Tools, count: usize) -> Result<Self, String> {
+    fn try_start(tools: &Tools, count: usize, more: &str) -> Result<Self, String> {
         let dir = tempfile::Builder::new()
             .prefix("broker-")
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .unwrap();
-        let ports = free_ports(2 * count);
-        let nodes = (0..count).map(|n| Node::format(tools, dir.path(), n, &ports)).collect();
-        let mut broker = Self { nodes, _dir: dir };
-        for node in &mut broker.nodes {
+        let ports: Vec<Ports> = free_ports(3 * count).chunks(3).map(Ports::of).collect();
+        let nodes = (0..count).map(|n| Node::format(tools, dir.path(), n, &ports, more)).collect();
+        let broker = Self { nodes, _dir: dir };
+        for node in &broker.nodes {
             node.spawn(tools);
         }
         broker.wait_ready()?;
@@ -136,13 +172,13 @@ impl Broker {
     }
 
     /// Asks for metadata until every live node is listed in the answer.
-    fn wait_ready(&mut self) -> Result<(), String> {
+    fn wait_ready(&self) -> Result<(), String> {
         let probe: BaseConsumer =
             self.client().set("reconnect.backoff.max.ms", "200").create().unwrap();
-        let live = self.nodes.iter().filter(|node| node.guard.is_some()).count();
+        let live = self.nodes.iter().filter(|node| node.guard().is_some()).count();
         let deadline = Instant::now() + START_DEADLINE;
         loop {
-            if let Some(dead) = self.nodes.iter_mut().find_map(Node::died) {
+            if let Some(dead) = self.nodes.iter().find_map(Node::died) {
                 return Err(dead);
             }
             match probe.fetch_metadata(None, Duration::from_millis(500)) {
@@ -159,18 +195,38 @@ impl Broker {
 
 /// One broker process, with what is needed to start it again.
 struct Node {
-    client_port: u16,
+    ports: Ports,
+    /// Where clients are sent that came to the port behind it.
+    front: TcpListener,
     dir: PathBuf,
-    guard: Option<Child>,
+    guard: Mutex<Option<Child>>,
+}
+
+/// What a node listens on.
+#[derive(Clone, Copy)]
+struct Ports {
+    client: u16,
+    controller: u16,
+    /// Clients that come here are told to come to the node's `front`.
+    behind: u16,
+}
+
+impl Ports {
+    fn of(ports: &[u16]) -> Self {
+        Self { client: ports[0], controller: ports[1], behind: ports[2] }
+    }
 }
 
 impl Node {
     /// Writes the settings of node `n` (from 0) and formats its storage.
-    fn format(tools: &Tools, base: &Path, n: usize, ports: &[u16]) -> Self {
+    fn format(tools: &Tools, base: &Path, n: usize, ports: &[Ports], more: &str) -> Self {
         let dir = base.join(format!("node{n}"));
         fs::create_dir(&dir).unwrap();
-        fs::write(dir.join("server.properties"), properties(&dir, n, ports)).unwrap();
-        let node = Self { client_port: ports[2 * n], dir, guard: None };
+        let front = TcpListener::bind("127.0.0.1:0").unwrap();
+        let sent_to = front.local_addr().unwrap().port();
+        let properties = properties(&dir, n, ports, sent_to) + more;
+        fs::write(dir.join("server.properties"), properties).unwrap();
+        let node = Self { ports: ports[n], front, dir, guard: Mutex::default() };
         let status = tools
             .java("kafka.tools.StorageTool")
             .args(["format", "-t", CLUSTER_ID, "-c"])
@@ -183,7 +239,11 @@ impl Node {
         node
     }
 
-    fn spawn(&mut self, tools: &Tools) {
+    fn guard(&self) -> MutexGuard<'_, Option<Child>> {
+        self.guard.lock().unwrap_or_else(|failed| failed.into_inner())
+    }
+
+    fn spawn(&self, tools: &Tools) {
         let broker = {
             let mut java = tools.java("kafka.Kafka");
             java.arg(self.dir.join("server.properties"));
@@ -199,18 +259,18 @@ impl Node {
             .stderr(self.log())
             .spawn()
             .unwrap();
-        self.guard = Some(guard);
+        *self.guard() = Some(guard);
     }
 
-    fn kill(&mut self) {
-        let mut guard = self.guard.take().expect("the node runs");
+    fn kill(&self) {
+        let mut guard = self.guard().take().expect("the node runs");
         guard.stdin.take().unwrap().write_all(b"kill\n").unwrap();
         guard.wait().unwrap();
     }
 
     /// Returns the end of the log if the process has ended by itself.
-    fn died(&mut self) -> Option<String> {
-        let status = self.guard.as_mut()?.try_wait().unwrap()?;
+    fn died(&self) -> Option<String> {
+        let status = self.guard().as_mut()?.try_wait().unwrap()?;
         Some(format!("kafka ended with {status}:\n{}", self.log_tail()))
     }
 
@@ -228,7 +288,8 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if let Some(mut guard) = self.guard.take() {
+        let guard = self.guard().take();
+        if let Some(mut guard) = guard {
             // The end of the pipe tells the guard to kill the broker and to remove its files.
             drop(guard.stdin.take());
             let _ = guard.wait();
@@ -240,10 +301,12 @@ impl Drop for Node {
 struct Tools {
     java: PathBuf,
     jars: PathBuf,
+    /// The most memory that a node of this cluster may take.
+    heap: &'static str,
 }
 
 impl Tools {
-    fn find() -> Result<Self, Unavailable> {
+    fn find(nodes: usize) -> Result<Self, Unavailable> {
         let java = match std::env::var_os("JAVA_HOME") {
             Some(home) => Path::new(&home).join("bin/java"),
             None => PathBuf::from("java"),
@@ -257,14 +320,15 @@ impl Tools {
         if !kafka.join(".complete").exists() {
             return Err(Unavailable("no Kafka jars: run `make kafka-jars`".to_owned()));
         }
-        Ok(Self { java, jars: kafka.join("lib") })
+        let heap = if nodes > 1 { "-Xmx384m" } else { "-Xmx512m" };
+        Ok(Self { java, jars: kafka.join("lib"), heap })
     }
 
     fn java(&self, main_class: &str) -> Command {
         let mut logging = std::ffi::OsString::from("-Dlog4j2.configurationFile=");
         logging.push(support("log4j2.properties"));
         let mut command = Command::new(&self.java);
-        command.args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+        command.args(["-Xms256m", self.heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
         command.arg(logging).arg("-cp").arg(self.jars.join("*")).arg(main_class);
         command
     }
@@ -303,19 +367,21 @@ fn free_ports(count: usize) -> Vec<u16> {
 }
 
 /// Settings of node `n`: broker and controller in one process, timers and logs shrunk for tests.
-fn properties(dir: &Path, n: usize, ports: &[u16]) -> String {
-    let count = ports.len() / 2;
-    let voters: Vec<String> =
-        (0..count).map(|n| format!("{}@127.0.0.1:{}", n + 1, ports[2 * n + 1])).collect();
-    let replicas = count.min(3);
+fn properties(dir: &Path, n: usize, ports: &[Ports], sent_to: u16) -> String {
+    let voters: Vec<String> = ports
+        .iter()
+        .zip(1..)
+        .map(|(ports, id)| format!("{id}@127.0.0.1:{}", ports.controller))
+        .collect();
+    let replicas = ports.len().min(3);
     format!(
         "process.roles=broker,controller
 node.id={id}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{client}
+listeners=PLAINTEXT://127.0.0.1:{client},BEHIND://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{client},BEHIND://127.0.0.1:{sent_to}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,BEHIND:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
@@ -339,8 +405,9 @@ log.segment.bytes=1048576
 ",
         id = n + 1,
         voters = voters.join(","),
-        client = ports[2 * n],
-        controller = ports[2 * n + 1],
+        client = ports[n].client,
+        behind = ports[n].behind,
+        controller = ports[n].controller,
         data = dir.join("data").display(),
         in_sync = if replicas > 2 { 2 } else { 1 },
     )

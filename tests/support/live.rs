@@ -10,10 +10,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Headers;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::broker::Broker;
 use crate::support::replay::{Corpus, event_index, not_run, rule_suffix};
@@ -68,14 +68,18 @@ impl<'b> Setup<'b> {
 
     /// Starts an instance that reaches a failpoint, if one is named.
     pub fn instance_that(&self, number: usize, failpoint: &str) -> Instance {
+        self.instance_at(&self.broker.bootstrap(), number, failpoint)
+    }
+
+    /// Starts an instance that knows the brokers by these addresses.
+    pub fn instance_at(&self, brokers: &str, number: usize, failpoint: &str) -> Instance {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let Self { name, settings, rules, kafka, .. } = self;
         let config = format!(
-            "[kafka]\nbrokers = \"{}\"\ngroup = \"{name}\"\ntopics = [\"{name}-in\"]\n\
+            "[kafka]\nbrokers = \"{brokers}\"\ngroup = \"{name}\"\ntopics = [\"{name}-in\"]\n\
              alerts_topic = \"{name}-alerts\"\ndead_letter_topic = \"{name}-dead\"\n\
              instance_id = \"instance-{number}\"\ncommit_interval = \"500ms\"\nworkers = 1\n{kafka}\
              [rules]\npaths = [\"{rules}\"]\n[http]\nlisten = \"127.0.0.1:{port}\"\n{settings}",
-            self.broker.bootstrap(),
         );
         let path = self.directory.path().join(format!("{number}-{port}.toml"));
         std::fs::write(&path, config).unwrap();
@@ -108,11 +112,17 @@ impl<'b> Setup<'b> {
     /// Reads a topic until `enough` says so of all its records so far.
     pub fn read(&self, kind: &str, enough: impl Fn(&[Received]) -> bool) -> Vec<Received> {
         let mut client = self.broker.client();
-        client.set("group.id", format!("{}-reader-{kind}", self.name));
-        client.set("auto.offset.reset", "earliest").set("enable.auto.commit", "false");
+        client.set("group.id", "reader").set("enable.auto.commit", "false");
         client.set("isolation.level", "read_committed").set("fetch.message.max.bytes", "2000000");
         let consumer: BaseConsumer = client.create().unwrap();
-        consumer.subscribe(&[&format!("{}-{kind}", self.name)]).unwrap();
+        // Not as a member of a group: a rebalance would read records again.
+        let topic = format!("{}-{kind}", self.name);
+        let metadata = consumer.fetch_metadata(Some(&topic), DEADLINE).unwrap();
+        let mut all = TopicPartitionList::new();
+        for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+            all.add_partition_offset(&topic, partition.id(), Offset::Beginning).unwrap();
+        }
+        consumer.assign(&all).unwrap();
         let (mut records, started) = (Vec::new(), Instant::now());
         let mut last_news = Instant::now();
         while !(enough(&records) && last_news.elapsed() > Duration::from_secs(3)) {
@@ -121,12 +131,23 @@ impl<'b> Setup<'b> {
                 "{kind}: {} records are not enough",
                 records.len()
             );
-            if let Some(message) = consumer.poll(Duration::from_millis(200)) {
-                records.push(Received::from(&message.unwrap()));
+            // Errors are brokers that are away: the deadline is the judge.
+            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
+                records.push(Received::from(&message));
                 last_news = Instant::now();
             }
         }
         records
+    }
+}
+
+impl Drop for Setup<'_> {
+    fn drop(&mut self) {
+        // What the instances said is wanted when a test fails.
+        if std::thread::panicking() {
+            self.directory.disable_cleanup(true);
+            eprintln!("{}: logs are kept in {}", self.name, self.directory.path().display());
+        }
     }
 }
 
@@ -157,6 +178,8 @@ pub fn host_id(line: &str) -> String {
 }
 
 pub struct Received {
+    /// Partition and offset.
+    pub place: (i32, i64),
     pub key: Option<String>,
     pub value: Vec<u8>,
     pub headers: BTreeMap<String, String>,
@@ -168,6 +191,7 @@ impl Received {
             (h.key.to_owned(), String::from_utf8_lossy(h.value.unwrap_or_default()).into_owned())
         });
         Self {
+            place: (message.partition(), message.offset()),
             key: message.key().map(|key| String::from_utf8_lossy(key).into_owned()),
             value: message.payload().unwrap_or_default().to_vec(),
             headers: headers.collect(),
@@ -189,7 +213,10 @@ pub struct Instance {
 impl Instance {
     pub fn start(config: &Path, port: u16, failpoint: &str) -> Self {
         let log = config.with_extension("log");
-        let child = Command::new(env!("CARGO_BIN_EXE_maxspan"))
+        // Measurements name a program that was built for release.
+        let program = std::env::var("PROGRAM");
+        let program = program.as_deref().unwrap_or(env!("CARGO_BIN_EXE_maxspan"));
+        let child = Command::new(program)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("FAILPOINT", failpoint)
             .arg("run")
