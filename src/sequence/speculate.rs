@@ -29,6 +29,8 @@ pub(super) struct Pace {
 pub(super) struct Context<'a> {
     pub(super) plan: &'a Plan,
     pub(super) pace: Pace,
+    /// What the clock shows where the candidate stands in the order of arrival.
+    pub(super) seen_at: EventTime,
     /// Where the rule started to see this partition, for absences that look back.
     pub(super) seen_from: Option<EventTime>,
     pub(super) max_candidates: usize,
@@ -59,10 +61,10 @@ pub(super) struct KeyState {
 }
 
 impl KeyState {
-    pub(super) fn new(plan: &Plan, first: EventTime, clock: EventTime) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         let base = Machine::new(plan);
         Self {
-            time: KeyTime::new(first, clock),
+            time: KeyTime::new(),
             head: base.clone(),
             base,
             recent: VecDeque::new(),
@@ -80,7 +82,7 @@ impl KeyState {
         if !self.remember(&candidate, context) {
             return;
         }
-        self.time.observe(candidate.event_time(), context.pace.clock, context.pace.slack);
+        self.observe(&candidate, context);
         if is_late && age > context.plan.memory() {
             context.counts.too_late += 1;
             self.settle(context);
@@ -104,7 +106,7 @@ impl KeyState {
     /// and is remembered.
     pub(super) fn remember_only(&mut self, candidate: &Candidate, context: &mut Context<'_>) {
         if self.remember(candidate, context) {
-            self.time.observe(candidate.event_time(), context.pace.clock, context.pace.slack);
+            self.observe(candidate, context);
             if !context.plan.is_single() && !context.plan.is_sample {
                 // It was final at the cut: what comes before it now is late.
                 let last = self.last_final.take().filter(|last| *last > candidate.ordinal);
@@ -114,8 +116,20 @@ impl KeyState {
         }
     }
 
-    /// Decides what the key's now has made final.
+    /// Decides what the key's now has made final, step by step where events that had run ahead of
+    /// the clock come to count.
     pub(super) fn settle(&mut self, context: &mut Context<'_>) {
+        let pace = context.pace;
+        while let Some(clock) = self.time.next_waiting(pace.clock) {
+            context.pace.clock = clock;
+            self.decide(context);
+            self.time.count_waiting(context.pace);
+        }
+        context.pace = pace;
+        self.decide(context);
+    }
+
+    fn decide(&mut self, context: &mut Context<'_>) {
         let limit = self.now(context) - context.plan.times.allowed_lateness;
         while self.recent.front().is_some_and(|first| first.event_time() < limit) {
             let candidate = self.recent.pop_front().expect("the queue has a front");
@@ -136,8 +150,9 @@ impl KeyState {
         let first_recent = self.recent.front().map(|first| first.event_time());
         let limits = first_recent.into_iter().chain(self.base.next_limit(plan));
         // A key is forgotten only when nothing else is left to be done.
-        let forget = self.time.newest_held() + plan.memory();
-        let moment = limits.min().map_or(forget, |limit| limit + plan.times.allowed_lateness);
+        let is_awaiting = self.time.earliest_waiting().is_some();
+        let forget = (!is_awaiting).then(|| self.time.newest_held() + plan.memory());
+        let moment = limits.min().map(|limit| limit + plan.times.allowed_lateness).or(forget);
         self.time.clock_past(moment, slack)
     }
 
@@ -145,6 +160,7 @@ impl KeyState {
     pub(super) fn is_forgettable(&self, plan: &Plan, pace: Pace) -> bool {
         self.recent.is_empty()
             && self.base.is_idle()
+            && self.time.earliest_waiting().is_none()
             && self.time.now(pace.clock, pace.slack) > self.time.newest_held() + plan.memory()
     }
 
@@ -152,14 +168,22 @@ impl KeyState {
     pub(super) fn floor(&self, plan: &Plan, pace: Pace) -> EventTime {
         let held = self.recent.front().map(|first| first.event_time());
         let held = held.into_iter().chain(self.base.earliest()).chain(self.head.earliest());
-        let held = held.chain(self.sample.earliest()).min();
+        let held = held.chain(self.sample.earliest()).chain(self.time.earliest_waiting()).min();
+        let held = held.map(|held| held - plan.leading_reach());
         let window = self.time.now(pace.clock, pace.slack) - plan.recovery_window();
-        held.map_or(window, |held| window.min(held - plan.leading_reach()))
+        // While no event counts, none of the key's has been forgotten either.
+        let window = self.time.is_counted().then_some(window);
+        held.into_iter().chain(window).min().unwrap_or(EventTime::MAX)
     }
 
     pub(super) fn pending_count(&self, plan: &Plan) -> usize {
         let machine = if plan.emits_final_only() { &self.base } else { &self.head };
         machine.pending_count()
+    }
+
+    fn observe(&mut self, candidate: &Candidate, context: &Context<'_>) {
+        let room = context.max_candidates * IDENTITIES_PER_CANDIDATE;
+        self.time.observe(candidate.event_time(), context.seen_at, context.pace, room);
     }
 
     fn now(&self, context: &Context<'_>) -> EventTime {
