@@ -225,6 +225,7 @@ impl<'a> Partition<'a> {
             offset: number,
             stamp: Stamp::None,
             payload: Some(line),
+            source: None,
         });
         self.waiting += 1;
         if self.waiting >= BATCH { self.flush() } else { Ok(()) }
@@ -241,6 +242,8 @@ impl<'a> Partition<'a> {
                     self.alerts.write_all(&alert.value).context("cannot write an alert")?;
                     self.alerts.write_all(b"\n").context("cannot write an alert")?;
                 }
+                // Nothing is re-keyed where no brokers are.
+                Output::Forward(_) => {}
                 Output::DeadLetter(letter) => {
                     self.named += 1;
                     if self.named <= NAMED_LINES {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Detector, Origin};
+use super::forward::Arrival;
+use super::{Detector, Origin, Record};
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, Fields, JoinKey};
 use crate::normalize::Envelope;
@@ -15,15 +16,18 @@ impl Detector {
     /// Offers an event to the sequences of each rule whose terms it satisfies.
     pub(super) fn admit(
         &mut self,
-        offset: i64,
+        record: &Record<'_>,
         payload: &[u8],
         fields: &Fields<'_>,
         envelope: &Envelope,
         hits: &[TermRef],
     ) {
+        let offset = record.offset;
         let rules = Arc::clone(&self.rules);
         let Some(event_time) = envelope.event_time else { return };
-        let clock = self.clock.shows.unwrap_or(event_time);
+        let clock = self.clock.shows.unwrap_or(EventTime::MIN);
+        let seen_at = self.arrival.as_ref().map_or(clock, |arrival| arrival.clock).max(clock);
+        let mut targets = BTreeMap::new();
         let mode = self.offer_mode(offset, event_time);
         let mut event: Option<Arc<Admitted>> = None;
         for of_rule in hits.chunk_by(|a, b| a.rule == b.rule) {
@@ -36,7 +40,15 @@ impl Detector {
             if before_start || uncovered || excepted() {
                 continue;
             }
-            let keys = self.keys(&rules, of_rule, fields, envelope);
+            if self.is_receiver() && !rule.is_rekeyed {
+                continue;
+            }
+            let mut keys = self.keys(&rules, of_rule, fields, envelope);
+            if !self.role.offers(rule.is_rekeyed) {
+                self.address(&keys, &mut targets);
+                continue;
+            }
+            keys.retain(|key, _| self.is_at_home(key));
             if keys.is_empty() {
                 continue;
             }
@@ -44,7 +56,9 @@ impl Detector {
                 event = self.keep(offset, payload, fields, envelope, event_time);
             }
             let Some(event) = &event else { return };
-            let ordinal = rules.normalizer().ordinal(fields, envelope, offset, rule.tiebreaker);
+            let stood = self.arrival.as_ref().map_or(offset, |arrival| arrival.offset);
+            let mut ordinal = rules.normalizer().ordinal(fields, envelope, stood, rule.tiebreaker);
+            ordinal.place = self.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place));
             for (key, terms) in keys {
                 let candidate = Candidate {
                     ordinal: ordinal.clone(),
@@ -52,13 +66,14 @@ impl Detector {
                     late: false,
                     event: Arc::clone(event),
                 };
-                self.sequences.offer(index, &key, candidate, mode);
+                self.sequences.offer_at(seen_at, index, &key, candidate, mode);
             }
         }
         if event.is_some() {
             self.stats.admitted += 1;
-            self.trail.note_admission(offset, event_time, clock);
+            self.trail.note_admission(offset, event_time, clock, seen_at);
         }
+        self.forward(record, targets);
         self.collect(self.suppression());
     }
 
@@ -103,6 +118,10 @@ impl Detector {
             return None;
         }
         let Origin { topic, partition } = &self.origin;
+        let (topic, partition, offset) = match &self.arrival {
+            Some(Arrival { place, offset, .. }) => (&place.topic, &place.partition, *offset),
+            None => (topic, partition, offset),
+        };
         let normalizer = self.rules.normalizer();
         Some(Arc::new(Admitted {
             identity: normalizer.identity(fields, envelope, topic, *partition, offset),

@@ -15,19 +15,24 @@ use crate::sequence::{Bounds, Counts, PartitionClock, Sequences};
 mod admit;
 mod boundary;
 pub mod case;
+pub mod forward;
 mod machines;
 mod recovery;
 mod render;
 mod resume;
+mod sources;
 pub mod stats;
 mod suppress;
 
 pub use boundary::{Cut, DeadLetter, Options, Origin, Output, Past, Record, Stamp};
+pub use forward::{Forward, Rekey, Source};
 pub use stats::{Held, RuleStats, Stats};
 
+use forward::{Arrival, Beat, Role};
 use machines::Machines;
 use recovery::{Metadata, RuleMark, Trail};
 use resume::Replaying;
+use sources::Sources;
 use suppress::Windows;
 
 /// One partition's detector.
@@ -59,6 +64,14 @@ pub struct Detector {
     reported: Vec<Counts>,
     hits: Vec<TermRef>,
     windows: Windows,
+    /// What becomes of rules that are re-keyed.
+    role: Role,
+    /// How far the partitions have come that forward to this one.
+    sources: Sources,
+    /// Where the record that is being taken in was forwarded from.
+    arrival: Option<Arrival>,
+    last_stamp: Stamp,
+    last_beat: Option<Beat>,
     /// Memory for the next record's fields.
     spare: Fields<'static>,
 }
@@ -72,6 +85,7 @@ impl Detector {
             max_candidates_per_key: options.max_candidates_per_key,
         };
         let count = rules.rules().len();
+        let idle_timeout = options.rekey.as_ref().map_or(TimeSpan::ZERO, |r| r.idle_timeout);
         Self {
             sequences: Sequences::new(plans, bounds),
             clock: PartitionClock::default(),
@@ -93,6 +107,11 @@ impl Detector {
             reported: vec![Counts::default(); count],
             hits: Vec::new(),
             windows: Windows::default(),
+            role: Role::of(&options, &origin),
+            sources: Sources::new(idle_timeout, options.max_skew),
+            arrival: None,
+            last_stamp: Stamp::None,
+            last_beat: None,
             spare: Fields::default(),
             rules,
             origin,
@@ -150,8 +169,13 @@ impl Detector {
         self.stats.records += 1;
         self.stats.bytes += record.payload.map_or(0, <[u8]>::len) as u64;
         self.stats.replayed += u64::from(self.is_replaying());
-        self.trail.note_clock(record.offset, self.clock);
-        self.read(record);
+        self.last_stamp = record.stamp;
+        if self.is_receiver() {
+            self.receive(record);
+        } else {
+            self.trail.note_clock(record.offset, self.clock);
+            self.read(record);
+        }
         self.position = Some(record.offset + 1);
         // A quiet partition's replay ends with its last record, not with the next one.
         if self.replaying.as_ref().is_some_and(|replaying| record.offset + 1 >= replaying.until) {
@@ -165,8 +189,11 @@ impl Detector {
     /// At the end of the partition nothing is left to replay.
     pub fn advance_idle(&mut self, elapsed: TimeSpan) {
         self.run_idle_before(i64::MAX);
-        let (Some(shows), Some(position)) = (self.clock.shows, self.position) else { return };
-        let reached = shows + elapsed;
+        let reached = match self.is_receiver() {
+            false => self.clock.shows.map(|shows| shows + elapsed),
+            true => self.sources.idle_clock(elapsed),
+        };
+        let (Some(reached), Some(position)) = (reached, self.position) else { return };
         if !self.sequences.is_due(reached) {
             return;
         }
@@ -175,6 +202,7 @@ impl Detector {
             return;
         }
         self.idle_changed = true;
+        self.note_sight();
         self.sequences.advance_idle(reached);
         self.collect(Suppress::Nothing);
     }
@@ -208,10 +236,14 @@ impl Detector {
     pub fn cut(&mut self) -> Option<Cut> {
         let position = self.position.filter(|_| !self.is_replaying())?;
         self.cuts += 1;
+        self.beat(position);
         // A key is forgotten F after its last event by a clock that may be off by the slack.
-        let memory = self.sequences.longest_memory() + self.slack;
+        let memory = self.longest_memory() + self.slack;
         let floor = self.sequences.floor();
-        let replay = self.trail.replay(floor, position, self.clock, memory);
+        let mut replay = self.trail.replay(floor, position, self.clock, memory);
+        if self.is_receiver() {
+            replay.listen = self.sources.listen_from(replay.start, self.trail.earliest());
+        }
         let mark = |(rule, start): (u32, &Option<i64>)| RuleMark {
             hash: rule,
             start: start.filter(|start| *start > replay.start),
@@ -315,7 +347,9 @@ impl Detector {
         if envelope.shape == Shape::Unknown {
             self.unknown = Some(record.offset);
         }
-        self.move_clock(record.stamp, &envelope);
+        if self.arrival.is_none() {
+            self.move_clock(record.stamp, &envelope);
+        }
         if envelope.event_time.is_none() {
             self.stats.no_event_time += 1;
             return;
@@ -323,13 +357,13 @@ impl Detector {
         let mut hits = std::mem::take(&mut self.hits);
         rules.hits(fields, &mut hits);
         if !hits.is_empty() {
-            self.admit(record.offset, payload, fields, &envelope, &hits);
+            self.admit(record, payload, fields, &envelope, &hits);
         }
         self.hits = hits;
     }
 
     fn dead_letter(&mut self, record: &Record<'_>, reason: &'static str) {
-        if let Stamp::Append(appended) = record.stamp {
+        if let (Stamp::Append(appended), false) = (record.stamp, self.is_receiver()) {
             self.clock.append(appended);
             self.tick();
         }
@@ -340,7 +374,8 @@ impl Detector {
         let payload = record.payload.unwrap_or_default();
         self.outbox.push(Output::DeadLetter(DeadLetter {
             reason,
-            offset: record.offset,
+            place: self.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place)),
+            offset: self.arrival.as_ref().map_or(record.offset, |arrival| arrival.offset),
             original_size: payload.len(),
             value: payload[..payload.len().min(MAX_DEAD_LETTER)].to_vec(),
         }));
@@ -367,11 +402,31 @@ impl Detector {
     /// Decides what the clock has made final.
     fn tick(&mut self) {
         let Some(shows) = self.clock.shows else { return };
-        if self.seen_from.is_none() && self.options.past == Past::Unseen {
-            self.set_seen_from(Some(shows));
-        }
+        self.note_sight();
         self.sequences.advance(shows, self.slack);
         self.collect(self.suppression());
+    }
+
+    /// Notes from when on all that happens is seen.
+    fn note_sight(&mut self) {
+        if self.seen_from.is_none() && self.options.past == Past::Unseen {
+            self.set_seen_from(self.sees_all_from());
+        }
+    }
+
+    /// Returns from when on all that happens from now on is seen.
+    fn sees_all_from(&self) -> Option<EventTime> {
+        if self.is_receiver() { self.sources.newest_clock() } else { self.clock.shows }
+    }
+
+    fn is_receiver(&self) -> bool {
+        matches!(self.role, Role::Receiver)
+    }
+
+    /// Returns the longest time for which a rule remembers an event here.
+    fn longest_memory(&self) -> TimeSpan {
+        let here = self.rules.rules().iter().filter(|rule| self.role.offers(rule.is_rekeyed));
+        here.map(|rule| rule.plan.memory()).max().unwrap_or(TimeSpan::ZERO)
     }
 
     fn suppression(&self) -> Suppress {

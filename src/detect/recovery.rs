@@ -13,6 +13,7 @@ use crate::event::{EventTime, TimeSpan};
 use crate::sequence::PartitionClock;
 use crate::sequence::clock::Step;
 
+use super::sources::Listen;
 use super::suppress::{self, Window};
 
 /// First part of the metadata: the format and its version.
@@ -35,6 +36,8 @@ struct Admission {
     offset: i64,
     event_time: EventTime,
     clock: EventTime,
+    /// What the clock will show when it counts: later, if it has run ahead.
+    seen_at: EventTime,
 }
 
 /// Idle time that ran on to `clock` before the record at `position`.
@@ -79,8 +82,19 @@ impl Trail {
     }
 
     /// Notes an event that satisfied a stage.
-    pub(super) fn note_admission(&mut self, offset: i64, event_time: EventTime, clock: EventTime) {
-        self.admissions.push_back(Admission { offset, event_time, clock });
+    pub(super) fn note_admission(
+        &mut self,
+        offset: i64,
+        event_time: EventTime,
+        clock: EventTime,
+        seen_at: EventTime,
+    ) {
+        self.admissions.push_back(Admission { offset, event_time, clock, seen_at });
+    }
+
+    /// Returns the earliest offset at which a replay may start.
+    pub(super) fn earliest(&self) -> i64 {
+        self.checkpoints.front().map_or(i64::MAX, |first| first.offset)
     }
 
     /// Notes that idle time ran on; tells whether there is room for that.
@@ -108,25 +122,31 @@ impl Trail {
         let first = self.admissions.iter().find(needed);
         let safe = first.map_or(position, |admission| admission.offset);
         let clock_at_safe = first.map(|admission| admission.clock).or(clock.shows);
+        let reach = clock_at_safe.map(|at_safe| at_safe - memory.times(2));
+        // What had run ahead of the clock matters for as long as if it had come in its place.
+        let ran_ahead = |admission: &&Admission| reach.is_some_and(|t| admission.seen_at > t);
+        let ahead = self.admissions.iter().find(ran_ahead).map(|admission| admission.offset);
+        let latest = ahead.map_or(safe, |offset| offset.min(safe));
         let early = |checkpoint: &&Checkpoint| {
-            let Some(at_safe) = clock_at_safe else { return true };
-            checkpoint.offset <= safe
-                && checkpoint.clock.shows.is_none_or(|shows| shows <= at_safe - memory.times(2))
+            let Some(reach) = reach else { return true };
+            checkpoint.offset <= latest && checkpoint.clock.shows.is_none_or(|shows| shows <= reach)
         };
         let start = self.checkpoints.iter().rev().find(early).or_else(|| self.checkpoints.front());
         let start = start.copied().unwrap_or(Checkpoint { offset: position, clock });
         self.idle.retain(|idle| idle.position >= start.offset);
-        Replay { floor, safe, start: start.offset, clock: start.clock, idle: self.idle.clone() }
+        let (start, clock, idle) = (start.offset, start.clock, self.idle.clone());
+        Replay { floor, safe, start, clock, idle, listen: None }
     }
 
     /// A host whose clock is further behind than the horizon cannot be recovered in full.
     fn forget(&mut self, clock: PartitionClock, memory: TimeSpan) {
         let Some(now) = clock.shows else { return };
         let horizon = now - memory - HORIZON;
-        while self.admissions.front().is_some_and(|first| first.clock < horizon) {
+        while self.admissions.front().is_some_and(|first| first.seen_at < horizon) {
             self.admissions.pop_front();
         }
-        let unreachable = horizon - memory.times(2);
+        let oldest = self.admissions.front().map_or(horizon, |first| first.clock.min(horizon));
+        let unreachable = oldest - memory.times(2);
         let is_old = |second: &Checkpoint| second.clock.shows.is_none_or(|s| s <= unreachable);
         while self.checkpoints.get(1).is_some_and(is_old) {
             self.checkpoints.pop_front();
@@ -147,6 +167,8 @@ pub(super) struct Replay {
     pub(super) clock: PartitionClock,
     /// How far idle time had run, and where.
     pub(super) idle: Vec<Idle>,
+    /// Of re-keyed events: from where to listen how far their sources have come, before the start.
+    pub(super) listen: Option<Listen>,
 }
 
 /// A rule as the metadata knows it.
@@ -174,7 +196,7 @@ pub(super) struct Metadata {
 impl Metadata {
     /// Writes the metadata, below Kafka's limit.
     pub(super) fn write(&self) -> String {
-        let Replay { floor, safe, start, clock, idle } = &self.replay;
+        let Replay { floor, safe, start, clock, idle, listen } = &self.replay;
         let time =
             |at: Option<EventTime>| at.map_or_else(|| "-".to_owned(), |at| at.nanos().to_string());
         let step = clock.step.map_or_else(
@@ -192,6 +214,9 @@ impl Metadata {
             time(self.seen_from),
             self.write_rules(),
         );
+        if let Some(Listen { offset, newest }) = listen {
+            text.push_str(&format!(";listen={offset},{}", time(*newest)));
+        }
         if !self.windows.is_empty() {
             let room = (MAX_METADATA - 1).saturating_sub(text.len() + ";win=".len());
             text.push_str(";win=");
@@ -241,6 +266,7 @@ impl Metadata {
             start: read_number(part("r")?)?,
             clock,
             idle: list(part("idle")?).map(read_idle).collect::<Result<_, _>>()?,
+            listen: part("listen").ok().map(read_listen).transpose()?,
         };
         let mut metadata = Self {
             cut: read_number(part("cut")?)?,
@@ -304,6 +330,11 @@ fn read_idle(text: &str) -> Result<Idle, String> {
     Ok(Idle { position: read_number(position)?, clock })
 }
 
+fn read_listen(text: &str) -> Result<Listen, String> {
+    let (offset, newest) = text.split_once(',').ok_or_else(|| broken(text))?;
+    Ok(Listen { offset: read_number(offset)?, newest: read_time(newest)? })
+}
+
 fn read_mark(text: &str) -> Result<RuleMark, String> {
     let (hash, start) = match text.split_once('@') {
         Some((hash, start)) => {
@@ -334,6 +365,7 @@ mod tests {
                 start: 0,
                 clock: PartitionClock { shows: Some(at(1_700_000_000)), step: Some(step) },
                 idle: idle.collect(),
+                listen: Some(Listen { offset: i64::MAX, newest: Some(at(1_700_000_000)) }),
             },
             seen_from: None,
             rules: (0..rules as u32)

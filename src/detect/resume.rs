@@ -26,7 +26,12 @@ impl Detector {
         self.windows = Windows::of(metadata.windows);
         self.clock = metadata.replay.clock;
         self.set_seen_from(metadata.seen_from);
-        self.position = Some(metadata.replay.start.min(position));
+        let mut start = metadata.replay.start;
+        if let (Some(listen), true) = (metadata.replay.listen, self.is_receiver()) {
+            self.sources.restore(listen, self.clock.shows.is_some());
+            start = start.min(listen.offset);
+        }
+        self.position = Some(start.min(position));
         let idle = metadata.replay.idle.clone();
         for pair in &idle {
             self.trail.note_idle(pair.position, pair.clock);
@@ -69,7 +74,7 @@ impl Detector {
 
     /// Notes since when the rules that start here see the partition.
     pub(super) fn start_new_rules(&mut self, offset: i64) {
-        let Some(clock) = self.clock.shows else { return };
+        let Some(clock) = self.sees_all_from() else { return };
         for rule in 0..self.rule_starts.len() {
             if self.rule_starts[rule] == Some(offset) {
                 self.sequences.set_seen_from(rule, clock);

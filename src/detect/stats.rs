@@ -4,8 +4,8 @@ use crate::normalize::{Envelope, Shape};
 use crate::sequence::Counts;
 
 /// Why a record was a dead letter.
-pub const DEAD_LETTER_REASONS: [&str; 4] =
-    ["null_payload", "too_large", "invalid_json", "too_deep"];
+pub const DEAD_LETTER_REASONS: [&str; 5] =
+    ["null_payload", "too_large", "invalid_json", "too_deep", "no_source"];
 
 /// What a detector has counted since it was last asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Stats {
     pub no_event_time: u64,
     /// Events that satisfied a stage.
     pub admitted: u64,
+    /// Records forwarded to where their join key belongs, once for each partition.
+    pub rekeyed: u64,
     /// Candidates refused because the kept records have as many bytes as they may.
     pub refused_bytes: u64,
     /// Join keys refused because an event's lists expand to too many.
@@ -105,6 +107,7 @@ impl Stats {
         self.no_host += other.no_host;
         self.no_event_time += other.no_event_time;
         self.admitted += other.admitted;
+        self.rekeyed += other.rekeyed;
         self.refused_bytes += other.refused_bytes;
         self.refused_keys += other.refused_keys;
         self.idle_refused += other.idle_refused;

@@ -276,11 +276,6 @@ impl Sequences {
         floors.min()
     }
 
-    /// Returns the longest time that any rule remembers an event for.
-    pub fn longest_memory(&self) -> TimeSpan {
-        self.rules.iter().map(|rule| rule.plan.memory()).max().unwrap_or(TimeSpan::ZERO)
-    }
-
     /// Returns what the rule has counted.
     pub fn counts(&self, rule: usize) -> Counts {
         self.rules[rule].counts
