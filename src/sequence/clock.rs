@@ -5,7 +5,9 @@
 //! host whose clock is wrong, or that comes back with a backlog, is compared with itself only.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::machine::Candidate;
 use super::speculate::Pace;
 use crate::event::{EventTime, TimeSpan};
 
@@ -78,10 +80,17 @@ impl PartitionClock {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyTime {
     counted: Option<Counted>,
-    /// When the clock will have come to an event, and the event's time.
-    ///
-    /// INVARIANT: sorted.
-    waiting: VecDeque<(EventTime, EventTime)>,
+    /// INVARIANT: sorted by place.
+    waiting: VecDeque<Waiting>,
+}
+
+/// An event to which the clock has not come yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Waiting {
+    /// When the clock will have come to it, and when it happened.
+    place: (EventTime, EventTime),
+    /// The event, if it is to be taken in then and not before.
+    parked: Option<Arc<Candidate>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,37 +108,8 @@ impl KeyTime {
         Self { counted: None, waiting: VecDeque::new() }
     }
 
-    /// Takes note of a candidate's time, which counts from when the clock shows `seen_at`. Of
-    /// those that wait at most `room` are kept.
-    pub(super) fn observe(
-        &mut self,
-        event_time: EventTime,
-        seen_at: EventTime,
-        pace: Pace,
-        room: usize,
-    ) {
-        if seen_at <= pace.clock {
-            self.count(event_time, pace);
-        } else if self.waiting.len() < room {
-            let entry = (seen_at, event_time);
-            let at = self.waiting.partition_point(|other| *other <= entry);
-            self.waiting.insert(at, entry);
-        }
-    }
-
-    /// Returns what the clock shows at the next waiting event, if it has come there.
-    pub(super) fn next_waiting(&self, clock: EventTime) -> Option<EventTime> {
-        self.waiting.front().map(|(seen_at, _)| *seen_at).filter(|seen_at| *seen_at <= clock)
-    }
-
-    /// Counts the first waiting event: the clock shows where it was seen.
-    pub(super) fn count_waiting(&mut self, pace: Pace) {
-        if let Some((_, event_time)) = self.waiting.pop_front() {
-            self.count(event_time, pace);
-        }
-    }
-
-    fn count(&mut self, event_time: EventTime, pace: Pace) {
+    /// Takes note of an event's time.
+    pub(super) fn observe(&mut self, event_time: EventTime, pace: Pace) {
         let Pace { clock, slack } = pace;
         let now = self.now(clock, slack);
         let Some(counted) = &mut self.counted else {
@@ -151,6 +131,37 @@ impl KeyTime {
         counted.seen_at = clock;
     }
 
+    /// Takes note of an event's time when the clock will show `seen_at`; `parked` is given back
+    /// then.
+    pub(super) fn observe_later(
+        &mut self,
+        event_time: EventTime,
+        seen_at: EventTime,
+        parked: Option<Arc<Candidate>>,
+    ) {
+        let place = (seen_at, event_time);
+        let at = self.waiting.partition_point(|other| other.place <= place);
+        self.waiting.insert(at, Waiting { place, parked });
+    }
+
+    /// Returns what the clock shows at the next waiting event, if it has come there.
+    pub(super) fn next_waiting(&self, clock: EventTime) -> Option<EventTime> {
+        self.waiting.front().map(|first| first.place.0).filter(|seen_at| *seen_at <= clock)
+    }
+
+    /// Takes note of the first waiting event, to which the clock has come, and returns it if it was
+    /// parked.
+    pub(super) fn observe_waiting(&mut self, pace: Pace) -> Option<Arc<Candidate>> {
+        let Waiting { place: (_, event_time), parked } = self.waiting.pop_front()?;
+        self.observe(event_time, pace);
+        parked
+    }
+
+    /// Returns how many events wait for the clock.
+    pub(super) fn waiting_count(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Returns the key's now when the partition's clock shows `clock`: before all times while no
     /// event counts.
     pub(super) fn now(&self, clock: EventTime, slack: TimeSpan) -> EventTime {
@@ -166,7 +177,7 @@ impl KeyTime {
             let missing = moment - counted.newest;
             counted.seen_at + slack + missing.max(TimeSpan::ZERO)
         });
-        let next = self.waiting.front().map(|(seen_at, _)| *seen_at - TimeSpan::from_nanos(1));
+        let next = self.waiting.front().map(|first| first.place.0 - TimeSpan::from_nanos(1));
         past.into_iter().chain(next).min().unwrap_or(EventTime::MAX)
     }
 
@@ -180,7 +191,7 @@ impl KeyTime {
 
     /// Returns the earliest time of the events that wait to be counted.
     pub(super) fn earliest_waiting(&self) -> Option<EventTime> {
-        self.waiting.iter().map(|(_, event_time)| *event_time).min()
+        self.waiting.iter().map(|waiting| waiting.place.1).min()
     }
 
     /// Tells whether an event counts.
@@ -235,7 +246,7 @@ mod tests {
     #[test]
     fn a_keys_now_gains_what_the_clock_gains() {
         let mut time = KeyTime::new();
-        time.observe(at(1_000), at(0), pace(0), 1);
+        time.observe(at(1_000), pace(0));
         assert_eq!(time.now(at(50), TimeSpan::ZERO), at(1_050));
         assert_eq!(time.now(at(50), SKEW), at(1_000));
         assert_eq!(time.clock_past(Some(at(1_050)), TimeSpan::ZERO), at(50));
@@ -245,7 +256,7 @@ mod tests {
     fn an_event_far_ahead_needs_a_second_one() {
         let mut time = KeyTime::new();
         for (event_time, now) in [(0, 0), (10_000, 0), (10_010, 10_010)] {
-            time.observe(at(event_time), at(0), pace(0), 1);
+            time.observe(at(event_time), pace(0));
             assert_eq!(time.now(at(0), TimeSpan::ZERO), at(now));
         }
     }
@@ -253,16 +264,15 @@ mod tests {
     #[test]
     fn an_event_that_runs_ahead_of_the_clock_waits_for_it() {
         let mut time = KeyTime::new();
-        time.observe(at(1_000), at(60), pace(10), 2);
-        time.observe(at(1_005), at(50), pace(10), 2);
-        time.observe(at(9), at(70), pace(10), 2);
+        time.observe_later(at(1_000), at(60), None);
+        time.observe_later(at(1_005), at(50), None);
         assert_eq!(time.now(at(10), TimeSpan::ZERO), EventTime::MIN);
         assert_eq!(time.next_waiting(at(49)), None);
         for seen_at in [50, 60] {
             assert_eq!(time.next_waiting(at(60)), Some(at(seen_at)));
-            time.count_waiting(pace(seen_at));
+            time.observe_waiting(pace(seen_at));
         }
-        assert_eq!(time.next_waiting(at(100)), None, "there was room for two");
+        assert_eq!(time.next_waiting(at(100)), None);
         assert_eq!(time.now(at(60), TimeSpan::ZERO), at(1_005));
     }
 }

@@ -38,6 +38,12 @@ pub(super) struct Context<'a> {
     pub(super) out: &'a mut Vec<Match>,
 }
 
+impl Context<'_> {
+    fn max_identities(&self) -> usize {
+        self.max_candidates * IDENTITIES_PER_CANDIDATE
+    }
+}
+
 /// The final event of a match that has left, and which events it was made of.
 #[derive(Debug)]
 struct Emitted {
@@ -82,6 +88,12 @@ impl KeyState {
         if !self.remember(&candidate, context) {
             return;
         }
+        // The events of a sample are chosen as they come, so they come in order.
+        let is_ahead = context.seen_at > context.pace.clock;
+        if is_ahead && context.plan.is_sample {
+            self.park(candidate, context);
+            return;
+        }
         self.observe(&candidate, context);
         if is_late && age > context.plan.memory() {
             context.counts.too_late += 1;
@@ -123,7 +135,9 @@ impl KeyState {
         while let Some(clock) = self.time.next_waiting(pace.clock) {
             context.pace.clock = clock;
             self.decide(context);
-            self.time.count_waiting(context.pace);
+            if let Some(parked) = self.time.observe_waiting(context.pace) {
+                self.offer_sample(&parked, context);
+            }
         }
         context.pace = pace;
         self.decide(context);
@@ -182,8 +196,20 @@ impl KeyState {
     }
 
     fn observe(&mut self, candidate: &Candidate, context: &Context<'_>) {
-        let room = context.max_candidates * IDENTITIES_PER_CANDIDATE;
-        self.time.observe(candidate.event_time(), context.seen_at, context.pace, room);
+        if context.seen_at <= context.pace.clock {
+            self.time.observe(candidate.event_time(), context.pace);
+        } else if self.time.waiting_count() < context.max_identities() {
+            self.time.observe_later(candidate.event_time(), context.seen_at, None);
+        }
+    }
+
+    fn park(&mut self, candidate: Candidate, context: &mut Context<'_>) {
+        if self.time.waiting_count() < context.max_identities() {
+            let event_time = candidate.event_time();
+            self.time.observe_later(event_time, context.seen_at, Some(Arc::new(candidate)));
+        } else {
+            context.counts.refused_candidates += 1;
+        }
     }
 
     fn now(&self, context: &Context<'_>) -> EventTime {
@@ -198,7 +224,7 @@ impl KeyState {
             context.counts.duplicates += 1;
             return false;
         }
-        let full = self.identities.len() >= context.max_candidates * IDENTITIES_PER_CANDIDATE
+        let full = self.identities.len() >= context.max_identities()
             || self.recent.len() >= context.max_candidates;
         if full && !context.plan.is_single() {
             context.counts.refused_candidates += 1;
