@@ -599,10 +599,13 @@ fn eager_finds_at_least_what_exact_finds() {
 #[test]
 fn a_restart_changes_nothing() {
     let mut count = 0;
-    for seed in 0..cases(3_000) {
+    let only: Option<u64> = std::env::var("ONLY").ok().and_then(|s| s.parse().ok());
+    let which: Vec<usize> =
+        std::env::var("RULE").ok().map_or((0..RULES.len()).collect(), |s| vec![s.parse().unwrap()]);
+    for seed in only.map_or(0..cases(3_000), |s| s..s + 1) {
         let random = &mut Random::new(seed);
         let rules =
-            rule_set(Rekeying::All, ["eager", "exact"][seed as usize % 2], "1s", 0..RULES.len());
+            rule_set(Rekeying::All, ["eager", "exact"][seed as usize % 2], "1s", which.clone());
         let world = World::random(random, Spread::AtRandom, if seed % 3 == 0 { 20 } else { 0 });
         let options = world.options(Past::Unseen);
         let (logs, _) = first_half(random, &world, &rules, &options, Trouble::default());

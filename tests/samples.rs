@@ -47,7 +47,7 @@ fn found(query: &str, events: &[Event<'_>]) -> Vec<(String, usize)> {
             let events = value["maxspan"]["sequence"]["events"].as_array().unwrap().len();
             (String::from_utf8(alert.key.clone()).unwrap(), events)
         }
-        Output::DeadLetter(letter) => panic!("{letter:?}"),
+        other => panic!("{other:?}"),
     };
     detector.outbox().iter().map(of_output).collect()
 }

@@ -599,6 +599,7 @@ fn text(partition: i32, output: &Output) -> String {
             format!("{partition} {} {} {value}", alert.rule_id, alert.id)
         }
         Output::DeadLetter(letter) => format!("{partition} letter {}", letter.offset),
+        Output::Forward(forward) => panic!("nothing is re-keyed: {forward:?}"),
     }
 }
 

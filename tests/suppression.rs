@@ -61,7 +61,7 @@ fn run(rules: &Arc<RuleSet>, events: &[Value]) -> Run {
     detector.finish();
     let read = |output| match output {
         Output::Alert(alert) => serde_json::from_slice(&alert.value).unwrap(),
-        other @ Output::DeadLetter(_) => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     };
     let alerts = detector.take_outbox().into_iter().map(read).collect();
     let stats = detector.take_stats();

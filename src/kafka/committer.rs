@@ -16,7 +16,7 @@ use super::health::{Concern, Heart};
 use super::outcome::{Delivered, backoff, on_delivery};
 use super::shared::Shared;
 use super::worker::{self, Command, index_of, seconds, unix_millis};
-use crate::detect::{Cut, Origin};
+use crate::detect::{Cut, Origin, Output};
 use crate::transaction::{Bundle, Pending};
 
 /// How long one cycle waits for the workers' cuts, the acknowledgements, the commit's answer.
@@ -264,7 +264,8 @@ impl Outside {
     pub(super) fn count_delivered(&self, pending: &Pending) {
         let metrics = &self.shared.metrics.alert;
         metrics.record_delivered(&pending.output);
-        if let Some(time) = pending.triggered_at {
+        let is_forwarded = matches!(pending.output, Output::Forward(_));
+        if let Some(time) = pending.triggered_at.filter(|_| !is_forwarded) {
             metrics.detection_latency.observe(seconds(unix_millis() - time));
         }
     }

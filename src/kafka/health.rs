@@ -24,6 +24,8 @@ pub enum Concern {
     Brokers,
     /// A topic is missing.
     Topics,
+    /// The topic of re-keyed events has another number of partitions.
+    RekeyTopic,
     /// Committed offsets cannot be read.
     Assignment,
     /// Alerts or dead letters cannot be written.

@@ -41,8 +41,8 @@ use crate::metrics::Metrics;
 use crate::rule::set::RuleSet;
 
 pub use settings::{
-    Delivery, OnMissingOffsets, PropertyName, PropertyValue, Protocol, Sasl, SecretError, Security,
-    Settings,
+    Delivery, OnMissingOffsets, PropertyName, PropertyValue, Protocol, Rekey, Sasl, SecretError,
+    Security, Settings,
 };
 
 /// Why the Kafka side cannot start.
@@ -175,7 +175,7 @@ impl Engine {
     }
 
     fn run(self) {
-        let topics: Vec<&str> = self.shared.settings.topics.iter().map(String::as_str).collect();
+        let topics = self.shared.settings.subscription();
         if let Err(error) = self.consumer.subscribe(&topics) {
             self.shared.fail(format!("cannot subscribe: {}", plain(&error)));
         }

@@ -3,13 +3,13 @@
 //! Never holds a lock while it calls the client, except to order a commit before a revocation.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::health::{Health, Partitions, lock};
 use super::settings::Settings;
-use crate::detect::{Options, Origin};
+use crate::detect::{Options, Origin, Rekey};
 use crate::metrics::Metrics;
 use crate::rule::set::RuleSet;
 
@@ -29,6 +29,8 @@ pub(super) struct Shared {
     pub(super) owned: Mutex<Vec<Origin>>,
     /// Partitions whose next record is gone from the log.
     restarts: Mutex<Vec<Origin>>,
+    /// How many partitions the topic of re-keyed events had when it was first looked at.
+    pub(super) rekey_partitions: OnceLock<i32>,
     /// Whether the group must be joined anew.
     rejoin: AtomicBool,
     stopping: AtomicBool,
@@ -55,11 +57,24 @@ impl Shared {
             metrics,
             owned: Mutex::default(),
             restarts: Mutex::default(),
+            rekey_partitions: OnceLock::new(),
             rejoin: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             missing_topics: Mutex::new(Some("no broker has named the topics yet".to_owned())),
             failures,
         }
+    }
+
+    /// Returns the options of a detector: how rules are re-keyed is known once the topic is.
+    pub(super) fn detector_options(&self) -> Options {
+        let rekey = &self.settings.rekey;
+        let rekeyed = self.rekey_partitions.get().map(|partitions| Rekey {
+            topic: rekey.topic.as_str().into(),
+            partitions: *partitions,
+            idle_timeout: rekey.idle_timeout,
+            max_record_bytes: rekey.max_record_bytes,
+        });
+        Options { rekey: rekeyed, ..self.options.clone() }
     }
 
     /// Announces that the consumer cannot go on.

@@ -58,7 +58,15 @@ impl Watch {
 #[derive(Debug, PartialEq, Eq)]
 struct Missing<'a> {
     topic: &'a str,
-    is_input: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Input,
+    Output,
+    /// Both: the topic of re-keyed events.
+    Between,
 }
 
 fn missing<'a>(
@@ -66,20 +74,57 @@ fn missing<'a>(
     shared: &'a Shared,
 ) -> Result<Vec<Missing<'a>>, KafkaError> {
     let Settings { topics, alerts_topic, dead_letter_topic, .. } = &shared.settings;
-    let inputs = topics.iter().map(|topic| (topic.as_str(), true));
-    let outputs = [alerts_topic, dead_letter_topic].map(|topic| (topic.as_str(), false));
+    let inputs = topics.iter().map(|topic| (topic.as_str(), Kind::Input));
+    let outputs = [alerts_topic, dead_letter_topic].map(|topic| (topic.as_str(), Kind::Output));
+    let between = shared.settings.rekey_topic().map(|topic| (topic, Kind::Between));
     let mut found = Vec::new();
-    for (topic, is_input) in inputs.chain(outputs) {
-        match partitions(consumer, topic)? {
-            None => found.push(Missing { topic, is_input }),
-            Some(count) if is_input => {
-                let gauge = shared.metrics.kafka.topic_partitions.with_label_values(&[topic]);
-                gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
-            }
-            Some(_) => {}
+    for (topic, kind) in inputs.chain(outputs).chain(between) {
+        let Some(count) = partitions(consumer, topic)? else {
+            found.push(Missing { topic, kind });
+            continue;
+        };
+        if kind != Kind::Output {
+            let gauge = shared.metrics.kafka.topic_partitions.with_label_values(&[topic]);
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        if kind == Kind::Between {
+            note_size(shared, topic, count);
         }
     }
     Ok(found)
+}
+
+/// Learns how many partitions the topic of re-keyed events has: that stays so, whatever becomes of
+/// the topic, until the process ends.
+pub(super) fn learn_size(
+    consumer: &GroupConsumer,
+    shared: &Shared,
+    topic: &str,
+) -> Result<(), KafkaError> {
+    if shared.rekey_partitions.get().is_some() {
+        return Ok(());
+    }
+    let missing = KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
+    let count = partitions(consumer, topic)?.filter(|count| *count > 0).ok_or(missing)?;
+    shared.rekey_partitions.get_or_init(|| i32::try_from(count).unwrap_or(i32::MAX));
+    Ok(())
+}
+
+/// Compares the size of the topic of re-keyed events with what it was.
+fn note_size(shared: &Shared, topic: &str, count: usize) {
+    let Some(known) = shared.rekey_partitions.get() else { return };
+    if usize::try_from(*known).is_ok_and(|known| known == count) {
+        shared.health.clear(Concern::RekeyTopic);
+        return;
+    }
+    let reason = format!(
+        "topic `{topic}` had {known} partitions and has {count} now: keys move to other partitions \
+         when instances start again; restart all of them, and expect sequences that are open then \
+         to be cut"
+    );
+    if shared.health.raise(Concern::RekeyTopic, reason.as_str()) {
+        tracing::error!(reason, "keys are about to move");
+    }
 }
 
 /// Returns how many partitions a topic has; nothing if it does not exist.
@@ -110,7 +155,7 @@ fn note(shared: &Shared, missing: &[Missing<'_>]) {
     }
     let is_news = shared.health.raise(Concern::Topics, messages.join("; "));
     // Alerts and positions may go on while only an input is missing.
-    let is_output_missing = missing.iter().any(|missing| !missing.is_input);
+    let is_output_missing = missing.iter().any(|missing| missing.kind != Kind::Input);
     shared.set_missing_topics(is_output_missing.then(|| messages.join("; ")));
     if is_news {
         for message in messages {
@@ -121,11 +166,19 @@ fn note(shared: &Shared, missing: &[Missing<'_>]) {
 
 fn advice(missing: &Missing<'_>, settings: &Settings) -> String {
     let (topic, brokers) = (missing.topic, settings.bootstrap_servers());
-    // Hosts are spread over an input's partitions; one or two take all alerts of any estate.
-    let partitions = if missing.is_input { 12 } else { 1 };
+    // Hosts are spread over an input's partitions, keys over those of re-keyed events; one or two
+    // take all alerts of any estate.
+    let (settings, hint) = match missing.kind {
+        Kind::Input => ("--partitions 12", ""),
+        Kind::Output => ("--partitions 1", ""),
+        Kind::Between => (
+            "--partitions 12 --config message.timestamp.type=LogAppendTime",
+            "; its number of partitions has to stay what it is: choose it for years",
+        ),
+    };
     format!(
         "topic `{topic}` does not exist; create it with: kafka-topics.sh --bootstrap-server \
-         {brokers} --create --topic {topic} --partitions {partitions}"
+         {brokers} --create --topic {topic} {settings}{hint}"
     )
 }
 
@@ -136,7 +189,7 @@ mod tests {
     #[test]
     fn message_names_the_command_that_creates_the_topic() {
         let settings = Settings { brokers: vec!["k:9092".to_owned()], ..Settings::default() };
-        let message = advice(&Missing { topic: "maxspan-alerts", is_input: false }, &settings);
+        let message = advice(&Missing { topic: "maxspan-alerts", kind: Kind::Output }, &settings);
         assert_eq!(
             message,
             "topic `maxspan-alerts` does not exist; create it with: kafka-topics.sh \

@@ -20,7 +20,8 @@ use super::idle::Idle;
 use super::queue::{Item, PartitionQueue};
 use super::shared::Shared;
 use super::waiting::Waiting;
-use crate::detect::{Cut, Detector, Held, Origin, Stamp};
+use crate::detect::{Cut, Detector, Held, Origin};
+use crate::event::EventTime;
 use crate::transaction::{Bundle, Pending};
 
 /// How long a worker sleeps when nothing wakes it.
@@ -276,10 +277,9 @@ impl Partition {
         let is_live = !detector.is_replaying();
         let taken = queue.drain(|item| match item {
             Item::Record(record) => {
-                let triggered_at = match record.stamp {
-                    Stamp::Append(time) | Stamp::Create(time) => Some(time.millis()),
-                    Stamp::None => None,
-                };
+                // A record is as old as where it first stood.
+                let stamp = record.source.map_or(record.stamp, |source| source.stamp);
+                let triggered_at = stamp.time().map(EventTime::millis);
                 detector.on_record(&record);
                 if !is_live {
                     failpoint::reach("in_replay");
@@ -371,6 +371,8 @@ impl Partition {
             return None;
         }
         let cut = self.detector.cut()?;
+        // What is told with each cut has just joined the rest.
+        self.waiting.note(self.detector.outbox(), None);
         let is_news = self.committed.as_ref().is_none_or(|(position, metadata)| {
             (*position, metadata.as_str()) != (cut.position, cut.metadata.as_str())
         });

@@ -1,4 +1,4 @@
-//! Writes alerts and dead letters, and collects the brokers' answers.
+//! Writes alerts, dead letters and forwarded records, and collects the brokers' answers.
 //!
 //! Never waits: whoever sends looks for answers as often as it likes.
 
@@ -15,7 +15,7 @@ use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::health::lock;
 use super::settings::Settings;
-use crate::detect::{AlertRecord, DeadLetter, Origin, Output};
+use crate::detect::{AlertRecord, DeadLetter, Forward, Origin, Output};
 
 /// The brokers' answers that nobody has looked at yet.
 #[derive(Default)]
@@ -28,6 +28,7 @@ pub(super) struct Writer {
     is_open: Cell<bool>,
     alerts_topic: String,
     dead_letter_topic: String,
+    rekey_topic: String,
 }
 
 impl Writer {
@@ -39,6 +40,7 @@ impl Writer {
             is_open: Cell::new(false),
             alerts_topic: settings.alerts_topic.clone(),
             dead_letter_topic: settings.dead_letter_topic.clone(),
+            rekey_topic: settings.rekey.topic.clone(),
         })
     }
 
@@ -54,6 +56,7 @@ impl Writer {
             Output::DeadLetter(letter) => {
                 self.producer.send(self.dead_letter(origin, letter, ticket))
             }
+            Output::Forward(forward) => self.producer.send(self.forward(forward, ticket)),
         };
         sent.map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))
     }
@@ -133,15 +136,32 @@ impl Writer {
         letter: &'a DeadLetter,
         ticket: usize,
     ) -> Record<'a> {
+        let place = letter.place.as_deref();
+        let (topic, partition) = place
+            .map_or((&origin.topic, origin.partition), |place| (&place.topic, place.partition));
         let headers = OwnedHeaders::new_with_capacity(5)
             .insert(text("reason", letter.reason))
-            .insert(text("topic", &origin.topic))
-            .insert(text("partition", &origin.partition.to_string()))
+            .insert(text("topic", topic))
+            .insert(text("partition", &partition.to_string()))
             .insert(text("offset", &letter.offset.to_string()))
             .insert(text("original_size", &letter.original_size.to_string()));
         BaseRecord::with_opaque_to(&self.dead_letter_topic, ticket)
             .payload(letter.value.as_slice())
             .headers(headers)
+    }
+
+    fn forward<'a>(&'a self, forward: &'a Forward, ticket: usize) -> Record<'a> {
+        let headers = forward.headers.iter().fold(
+            OwnedHeaders::new_with_capacity(forward.headers.len()),
+            |headers, (name, value)| headers.insert(text(name, value)),
+        );
+        let record = BaseRecord::with_opaque_to(&self.rekey_topic, ticket)
+            .partition(forward.target)
+            .headers(headers);
+        match &forward.value {
+            Some(value) => record.key(forward.key.as_slice()).payload(value),
+            None => record,
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub struct AlertMetrics {
     pub errors: IntCounterVec,
     /// Dead letters that the brokers have acknowledged.
     pub dead_letters: IntCounterVec,
+    /// Records forwarded to where their join key belongs, acknowledged.
+    pub rekeyed: IntCounter,
     /// From the timestamp of the record that completed the match until the alert was acknowledged.
     pub detection_latency: Histogram,
 }
@@ -33,6 +35,10 @@ impl AlertMetrics {
                 "Records that could not be read and are in the dead-letter topic.",
                 &["reason"],
             )?,
+            rekeyed: area.counter(
+                "rekeyed_records",
+                "Records forwarded to the partitions of their join keys, once for each partition.",
+            )?,
             detection_latency: area.seconds(
                 "detection_latency",
                 "From the Kafka timestamp of the record that completed a match until its alert \
@@ -48,6 +54,7 @@ impl AlertMetrics {
             Output::DeadLetter(letter) => {
                 self.dead_letters.with_label_values(&[letter.reason]).inc();
             }
+            Output::Forward(forward) => self.rekeyed.inc_by(u64::from(forward.value.is_some())),
         }
     }
 }
