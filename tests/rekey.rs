@@ -605,7 +605,7 @@ fn a_restart_changes_nothing() {
     for seed in only.map_or(0..cases(3_000), |s| s..s + 1) {
         let random = &mut Random::new(seed);
         let rules =
-            rule_set(Rekeying::All, ["eager", "exact"][seed as usize % 2], "1s", which.clone());
+            rule_set(Rekeying::All, ["eager", "exact"][seed as usize % 2], "0s", which.clone());
         let world = World::random(random, Spread::AtRandom, if seed % 3 == 0 { 20 } else { 0 });
         let options = world.options(Past::Unseen);
         let (logs, _) = first_half(random, &world, &rules, &options, Trouble::default());
@@ -660,9 +660,18 @@ fn by_step(
     let mut found = Vec::new();
     for (offset, step) in steps.iter().enumerate() {
         if let Some(cut) = cuts.get(&offset).and_then(|_| detector.cut()) {
+            if std::env::var("ONLY").is_ok() { println!("CUT at {offset}: {}", &cut.metadata[..cut.metadata.find(";rules").unwrap()]); println!("REST {}", &cut.metadata[cut.metadata.find(";rules").unwrap()..]); }
             (detector, _) = resume(rules, options, &origin, steps, &cut);
         }
         apply(&mut detector, offset, step);
+        if std::env::var("ONLY").is_ok() {
+            let text = match step { Step::Idle(n) => format!("idle {n}"), Step::Sent(s) => {
+                let h = |n: &str| s.forward.headers.iter().find(|(k, _)| *k == n).unwrap().1.clone();
+                let v: serde_json::Value = s.forward.value.as_ref().map_or(serde_json::Value::Null, |v| serde_json::from_slice(v).unwrap());
+                format!("stamp {} p{} o{} c {} e {} {} {} {}", s.stamp, h("partition"), h("offset"), (h("clock").parse::<i64>().unwrap() - at(0).nanos()) / 1_000_000, EventTime::parse(v["@timestamp"].as_str().unwrap_or("")).map_or(0, |e| (e.nanos()-at(0).nanos())/1_000_000), v["event"]["id"], v["tags"], v["user"]["name"])
+            }};
+            println!("{offset} W {:?} {text} -> {}", detector.clock().map(|c| (c.nanos()-at(0).nanos())/1_000_000), detector.outbox().len());
+        }
         found.push(texts(detector.take_outbox()));
     }
     found

@@ -254,6 +254,13 @@ impl KeyState {
     }
 
     fn offer_sample(&mut self, candidate: &Arc<Candidate>, context: &mut Context<'_>) {
+        // What would be freed at once cannot be found again after a restart.
+        let times = &context.plan.times;
+        let oldest = self.now(context) - times.allowed_lateness - times.maxspan;
+        if candidate.event_time() < oldest {
+            context.counts.too_late += 1;
+            return;
+        }
         if let Some(found) = self.sample.push(context.plan, candidate) {
             self.emit_once(found, context);
         }
