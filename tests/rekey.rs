@@ -249,22 +249,7 @@ fn is_sample(id: &str) -> bool {
 
 fn ids(outputs: Vec<Output>) -> Vec<String> {
     let id = |output| match output {
-        Output::Alert(alert) => {
-            if std::env::var("SEED").is_ok() {
-                let v: serde_json::Value = serde_json::from_slice(&alert.value).unwrap();
-                let e: Vec<String> = v["maxspan"]["sequence"]["events"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|e| format!("{}@{}", e["event"]["id"], e["@timestamp"]))
-                    .collect();
-                println!(
-                    "ALERT {} {} {e:?} late {}",
-                    alert.rule_id, alert.id, v["maxspan"]["sequence"]["late"]
-                );
-            }
-            Some(format!("{} {}", alert.rule_id, alert.id))
-        }
+        Output::Alert(alert) => Some(format!("{} {}", alert.rule_id, alert.id)),
         Output::DeadLetter(letter) => panic!("{letter:?}"),
         Output::Forward(_) => None,
     };
@@ -495,27 +480,6 @@ fn found(
     alerts
 }
 
-#[test]
-fn debug_one() {
-    let Ok(seed) = std::env::var("SEED") else { return };
-    let seed: u64 = seed.parse().unwrap();
-    let kind = std::env::var("KIND").unwrap();
-    let all = rule_set(Rekeying::All, "exact", "0s", 0..RULES.len());
-    match kind.as_str() {
-        "spread" => check_exact(seed, &all, Spread::AtRandom, Trouble::default()),
-        _ => check_exact(
-            seed,
-            &rule_set(Rekeying::OtherKeys, "exact", "0s", 0..RULES.len()),
-            Spread::ByHost,
-            Trouble {
-                crashes: std::env::var("C").unwrap().parse().unwrap(),
-                repeats: false,
-                late_crashes: std::env::var("L").unwrap().parse().unwrap(),
-            },
-        ),
-    };
-}
-
 fn check_exact(seed: u64, rules: &Arc<RuleSet>, spread: Spread, trouble: Trouble) -> usize {
     let random = &mut Random::new(seed);
     let world = World::random(random, spread, 0);
@@ -524,13 +488,6 @@ fn check_exact(seed: u64, rules: &Arc<RuleSet>, spread: Spread, trouble: Trouble
     let found: BTreeSet<String> = alerts.iter().cloned().collect();
     // A second delivery may come first, and then stands where it was appended: that samples show.
     let is_judged = |id: &&String| !is_sample(id) || (world.append && !world.repeats);
-    if std::env::var("SEED").is_ok() {
-        println!(
-            "EXTRA {:?} MISSING {:?}",
-            found.difference(&expected).collect::<Vec<_>>(),
-            expected.difference(&found).collect::<Vec<_>>()
-        );
-    }
     let different: Vec<&String> = found.symmetric_difference(&expected).filter(is_judged).collect();
     assert!(different.is_empty(), "seed {seed}, {trouble:?}: {different:?}: {world:#?}");
     if !trouble.repeats {
@@ -542,17 +499,17 @@ fn check_exact(seed: u64, rules: &Arc<RuleSet>, spread: Spread, trouble: Trouble
 #[test]
 fn spread_events_give_exactly_what_one_partition_gives() {
     let rules = rule_set(Rekeying::All, "exact", "0s", 0..RULES.len());
-    let sum: usize = (0..cases(4_000))
+    let sum: usize = (0..cases(1_000))
         .map(|seed| check_exact(seed, &rules, Spread::AtRandom, Trouble::default()))
         .sum();
-    assert!(sum > 50_000, "only {sum} alerts to judge by");
+    assert!(sum > 10_000, "only {sum} alerts to judge by");
 }
 
 #[test]
 fn crashes_on_both_sides_change_nothing() {
     let rules = rule_set(Rekeying::All, "exact", "0s", 0..RULES.len());
     let trouble = Trouble { crashes: 6, repeats: false, late_crashes: 4 };
-    for seed in 0..cases(2_000) {
+    for seed in 0..cases(500) {
         check_exact(seed, &rules, Spread::AtRandom, trouble);
     }
 }
@@ -561,7 +518,7 @@ fn crashes_on_both_sides_change_nothing() {
 fn what_is_forwarded_twice_is_found_once() {
     let rules = rule_set(Rekeying::All, "exact", "0s", 0..RULES.len());
     let trouble = Trouble { crashes: 10, repeats: true, late_crashes: 0 };
-    for seed in 0..cases(2_000) {
+    for seed in 0..cases(500) {
         check_exact(seed, &rules, Spread::AtRandom, trouble);
     }
 }
@@ -573,7 +530,7 @@ fn only_rules_with_other_keys_need_the_second_half() {
         assert_eq!(rule.is_rekeyed, is_rekeyed, "{}", rule.canonical);
     }
     let trouble = Trouble { crashes: 4, repeats: false, late_crashes: 4 };
-    for seed in 0..cases(2_000) {
+    for seed in 0..cases(500) {
         check_exact(seed, &rules, Spread::ByHost, trouble);
     }
 }
@@ -583,7 +540,7 @@ fn eager_finds_at_least_what_exact_finds() {
     let without_absence = [0, 1, 2, 3, 4, 8, 9, 10, 11, 12];
     let eager = rule_set(Rekeying::All, "eager", "0s", without_absence);
     let exact = rule_set(Rekeying::All, "exact", "0s", without_absence);
-    for seed in 0..cases(2_000) {
+    for seed in 0..cases(500) {
         let random = &mut Random::new(seed);
         let world = World::random(random, Spread::AtRandom, 0);
         let found: BTreeSet<String> =
@@ -599,13 +556,10 @@ fn eager_finds_at_least_what_exact_finds() {
 #[test]
 fn a_restart_changes_nothing() {
     let mut count = 0;
-    let only: Option<u64> = std::env::var("ONLY").ok().and_then(|s| s.parse().ok());
-    let which: Vec<usize> =
-        std::env::var("RULE").ok().map_or((0..RULES.len()).collect(), |s| vec![s.parse().unwrap()]);
-    for seed in only.map_or(0..cases(3_000), |s| s..s + 1) {
+    for seed in 0..cases(750) {
         let random = &mut Random::new(seed);
         let rules =
-            rule_set(Rekeying::All, ["eager", "exact"][seed as usize % 2], "0s", which.clone());
+            rule_set(Rekeying::All, ["eager", "exact"][seed as usize % 2], "0s", 0..RULES.len());
         let world = World::random(random, Spread::AtRandom, if seed % 3 == 0 { 20 } else { 0 });
         let options = world.options(Past::Unseen);
         let (logs, _) = first_half(random, &world, &rules, &options, Trouble::default());
@@ -626,7 +580,7 @@ fn a_restart_changes_nothing() {
             }
         }
     }
-    assert!(count > 5_000, "only {count} alerts to judge by");
+    assert!(count > 2_000, "only {count} alerts to judge by");
 }
 
 fn with_idle_time(random: &mut Random, log: Vec<Sent>) -> Vec<Step> {
@@ -660,18 +614,9 @@ fn by_step(
     let mut found = Vec::new();
     for (offset, step) in steps.iter().enumerate() {
         if let Some(cut) = cuts.get(&offset).and_then(|_| detector.cut()) {
-            if std::env::var("ONLY").is_ok() { println!("CUT at {offset}: {}", &cut.metadata[..cut.metadata.find(";rules").unwrap()]); println!("REST {}", &cut.metadata[cut.metadata.find(";rules").unwrap()..]); }
             (detector, _) = resume(rules, options, &origin, steps, &cut);
         }
         apply(&mut detector, offset, step);
-        if std::env::var("ONLY").is_ok() {
-            let text = match step { Step::Idle(n) => format!("idle {n}"), Step::Sent(s) => {
-                let h = |n: &str| s.forward.headers.iter().find(|(k, _)| *k == n).unwrap().1.clone();
-                let v: serde_json::Value = s.forward.value.as_ref().map_or(serde_json::Value::Null, |v| serde_json::from_slice(v).unwrap());
-                format!("stamp {} p{} o{} c {} e {} {} {} {}", s.stamp, h("partition"), h("offset"), (h("clock").parse::<i64>().unwrap() - at(0).nanos()) / 1_000_000, EventTime::parse(v["@timestamp"].as_str().unwrap_or("")).map_or(0, |e| (e.nanos()-at(0).nanos())/1_000_000), v["event"]["id"], v["tags"], v["user"]["name"])
-            }};
-            println!("{offset} W {:?} {text} -> {}", detector.clock().map(|c| (c.nanos()-at(0).nanos())/1_000_000), detector.outbox().len());
-        }
         found.push(texts(detector.take_outbox()));
     }
     found
@@ -683,6 +628,39 @@ fn texts(outputs: Vec<Output>) -> BTreeSet<String> {
         other => panic!("{other:?}"),
     };
     outputs.into_iter().map(text).collect()
+}
+
+/// A user acts on two hosts whose partitions are read hours apart.
+#[test]
+fn a_source_two_hours_behind_loses_nothing() {
+    for emit in ["exact", "eager"] {
+        let rules = rule_set(Rekeying::OtherKeys, emit, "0s", [1, 5, 10]);
+        let mut events = Vec::new();
+        let mut add = |partition: usize, second: i64| {
+            let acts = second >= 0 && second % 600 == 100 + 2 * partition as i64;
+            let tag = if acts { ["A", "B"][partition] } else { "-" };
+            let number = events.len();
+            let payload = serde_json::json!({
+                "@timestamp": at(second * 1_000).to_string(),
+                "event": {"category": "test", "id": format!("e{number}")},
+                "host": {"id": format!("h{partition}")},
+                "user": {"name": format!("u{}", second / 600)},
+                "tags": [tag],
+            })
+            .to_string();
+            let (event_time, appended) = (second * 1_000, second * 1_000 + 50);
+            let read = appended + [0, 7_200_000][partition];
+            events.push(Event { partition, event_time, appended, read, number, payload });
+        };
+        (0..7_200).step_by(2).for_each(|second| add(0, second));
+        (-7_200..7_200).step_by(2).for_each(|second| add(1, second));
+        events.sort_by_key(|event| event.read);
+        let world = World { sources: 2, targets: 2, events, append: true, repeats: false };
+        let random = &mut Random::new(7);
+        let found = found(random, &world, &rules, Trouble::default());
+        let of = |rule: &str| found.iter().filter(|id| id.starts_with(rule)).count();
+        assert_eq!((of("rule-1 "), of("rule-5 "), of("rule-10 ")), (12, 12, 12), "{emit}");
+    }
 }
 
 #[test]

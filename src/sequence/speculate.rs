@@ -162,7 +162,9 @@ impl KeyState {
     /// something to do, or for the key to be forgotten.
     pub(super) fn next_due(&self, plan: &Plan, slack: TimeSpan) -> EventTime {
         let first_recent = self.recent.front().map(|first| first.event_time());
-        let limits = first_recent.into_iter().chain(self.base.next_limit(plan));
+        // Freed on time, and not when the key happens to work: a restart must find the same.
+        let sample = self.sample.earliest().map(|earliest| earliest + plan.times.maxspan);
+        let limits = first_recent.into_iter().chain(self.base.next_limit(plan)).chain(sample);
         // A key is forgotten only when nothing else is left to be done.
         let is_awaiting = self.time.earliest_waiting().is_some();
         let forget = (!is_awaiting).then(|| self.time.newest_held() + plan.memory());
