@@ -84,7 +84,7 @@ pub struct Rekey {
     /// The topic that their events go through.
     pub topic: String,
     /// How long a partition may forward nothing before nothing waits for it.
-    #[serde(deserialize_with = "setting::time_span")]
+    #[serde(deserialize_with = "setting::seconds")]
     pub idle_timeout: TimeSpan,
     /// Largest record in bytes that is forwarded.
     pub max_record_bytes: usize,
