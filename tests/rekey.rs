@@ -663,6 +663,73 @@ fn a_source_two_hours_behind_loses_nothing() {
     }
 }
 
+fn detector_of(rules: &Arc<RuleSet>, topic: &str, partition: i32, partitions: i32) -> Detector {
+    let rekey = Rekey {
+        topic: TOPIC.into(),
+        partitions,
+        idle_timeout: TimeSpan::from_secs(IDLE),
+        max_record_bytes: 200,
+    };
+    let options = Options { rekey: Some(rekey), ..Options::default() };
+    Detector::new(Arc::clone(rules), Origin { topic: topic.into(), partition }, options)
+}
+
+#[test]
+fn what_cannot_be_rekeyed_is_a_dead_letter() {
+    let rules = rule_set(Rekeying::All, "eager", "0s", [1]);
+    let mut sender = detector_of(&rules, "input", 7, 1);
+    let event = |padding: usize| {
+        format!(
+            r#"{{"@timestamp":"2024-01-01T00:00:00Z","user":{{"name":"u"}},"tags":"A","x":"{}"}}"#,
+            "x".repeat(padding)
+        )
+    };
+    let mut receiver = detector_of(&rules, TOPIC, 0, 1);
+    for (offset, event) in [event(0), event(300)].iter().enumerate() {
+        let record = Record {
+            offset: offset as i64,
+            stamp: Stamp::Append(at(0)),
+            payload: Some(event.as_bytes()),
+            source: None,
+        };
+        sender.on_record(&record);
+        // Somebody else writes to the topic.
+        receiver.on_record(&record);
+    }
+    let letters = |outputs: Vec<Output>| -> Vec<(&str, i64)> {
+        let letter = |output| match output {
+            Output::DeadLetter(letter) => Some((letter.reason, letter.offset)),
+            _ => None,
+        };
+        outputs.into_iter().filter_map(letter).collect()
+    };
+    let sent = sender.take_outbox();
+    assert!(matches!(&sent[0], Output::Forward(forward) if forward.key == b"u"), "{sent:?}");
+    assert_eq!(letters(sent), [("too_large", 1)]);
+    assert_eq!(letters(receiver.take_outbox()), [("no_source", 0), ("no_source", 1)]);
+}
+
+/// Senders that know another size of the topic: each key is still taken in one place.
+#[test]
+fn senders_that_disagree_about_the_topic_lose_nothing() {
+    let rules = rule_set(Rekeying::All, "eager", "0s", [11]);
+    for partitions in 1..20 {
+        let mut sender = detector_of(&rules, "input", 0, partitions);
+        let event = r#"{"@timestamp":"2024-01-01T00:00:00Z","host":{"id":"h"},"tags":["A","B"]}"#;
+        let (stamp, payload) = (Stamp::Append(at(0)), Some(event.as_bytes()));
+        sender.on_record(&Record { offset: 0, stamp, payload, source: None });
+        let sent = sender.take_outbox();
+        let [Output::Forward(forward)] = &sent[..] else { panic!("{sent:?}") };
+        let alerts = (0..20).map(|partition| {
+            let mut receiver = detector_of(&rules, TOPIC, partition, 7);
+            let stamp = 0;
+            apply(&mut receiver, 0, &Step::Sent(Sent { stamp, forward: forward.clone() }));
+            receiver.take_outbox().len()
+        });
+        assert_eq!(alerts.sum::<usize>(), 1, "{partitions} partitions");
+    }
+}
+
 #[test]
 fn key_has_one_home_that_does_not_change() {
     let key = |parts: &[Option<&str>]| JoinKey::new(parts.iter().map(|part| part.map(Into::into)));

@@ -184,7 +184,6 @@ impl Detector {
         }
         let value: Option<Arc<[u8]>> = Some(payload.into());
         let Some(headers) = self.source(rekey, record.offset, record.stamp) else { return };
-        self.stats.rekeyed += targets.len() as u64;
         for (target, key) in targets {
             let (value, headers) = (value.clone(), Arc::clone(&headers));
             self.outbox.push(Output::Forward(Forward { target, key, value, headers }));

@@ -191,7 +191,7 @@ impl Detector {
         self.run_idle_before(i64::MAX);
         let reached = match self.is_receiver() {
             false => self.clock.shows.map(|shows| shows + elapsed),
-            true => self.sources.idle_clock(elapsed),
+            true => self.sources.idle_clock(elapsed).max(self.clock.shows),
         };
         let (Some(reached), Some(position)) = (reached, self.position) else { return };
         if !self.sequences.is_due(reached) {

@@ -202,3 +202,88 @@ impl Detector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> EventTime {
+        EventTime::from_nanos(0) + TimeSpan::from_secs(seconds)
+    }
+
+    struct Heard {
+        sources: Sources,
+        offset: i64,
+    }
+
+    impl Heard {
+        fn new() -> Self {
+            let idle_timeout = TimeSpan::from_secs(10);
+            Self { sources: Sources::new(idle_timeout, TimeSpan::from_secs(120)), offset: 0 }
+        }
+
+        /// At `stamp` a partition says that it has come to `clock`; returns how far all have.
+        fn says(&mut self, stamp: i64, partition: i32, clock: i64) -> Option<EventTime> {
+            let clock = at(clock);
+            let (topic, partitions) = ("input", 1);
+            let stamped = Stamp::Append(clock);
+            let source = Source { topic, partition, offset: 0, stamp: stamped, clock, partitions };
+            self.sources.hear(self.offset, Stamp::Append(at(stamp)), &source);
+            self.offset += 1;
+            self.sources.clock()
+        }
+    }
+
+    #[test]
+    fn the_slowest_sets_the_clock_once_all_had_time_to_speak() {
+        let mut heard = Heard::new();
+        assert_eq!(heard.says(0, 0, 1_000), None);
+        assert_eq!(heard.says(5, 1, 7), None);
+        assert_eq!(heard.says(10, 0, 1_010), Some(at(7)));
+        assert_eq!(heard.says(11, 1, 20), Some(at(20)));
+    }
+
+    #[test]
+    fn the_silent_are_not_waited_for() {
+        let mut heard = Heard::new();
+        for second in 0..=10 {
+            heard.says(second, 0, 1_000 + second);
+        }
+        assert_eq!(heard.says(10, 1, 7), Some(at(7)));
+        assert_eq!(heard.says(20, 0, 1_020), Some(at(7)));
+        assert_eq!(heard.says(21, 0, 1_021), Some(at(7)), "a gap counts as five seconds at most");
+        assert_eq!(heard.says(26, 0, 1_026), Some(at(1_026)));
+    }
+
+    #[test]
+    fn after_an_outage_of_everything_nobody_has_been_silent() {
+        let mut heard = Heard::new();
+        for second in 0..=10 {
+            heard.says(second, 0, 1_000 + second);
+            heard.says(second, 1, second);
+        }
+        assert_eq!(heard.says(3_600, 0, 1_011), Some(at(10)));
+        assert_eq!(heard.says(3_601, 1, 11), Some(at(11)));
+    }
+
+    #[test]
+    fn idle_time_runs_on_from_the_newest_once_all_are_silent() {
+        let mut heard = Heard::new();
+        heard.says(0, 0, 1_000);
+        heard.says(1, 1, 7);
+        let idle = |seconds| heard.sources.idle_clock(TimeSpan::from_secs(seconds));
+        assert_eq!((idle(10), idle(13)), (None, Some(at(1_003))));
+    }
+
+    #[test]
+    fn a_replay_listens_for_as_long_as_a_source_may_have_been_silent() {
+        let mut heard = Heard::new();
+        for second in 0..100 {
+            heard.says(second, 0, second);
+        }
+        let listen = heard.sources.listen_from(60, 60).unwrap();
+        assert_eq!((listen.offset, listen.newest), (49, Some(at(48))));
+        assert_eq!(heard.sources.listen_from(99, 60).unwrap().offset, 88);
+        assert_eq!(heard.sources.listen_from(60, 60).unwrap().offset, 49, "it is still known");
+    }
+}

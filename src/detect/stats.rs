@@ -32,8 +32,6 @@ pub struct Stats {
     pub no_event_time: u64,
     /// Events that satisfied a stage.
     pub admitted: u64,
-    /// Records forwarded to where their join key belongs, once for each partition.
-    pub rekeyed: u64,
     /// Candidates refused because the kept records have as many bytes as they may.
     pub refused_bytes: u64,
     /// Join keys refused because an event's lists expand to too many.
@@ -107,7 +105,6 @@ impl Stats {
         self.no_host += other.no_host;
         self.no_event_time += other.no_event_time;
         self.admitted += other.admitted;
-        self.rekeyed += other.rekeyed;
         self.refused_bytes += other.refused_bytes;
         self.refused_keys += other.refused_keys;
         self.idle_refused += other.idle_refused;
