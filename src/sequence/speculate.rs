@@ -155,7 +155,8 @@ impl KeyState {
         self.head.expire(context.plan, limit);
         self.emit_final(matches, context);
         self.sample.expire(limit - context.plan.times.maxspan);
-        self.forget_old(self.now(context) - context.plan.memory());
+        // What is remembered is forgotten where a candidate comes (and with the key), never here:
+        // idle time, of which a replay knows only where it ended, must not have a say in it.
     }
 
     /// Returns what the partition's clock must be past for [`settle`](Self::settle) to have
