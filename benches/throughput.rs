@@ -110,6 +110,7 @@ fn run(rules: &Arc<RuleSet>, file: &Path, step: Step) -> Vec<Output> {
                 offset: number,
                 stamp: Stamp::None,
                 payload: Some(&line),
+                source: None,
             }),
         }
     }

@@ -148,6 +148,7 @@ impl Config {
             index_patterns: self.input.index_patterns,
             normalize: self.input.normalize(),
             max_nesting: self.state.max_nesting,
+            rekeying: self.kafka.rekey.rules,
             ..Defaults::default()
         }
     }

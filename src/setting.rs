@@ -19,6 +19,15 @@ pub(crate) fn time_span<'de, D: Deserializer<'de>>(value: D) -> Result<TimeSpan,
     })
 }
 
+/// Reads a length of time that is at least a second.
+pub(crate) fn seconds<'de, D: Deserializer<'de>>(value: D) -> Result<TimeSpan, D::Error> {
+    let span = time_span(value)?;
+    match span >= TimeSpan::from_secs(1) {
+        true => Ok(span),
+        false => Err(de::Error::custom(format!("`{span}` is too short: write at least `1s`"))),
+    }
+}
+
 /// Reads a length of time that may be left out.
 pub(crate) fn optional_time_span<'de, D: Deserializer<'de>>(
     value: D,

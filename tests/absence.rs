@@ -75,7 +75,8 @@ impl Partition {
         });
         let payload = payload.to_string();
         let stamp = (self.stamp)(appended);
-        let record = Record { offset: self.offset, stamp, payload: Some(payload.as_bytes()) };
+        let record =
+            Record { offset: self.offset, stamp, payload: Some(payload.as_bytes()), source: None };
         self.detector.on_record(&record);
         self.offset += 1;
     }
@@ -140,7 +141,7 @@ fn unreadable_records_with_the_brokers_time_decide_it_too() {
     let mut partition = Partition::new(Stamp::Append);
     partition.event("h1", "A", 0);
     let stamp = Stamp::Append(at(DECIDED));
-    partition.detector.on_record(&Record { offset: 1, stamp, payload: Some(b"{") });
+    partition.detector.on_record(&Record { offset: 1, stamp, payload: Some(b"{"), source: None });
     assert_eq!(partition.alerts(), 2, "the alert and the dead letter");
 }
 

@@ -34,6 +34,7 @@ fn text(value: &Value) -> String {
 
 fn event(value: &Value) -> AlertEvent {
     AlertEvent {
+        place: None,
         stage: usize::try_from(value["stage"].as_u64().unwrap()).unwrap(),
         event_time: EventTime::parse(value["event_time"].as_str().unwrap()).unwrap(),
         identity: Identity(u128::from_str_radix(value["identity"].as_str().unwrap(), 16).unwrap()),

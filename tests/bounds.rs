@@ -38,7 +38,7 @@ fn feed(detector: &mut Detector, offset: i64, seconds: i64, host: &str, tags: &[
     });
     let payload = event.to_string();
     let payload = Some(payload.as_bytes());
-    detector.on_record(&Record { offset, stamp: Stamp::Append(at), payload });
+    detector.on_record(&Record { offset, stamp: Stamp::Append(at), payload, source: None });
 }
 
 /// A first stage on each of many hosts, then the second stage on the first and the last of them.

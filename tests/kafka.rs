@@ -153,3 +153,135 @@ fn earlier_of_two_instances_with_one_name_ends_and_says_why() {
     assert_eq!((letters.len(), places.collect::<BTreeSet<_>>().len()), (100, 100));
     assert_eq!(second.terminate(), Some(0));
 }
+
+#[test]
+fn scattered_events_are_found_by_way_of_their_keys() {
+    let Some((broker, _turn)) = broker() else { return };
+    let Some(corpus) = corpus("plain", &[]) else { return };
+    let truth = truth(&corpus);
+
+    let setup = Setup::new(broker, "scattered", &overrides("exact"));
+    let instance = setup.instance(0);
+    instance.wait_ready();
+    setup.scatter_file(&corpus.directory.join("raw.ndjson"), |_| ());
+    let records = setup.read("alerts", |records| !records.is_empty());
+    let found = by_final(&records).len();
+    assert!(found * 2 < truth.len(), "{found} of {}: most are missed", truth.len());
+    assert_eq!(instance.terminate(), Some(0));
+
+    for delivery in ["exactly_once", "at_least_once"] {
+        let mut setup = Setup::new(broker, &format!("rekeyed-{delivery}"), &overrides("exact"));
+        setup.kafka = format!("delivery = \"{delivery}\"\n");
+        setup.rekey("all", "20s");
+        let instances = [setup.instance(0), setup.instance(1)];
+        instances.iter().for_each(Instance::wait_ready);
+        let shares = || [0, 1].map(|i| instances[i].metric("maxspan_partitions_assigned", ""));
+        instances[0].wait_for("both share the partitions", |_| {
+            shares().iter().all(|share| *share > 0.0)
+                && shares().iter().sum::<f64>() == f64::from(PARTITIONS + REKEY_PARTITIONS)
+        });
+        setup.scatter_file(&corpus.directory.join("raw.ndjson"), |_| ());
+        let records = setup.read("alerts", |records| by_final(records).len() >= truth.len());
+        let found: BTreeSet<_> = by_final(&records).into_keys().collect();
+        assert_eq!(found, truth, "{delivery}");
+        assert_eq!(records.len(), truth.len(), "{delivery}: without a crash each comes once");
+        let rekeyed: f64 =
+            instances.iter().map(|i| i.metric("maxspan_rekeyed_records_total", "")).sum();
+        println!("{delivery}: {rekeyed} of 100000 records were forwarded");
+        for instance in instances {
+            assert_eq!(instance.terminate(), Some(0));
+        }
+    }
+}
+
+#[test]
+fn scattered_events_survive_the_death_of_an_instance() {
+    let Some((broker, _turn)) = broker() else { return };
+    let Some(corpus) = corpus("lag", &["--lag"]) else { return };
+    let mut setup = Setup::new(broker, "rekey-killed", &overrides("exact"));
+    setup.rekey("all", "60s");
+    let survivor = setup.instance(0);
+    let mut victim = Some(setup.instance(1));
+    survivor.wait_ready();
+    victim.as_ref().unwrap().wait_ready();
+    setup.scatter_file(&corpus.directory.join("raw.ndjson"), |number| {
+        let works = |victim: &Instance| victim.metric("maxspan_rekeyed_records_total", "") > 10.0;
+        if number >= 50_000 && victim.as_ref().is_some_and(works) {
+            victim.take().unwrap().kill();
+        }
+        // The load must outlast the crash.
+        std::thread::sleep(Duration::from_millis(100));
+    });
+    assert!(victim.is_none(), "the victim was killed under load");
+    let truth = truth(&corpus);
+    let records = setup.read("alerts", |records| by_final(records).len() >= truth.len());
+    assert_eq!(by_final(&records).into_keys().collect::<BTreeSet<_>>(), truth);
+    assert_eq!(records.len(), truth.len(), "each comes once");
+    assert_eq!(survivor.terminate(), Some(0));
+}
+
+#[test]
+fn user_is_followed_over_hosts_in_different_partitions() {
+    let Some((broker, _turn)) = broker() else { return };
+    let mut setup = Setup::new(broker, "users", "");
+    let rule = "[rule]\nname = \"one user on two hosts\"\nrule_id = \"user\"\n\
+                description = \"-\"\nauthor = [\"-\"]\nseverity = \"low\"\nrisk_score = 21\n\
+                type = \"eql\"\nlanguage = \"eql\"\nquery = '''\n\
+                sequence by user.name with maxspan=1m\n\
+                  [authentication where event.outcome == \"failure\"]\n\
+                  [authentication where event.outcome == \"success\"]\n'''\n";
+    std::fs::write(setup.directory.path().join("user.toml"), rule).unwrap();
+    setup.rules = setup.directory.path().join("user.toml").display().to_string();
+    setup.rekey("other_keys", "20s");
+    let instance = setup.instance(0);
+    instance.wait_ready();
+    let producer = setup.producer();
+    for (partition, user, outcome, second) in [
+        (0, "alice", "failure", 0),
+        (1, "bob", "failure", 1),
+        (2, "carol", "success", 2),
+        (5, "alice", "success", 3),
+        (4, "bob", "unknown", 4),
+    ] {
+        let event = serde_json::json!({
+            "@timestamp": format!("2026-03-02T08:00:0{second}.000Z"),
+            "event": {"category": ["authentication"], "outcome": outcome},
+            "host": {"id": format!("host-{partition}")},
+            "user": {"name": user},
+        })
+        .to_string();
+        send_to(&producer, "users-in", Some(partition), None, Some(event.as_bytes()));
+    }
+    producer.flush(DEADLINE).unwrap();
+    let alerts = setup.read("alerts", |records| !records.is_empty());
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(alerts[0].key.as_deref(), Some("alice"));
+    let alert = alerts[0].alert();
+    let events = alert["maxspan"]["sequence"]["events"].as_array().unwrap();
+    let place = |event: &serde_json::Value| {
+        let maxspan = &event["maxspan"];
+        format!("{} {}", maxspan["topic"].as_str().unwrap(), maxspan["partition"])
+    };
+    let places: Vec<String> = events.iter().map(place).collect();
+    assert_eq!(places, ["users-in 0", "users-in 5"], "where the events stood first");
+    assert_eq!(instance.terminate(), Some(0));
+}
+
+#[test]
+fn without_a_topic_for_rekeyed_events_it_is_not_ready_and_says_why() {
+    let Some((broker, _turn)) = broker() else { return };
+    let mut setup = Setup::new(broker, "no-rekey", "");
+    setup.kafka = "[kafka.rekey]\nrules = \"all\"\ntopic = \"no-rekey-between\"\n".to_owned();
+    let instance = setup.instance(0);
+    instance.wait_for("says why", |instance| {
+        let says_why = |body: &str| {
+            body.contains("no-rekey-between --partitions 12 --config message.timestamp.type")
+        };
+        instance.get("/readyz").is_some_and(|(status, body)| status == 503 && says_why(&body))
+    });
+    broker.create_topic("no-rekey-between", REKEY_PARTITIONS, &[]);
+    instance.wait_ready();
+    let all = f64::from(PARTITIONS + REKEY_PARTITIONS);
+    instance.wait_for("its partitions", |i| i.metric("maxspan_partitions_assigned", "") == all);
+    assert_eq!(instance.terminate(), Some(0));
+}

@@ -76,8 +76,8 @@ fn a_flood_of_first_stages_on_a_million_hosts_stays_within_the_budget() {
             host
         )
         .unwrap();
-        let record =
-            Record { offset: host, stamp: Stamp::Append(at), payload: Some(text.as_bytes()) };
+        let payload = Some(text.as_bytes());
+        let record = Record { offset: host, stamp: Stamp::Append(at), payload, source: None };
         detectors[(host % PARTITIONS) as usize].on_record(&record);
         if host % 50_000 == 0 {
             most = most.max(resident().unwrap() - before);

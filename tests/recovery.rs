@@ -24,7 +24,7 @@ fn alerts(detector: &mut Detector) -> Vec<String> {
         Output::Alert(alert) => {
             Some(format!("{} {}", alert.rule_id, String::from_utf8(alert.value).unwrap()))
         }
-        Output::DeadLetter(_) | Output::Journal(_) => None,
+        Output::DeadLetter(_) | Output::Journal(_) | Output::Forward(_) => None,
     };
     outputs.filter_map(id).collect()
 }

@@ -38,7 +38,7 @@ fn found(query: &str, events: &[Event<'_>]) -> Vec<(String, usize)> {
         });
         let payload = event.to_string();
         let payload = Some(payload.as_bytes());
-        detector.on_record(&Record { offset, stamp: Stamp::None, payload });
+        detector.on_record(&Record { offset, stamp: Stamp::None, payload, source: None });
     }
     detector.finish();
     let of_output = |output: &Output| match output {

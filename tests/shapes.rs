@@ -508,7 +508,7 @@ fn detect(rules: &Arc<RuleSet>, records: &[&Json]) -> (usize, Stats) {
     for (offset, record) in (0..).zip(records) {
         let payload = record.to_string();
         let payload = Some(payload.as_bytes());
-        detector.on_record(&Record { offset, stamp: Stamp::None, payload });
+        detector.on_record(&Record { offset, stamp: Stamp::None, payload, source: None });
     }
     detector.finish();
     let is_alert = |output: &&Output| matches!(output, Output::Alert(_));

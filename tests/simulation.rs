@@ -684,6 +684,7 @@ fn text(partition: i32, output: &Output) -> String {
         }
         Output::DeadLetter(letter) => format!("{partition} letter {}", letter.offset),
         Output::Journal(record) => panic!("{record:?} is not for readers"),
+        Output::Forward(forward) => panic!("nothing is re-keyed: {forward:?}"),
     }
 }
 

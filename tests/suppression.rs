@@ -56,7 +56,7 @@ fn run(rules: &Arc<RuleSet>, events: &[Value]) -> Run {
     for (offset, event) in (0..).zip(events) {
         let payload = event.to_string();
         let payload = Some(payload.as_bytes());
-        detector.on_record(&Record { offset, stamp: Stamp::None, payload });
+        detector.on_record(&Record { offset, stamp: Stamp::None, payload, source: None });
     }
     detector.finish();
     let read = |output| match output {

@@ -19,7 +19,7 @@ fn alerts(detector: &mut Detector) -> BTreeSet<String> {
     let outputs = detector.take_outbox().into_iter();
     let id = |output| match output {
         Output::Alert(alert) => Some(format!("{} {}", alert.rule_id, alert.id)),
-        Output::DeadLetter(_) | Output::Journal(_) => None,
+        Output::DeadLetter(_) | Output::Journal(_) | Output::Forward(_) => None,
     };
     outputs.filter_map(id).collect()
 }

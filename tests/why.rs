@@ -187,7 +187,7 @@ fn alerts(rules: &Arc<RuleSet>, records: &[String]) -> BTreeMap<String, BTreeSet
     let mut detector = Detector::new(Arc::clone(rules), origin, options);
     for (offset, record) in (1..).zip(records) {
         let payload = Some(record.as_bytes());
-        detector.on_record(&Record { offset, stamp: Stamp::None, payload });
+        detector.on_record(&Record { offset, stamp: Stamp::None, payload, source: None });
     }
     detector.finish();
     let mut alerts: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();

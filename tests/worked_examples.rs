@@ -71,7 +71,7 @@ impl Example {
         let arrivals = self.arrive.as_ref().unwrap_or(&self.events).split(' ');
         for (offset, name) in (0..).zip(arrivals) {
             let payload = Some(&*event(name, place(name)));
-            detector.on_record(&Record { offset, stamp: Stamp::None, payload });
+            detector.on_record(&Record { offset, stamp: Stamp::None, payload, source: None });
         }
         detector.finish();
         let mut found: Vec<String> = detector.outbox().iter().map(show).collect();

@@ -242,12 +242,13 @@ fn event(alert: &Alert<'_>, event: &AlertEvent, is_left_out: bool) -> Value {
         Some(Value::Object(fields)) => fields,
         _ => Map::new(),
     };
+    let (topic, partition) = alert.place(event);
     let fields = [
         ("identity", json!(event.identity.to_string())),
         ("offset", json!(event.offset)),
-        ("partition", json!(alert.partition)),
+        ("partition", json!(partition)),
         ("stage", json!(event.stage + 1)),
-        ("topic", json!(alert.topic)),
+        ("topic", json!(topic)),
     ];
     position.extend(fields.into_iter().map(|(key, value)| (key.to_owned(), value)));
     document.insert("maxspan".to_owned(), Value::Object(position));

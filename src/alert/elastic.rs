@@ -85,9 +85,10 @@ fn block_document(alert: &Alert<'_>, shell_id: &str, block: &Block<'_>) -> Docum
 
 /// Returns the event that an alert was made from, as Elastic names it.
 fn ancestor(alert: &Alert<'_>, event: &AlertEvent) -> Value {
+    let (topic, partition) = alert.place(event);
     let id = text(&event.document, "event.id")
-        .unwrap_or_else(|| format!("{}-{}-{}", alert.topic, alert.partition, event.offset));
-    json!({ "depth": 0, "id": id, "index": alert.topic, "type": "event" })
+        .unwrap_or_else(|| format!("{topic}-{partition}-{}", event.offset));
+    json!({ "depth": 0, "id": id, "index": topic, "type": "event" })
 }
 
 fn own_fields(alert: &Alert<'_>, id: &str, depth: u8) -> Map<String, Value> {

@@ -10,9 +10,11 @@ pub mod id;
 mod document;
 mod reason;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
-use crate::event::{EventTime, Identity, JoinKey};
+use crate::event::{EventTime, Identity, JoinKey, Place};
 use crate::rule::{Metadata, Severity};
 
 pub use id::alert_id;
@@ -83,6 +85,8 @@ pub struct AlertEvent {
     pub event_time: EventTime,
     /// Its identity.
     pub identity: Identity,
+    /// Where its record stood, if not where the alert's events do.
+    pub place: Option<Arc<Place>>,
     /// Offset of its record in the partition.
     pub offset: i64,
     /// The normalized event.
@@ -135,6 +139,12 @@ pub fn render(alert: &Alert<'_>, format: Format, max_bytes: usize) -> Vec<AlertR
 }
 
 impl Alert<'_> {
+    /// Returns the topic and partition of an event's record.
+    fn place<'p>(&'p self, event: &'p AlertEvent) -> (&'p str, i32) {
+        let place = event.place.as_deref();
+        place.map_or((self.topic, self.partition), |place| (&place.topic, place.partition))
+    }
+
     /// Returns the alert's identity: the same for every delivery, replay and recomputation.
     pub fn id(&self) -> String {
         let final_event = self.events.last().map_or(Identity(0), |event| event.identity);

@@ -196,6 +196,7 @@ impl<'a> Partition<'a> {
             offset: number,
             stamp: Stamp::None,
             payload: Some(line),
+            source: None,
         });
         self.waiting += 1;
         if self.waiting >= BATCH { self.flush() } else { Ok(()) }
@@ -212,8 +213,8 @@ impl<'a> Partition<'a> {
                     self.alerts.write_all(&alert.value).context("cannot write an alert")?;
                     self.alerts.write_all(b"\n").context("cannot write an alert")?;
                 }
-                // There is no other life that would read it.
-                Output::Journal(_) => {}
+                // There is no other life that would read it, and no brokers to forward to.
+                Output::Journal(_) | Output::Forward(_) => {}
                 Output::DeadLetter(letter) => {
                     self.named += 1;
                     if self.named <= NAMED_LINES {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::forward::Arrival;
 use super::lane::Place;
 use super::room::{Admission, Limit};
-use super::{Detector, LANES, Origin};
+use super::{Detector, LANES, Origin, Record};
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, Fields, JoinKey};
 use crate::normalize::Envelope;
@@ -20,16 +21,19 @@ impl Detector {
     /// it in.
     pub(super) fn admit(
         &mut self,
-        offset: i64,
+        record: &Record<'_>,
         payload: &[u8],
         fields: &Fields<'_>,
         envelope: &Envelope,
         hits: &[TermRef],
     ) -> Admitting {
+        let offset = record.offset;
         let rules = Arc::clone(&self.rules);
         let mut admitted = Admitting::default();
         let Some(event_time) = envelope.event_time else { return admitted };
-        let clock = self.clock.shows.unwrap_or(event_time);
+        let clock = self.clock.shows.unwrap_or(EventTime::MIN);
+        let seen_at = self.arrival.as_ref().map_or(clock, |arrival| arrival.clock).max(clock);
+        let mut targets = BTreeMap::new();
         let admission = self.room.admission(self.bytes(), self.options.max_bytes);
         let mut event: Option<Arc<Admitted>> = None;
         for of_rule in hits.chunk_by(|a, b| a.rule == b.rule) {
@@ -44,13 +48,23 @@ impl Detector {
             if is_elsewhere || before_start || uncovered || excepted() {
                 continue;
             }
-            let keys = self.keys(&rules, of_rule, fields, envelope);
+            if self.is_receiver() && !rule.is_rekeyed {
+                continue;
+            }
+            let mut keys = self.keys(&rules, of_rule, fields, envelope);
+            if !self.role.offers(rule.is_rekeyed) {
+                self.address(&keys, &mut targets);
+                continue;
+            }
+            keys.retain(|key, _| self.is_at_home(key));
             if keys.is_empty() {
                 continue;
             }
             let event = event
                 .get_or_insert_with(|| self.keep(offset, payload, fields, envelope, event_time));
-            let ordinal = rules.normalizer().ordinal(fields, envelope, offset, rule.tiebreaker);
+            let stood = self.arrival.as_ref().map_or(offset, |arrival| arrival.offset);
+            let mut ordinal = rules.normalizer().ordinal(fields, envelope, stood, rule.tiebreaker);
+            ordinal.place = self.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place));
             let mode = self.offer_mode(place.lane, offset, event_time);
             for (key, terms) in keys {
                 let candidate = Candidate {
@@ -59,19 +73,21 @@ impl Detector {
                     late: false,
                     event: Arc::clone(event),
                 };
-                let lane = place.lane;
-                if self.is_let_in(admission, place, &key) {
-                    self.lanes[lane].sequences.offer(place.index, &key, candidate, mode);
-                    admitted[lane] = true;
+                let is_let_in = self.is_let_in(admission, place, &key);
+                let sequences = &mut self.lanes[place.lane].sequences;
+                if is_let_in {
+                    sequences.offer_at(seen_at, place.index, &key, candidate, mode);
+                    admitted[place.lane] = true;
                 } else {
-                    self.lanes[lane].sequences.pass(place.index, &key, candidate, mode);
+                    sequences.pass(place.index, &key, candidate, mode);
                 }
             }
         }
         self.stats.admitted += u64::from(event.is_some());
         for (lane, _) in self.lanes.iter_mut().zip(admitted).filter(|(_, admitted)| *admitted) {
-            lane.trail.note_admission(offset, event_time, clock);
+            lane.trail.note_admission(offset, event_time, clock, seen_at);
         }
+        self.forward(record, targets);
         self.collect(self.suppression());
         self.room.settle(self.bytes());
         admitted
@@ -129,6 +145,10 @@ impl Detector {
         event_time: EventTime,
     ) -> Arc<Admitted> {
         let Origin { topic, partition } = &self.origin;
+        let (topic, partition, offset) = match &self.arrival {
+            Some(Arrival { place, offset, .. }) => (&place.topic, &place.partition, *offset),
+            None => (topic, partition, offset),
+        };
         let normalizer = self.rules.normalizer();
         Arc::new(Admitted {
             identity: normalizer.identity(fields, envelope, topic, *partition, offset),

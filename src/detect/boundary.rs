@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::forward::{Forward, Rekey, Source};
 use crate::alert::AlertRecord;
-use crate::event::{EventTime, TimeSpan};
+use crate::event::{EventTime, Place, TimeSpan};
 
 pub use super::journal::JournalRecord;
 
@@ -27,6 +28,16 @@ pub enum Stamp {
     None,
 }
 
+impl Stamp {
+    /// Returns the time, whoever chose it.
+    pub fn time(self) -> Option<EventTime> {
+        match self {
+            Self::Append(time) | Self::Create(time) => Some(time),
+            Self::None => None,
+        }
+    }
+}
+
 /// One record of the input.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
@@ -36,6 +47,8 @@ pub struct Record<'a> {
     pub stamp: Stamp,
     /// The value; nothing for a tombstone.
     pub payload: Option<&'a [u8]>,
+    /// Where it stood before it was forwarded; nothing where it was not, or does not say it.
+    pub source: Option<Source<'a>>,
 }
 
 /// What lies before the first record that a detector is given.
@@ -75,6 +88,8 @@ pub struct Options {
     pub owner: String,
     /// Rules with a longer maxspan are recovered from the journal; without it, none.
     pub journal_beyond: Option<TimeSpan>,
+    /// How rules are re-keyed that ask for it; nothing if they are not.
+    pub rekey: Option<Rekey>,
 }
 
 impl Default for Options {
@@ -92,6 +107,7 @@ impl Default for Options {
             past: Past::Unseen,
             owner: "maxspan".to_owned(),
             journal_beyond: None,
+            rekey: None,
         }
     }
 }
@@ -99,8 +115,11 @@ impl Default for Options {
 /// A record that could not be read, for the dead-letter topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Why, as one of a few constant words: `invalid_json`, `too_large`, `null_payload`, `too_deep`.
+    /// Why, as one of a few constant words: `invalid_json`, `too_large`, `null_payload`, `too_deep`,
+    /// `no_source`.
     pub reason: &'static str,
+    /// Where it stood first, if it was forwarded; else in the detector's own partition.
+    pub place: Option<Arc<Place>>,
     /// Where it stood.
     pub offset: i64,
     /// Its size in bytes.
@@ -118,6 +137,8 @@ pub enum Output {
     DeadLetter(DeadLetter),
     /// What a rule of the long lane has admitted.
     Journal(JournalRecord),
+    /// A record for another partition, or how far this one has come.
+    Forward(Forward),
 }
 
 /// A point up to which everything is done once its output is durable.

@@ -7,6 +7,7 @@ use crate::event::{EventTime, TimeSpan};
 use crate::rule::set::RuleSet;
 use crate::sequence::{Bounds, Found, PartitionClock, Sequences};
 
+use super::forward::Role;
 use super::recovery::{Replay, RuleMark, Trail};
 
 /// Rules that are recovered together.
@@ -17,6 +18,8 @@ pub(super) struct Lane {
     pub(super) trail: Trail,
     /// By rule of the lane: the offset from which it sees records, if not from the start.
     starts: Vec<Option<i64>>,
+    /// The longest time for which one of the rules remembers an event.
+    memory: TimeSpan,
     seen_from: Option<EventTime>,
     /// Events before this are only remembered: what belongs with them is gone.
     blind_before: Option<EventTime>,
@@ -25,12 +28,17 @@ pub(super) struct Lane {
 
 impl Lane {
     /// Returns the empty state of these rules.
-    pub(super) fn new(set: &RuleSet, rules: Vec<usize>, bounds: Bounds) -> Self {
+    ///
+    /// Those whose events are offered elsewhere have a place, and count for nothing.
+    pub(super) fn new(set: &RuleSet, rules: Vec<usize>, bounds: Bounds, role: &Role) -> Self {
         let plan = |rule: &usize| Arc::clone(&set.rules()[*rule].plan);
         let lateness = rules.iter().map(|rule| plan(rule).times.allowed_lateness).max();
+        let here = rules.iter().filter(|rule| role.offers(set.rules()[**rule].is_rekeyed));
+        let memory = here.map(|rule| plan(rule).memory()).max().unwrap_or(TimeSpan::ZERO);
         Self {
             sequences: Sequences::new(rules.iter().map(plan), bounds),
             lateness: lateness.unwrap_or_default(),
+            memory,
             trail: Trail::of_input(),
             starts: vec![None; rules.len()],
             seen_from: None,
@@ -40,9 +48,14 @@ impl Lane {
     }
 
     /// Returns the empty state of rules whose events are kept in the journal.
-    pub(super) fn with_journal(set: &RuleSet, rules: Vec<usize>, bounds: Bounds) -> Self {
-        let lane = Self::new(set, rules, bounds);
-        Self { trail: Trail::of_journal(lane.sequences.longest_memory()), ..lane }
+    pub(super) fn with_journal(
+        set: &RuleSet,
+        rules: Vec<usize>,
+        bounds: Bounds,
+        role: &Role,
+    ) -> Self {
+        let lane = Self::new(set, rules, bounds, role);
+        Self { trail: Trail::of_journal(lane.memory), ..lane }
     }
 
     /// Lets the rules start as the cut at `position` knew them: what it did not know has seen
@@ -124,7 +137,7 @@ impl Lane {
         journal: i64,
     ) -> Replay {
         // A key is forgotten F after its last event by a clock that may be off by the slack.
-        let memory = self.sequences.longest_memory() + slack;
+        let memory = self.memory + slack;
         let floor = self.sequences.floor();
         let floor = floor.map(|floor| self.blind_before.map_or(floor, |blind| floor.max(blind)));
         self.trail.replay(floor, position, clock, memory, journal)

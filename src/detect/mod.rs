@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub use crate::alert::AlertRecord;
 use crate::event::{EventTime, Fields, TimeSpan};
 use crate::normalize::{Documents, Envelope, HostHash, Shape};
+use crate::rule::compile::CompiledRule;
 use crate::rule::set::{RuleSet, TermRef};
-use crate::sequence::{Bounds, Counts, PartitionClock, Plan};
+use crate::sequence::{Bounds, Counts, PartitionClock};
 
 mod admit;
 mod boundary;
 pub mod case;
+pub mod forward;
 mod journal;
 mod lane;
 mod machines;
@@ -23,20 +25,24 @@ mod render;
 mod restore;
 mod resume;
 mod room;
+mod sources;
 pub mod stats;
 mod suppress;
 pub mod why;
 
 pub use boundary::{Cut, DeadLetter, JournalRecord, Options, Origin, Output, Past, Record, Stamp};
+pub use forward::{Forward, Rekey, Source};
 pub use room::Budget;
 pub use stats::{Held, RuleStats, Stats};
 
+use forward::{Arrival, Beat, Role};
 use lane::{Lane, Place};
 use machines::Machines;
 use recovery::{Long, Metadata};
 use restore::Restoring;
 use resume::Replaying;
 use room::Room;
+use sources::Sources;
 use suppress::Windows;
 
 /// One partition's detector.
@@ -77,6 +83,14 @@ pub struct Detector {
     reported: Vec<Counts>,
     hits: Vec<TermRef>,
     windows: Windows,
+    /// What becomes of rules that are re-keyed.
+    role: Role,
+    /// How far the partitions have come that forward to this one.
+    sources: Sources,
+    /// Where the record that is being taken in was forwarded from.
+    arrival: Option<Arrival>,
+    last_stamp: Stamp,
+    last_beat: Option<Beat>,
     /// Memory for the next record's fields.
     spare: Fields<'static>,
 }
@@ -89,17 +103,22 @@ impl Detector {
             max_candidates_per_key: options.max_candidates_per_key,
         };
         let count = rules.rules().len();
+        let idle_timeout = options.rekey.as_ref().map_or(TimeSpan::ZERO, |r| r.idle_timeout);
+        let role = Role::of(&options, &origin);
         let mut of_lane: [Vec<usize>; LANES] = std::array::from_fn(|_| Vec::new());
         let mut places = Vec::with_capacity(count);
         for rule in 0..count {
-            let lane = lane_of(&rules.rules()[rule].plan, &options);
+            let lane = lane_of(&rules.rules()[rule], &options, &role);
             places.push(Place { lane, index: of_lane[lane].len() });
             of_lane[lane].push(rule);
         }
         let [short, long] = of_lane;
         let restoring = (!long.is_empty()).then(Restoring::of_nothing);
         Self {
-            lanes: [Lane::new(&rules, short, bounds), Lane::with_journal(&rules, long, bounds)],
+            lanes: [
+                Lane::new(&rules, short, bounds, &role),
+                Lane::with_journal(&rules, long, bounds, &role),
+            ],
             places,
             clock: PartitionClock::default(),
             slack: TimeSpan::ZERO,
@@ -122,6 +141,11 @@ impl Detector {
             reported: vec![Counts::default(); count],
             hits: Vec::new(),
             windows: Windows::default(),
+            role,
+            sources: Sources::new(idle_timeout, options.max_skew),
+            arrival: None,
+            last_stamp: Stamp::None,
+            last_beat: None,
             spare: Fields::default(),
             rules,
             origin,
@@ -196,8 +220,13 @@ impl Detector {
         self.stats.records += 1;
         self.stats.bytes += record.payload.map_or(0, <[u8]>::len) as u64;
         self.stats.replayed += u64::from(self.is_replaying());
-        self.lanes[SHORT].trail.note_clock(record.offset, self.clock, 0);
-        self.read(record);
+        self.last_stamp = record.stamp;
+        if self.is_receiver() {
+            self.receive(record);
+        } else {
+            self.lanes[SHORT].trail.note_clock(record.offset, self.clock, 0);
+            self.read(record);
+        }
         self.position = Some(record.offset + 1);
         // A quiet partition's replay ends with its last record, not with the next one.
         if self.replaying.as_ref().is_some_and(|replaying| record.offset + 1 >= replaying.until) {
@@ -212,8 +241,11 @@ impl Detector {
     pub fn advance_idle(&mut self, elapsed: TimeSpan) {
         debug_assert!(!self.awaits_journal(), "the journal comes first");
         self.run_idle_before(i64::MAX);
-        let (Some(shows), Some(position)) = (self.clock.shows, self.position) else { return };
-        let reached = shows + elapsed;
+        let reached = match self.is_receiver() {
+            false => self.clock.shows.map(|shows| shows + elapsed),
+            true => self.sources.idle_clock(elapsed).max(self.clock.shows),
+        };
+        let (Some(reached), Some(position)) = (reached, self.position) else { return };
         for lane in [SHORT, LONG] {
             if !self.lanes[lane].sequences.is_due(reached) {
                 continue;
@@ -221,13 +253,13 @@ impl Detector {
             if lane == LONG && !self.lanes[LONG].trail.note_idle(position, reached) {
                 self.keep_idle_in_journal();
             }
-            let lane = &mut self.lanes[lane];
-            if !lane.trail.note_idle(position, reached) {
+            if !self.lanes[lane].trail.note_idle(position, reached) {
                 self.stats.idle_refused += 1;
                 continue;
             }
             self.idle_changed = true;
-            lane.sequences.advance_idle(reached);
+            self.note_sight();
+            self.lanes[lane].sequences.advance_idle(reached);
         }
         self.collect(Suppress::Nothing);
     }
@@ -263,8 +295,12 @@ impl Detector {
     pub fn cut(&mut self) -> Option<Cut> {
         let position = self.position.filter(|_| !self.is_replaying())?;
         self.cuts += 1;
+        self.beat(position);
         let [short, long] = &mut self.lanes;
-        let replay = short.replay(position, self.clock, self.slack, 0);
+        let mut replay = short.replay(position, self.clock, self.slack, 0);
+        if matches!(self.role, Role::Receiver) {
+            replay.listen = self.sources.listen_from(replay.start, short.trail.earliest());
+        }
         self.floor = replay.floor;
         let rules = short.marks(&self.rules, replay.start);
         let seen_from = short.seen_from();
@@ -386,7 +422,9 @@ impl Detector {
         if envelope.shape == Shape::Unknown {
             self.unknown = Some(record.offset);
         }
-        self.move_clock(record.stamp, &envelope);
+        if self.arrival.is_none() {
+            self.move_clock(record.stamp, &envelope);
+        }
         if envelope.event_time.is_none() {
             self.stats.no_event_time += 1;
             return;
@@ -394,7 +432,7 @@ impl Detector {
         let mut hits = std::mem::take(&mut self.hits);
         rules.hits(fields, &mut hits);
         if !hits.is_empty() {
-            let admitted = self.admit(record.offset, payload, fields, &envelope, &hits);
+            let admitted = self.admit(record, payload, fields, &envelope, &hits);
             if admitted[LONG] {
                 self.keep_in_journal(record);
             }
@@ -403,7 +441,7 @@ impl Detector {
     }
 
     fn dead_letter(&mut self, record: &Record<'_>, reason: &'static str) {
-        if let Stamp::Append(appended) = record.stamp {
+        if let (Stamp::Append(appended), false) = (record.stamp, self.is_receiver()) {
             self.clock.append(appended);
             self.tick();
         }
@@ -414,7 +452,8 @@ impl Detector {
         let payload = record.payload.unwrap_or_default();
         self.outbox.push(Output::DeadLetter(DeadLetter {
             reason,
-            offset: record.offset,
+            place: self.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place)),
+            offset: self.arrival.as_ref().map_or(record.offset, |arrival| arrival.offset),
             original_size: payload.len(),
             value: payload[..payload.len().min(MAX_DEAD_LETTER)].to_vec(),
         }));
@@ -450,18 +489,34 @@ impl Detector {
     /// Decides what the clock has made final.
     fn tick(&mut self) {
         let Some(shows) = self.clock.shows else { return };
+        self.note_sight();
         for lane in 0..LANES {
-            if !self.takes_part(lane) {
-                continue;
+            if self.takes_part(lane) {
+                self.lanes[lane].sequences.advance(shows, self.slack);
             }
-            let lane = &mut self.lanes[lane];
-            if lane.seen_from().is_none() && self.options.past == Past::Unseen {
-                lane.set_seen_from(Some(shows));
-            }
-            lane.sequences.advance(shows, self.slack);
         }
         self.collect(self.suppression());
         self.room.settle(self.bytes());
+    }
+
+    /// Notes from when on all that happens is seen.
+    fn note_sight(&mut self) {
+        let sight = self.sees_all_from();
+        for lane in 0..LANES {
+            let is_blind = self.lanes[lane].seen_from().is_none() && self.takes_part(lane);
+            if is_blind && self.options.past == Past::Unseen {
+                self.lanes[lane].set_seen_from(sight);
+            }
+        }
+    }
+
+    /// Returns from when on all that happens from now on is seen.
+    fn sees_all_from(&self) -> Option<EventTime> {
+        if self.is_receiver() { self.sources.newest_clock() } else { self.clock.shows }
+    }
+
+    fn is_receiver(&self) -> bool {
+        matches!(self.role, Role::Receiver)
     }
 
     fn suppression(&self) -> Suppress {
@@ -500,16 +555,21 @@ const LONG: usize = 1;
 
 /// Returns how far back the journal is read for these rules; nothing if none of them uses it.
 pub fn journal_memory(rules: &RuleSet, options: &Options) -> Option<TimeSpan> {
-    let plans = rules.rules().iter().map(|rule| &rule.plan);
-    let long = plans.filter(|plan| lane_of(plan, options) == LONG);
+    let long = rules.rules().iter().filter(|rule| is_long(rule, options));
     // As far as a window before the safe offset, and that is one window back itself.
-    long.map(|plan| (plan.memory() + options.max_skew).times(3)).max()
+    long.map(|rule| (rule.plan.memory() + options.max_skew).times(3)).max()
 }
 
 /// Returns the lane that a rule runs in.
-fn lane_of(plan: &Plan, options: &Options) -> usize {
-    let is_long = options.journal_beyond.is_some_and(|beyond| plan.times.maxspan > beyond);
+fn lane_of(rule: &CompiledRule, options: &Options, role: &Role) -> usize {
+    // Where re-keyed events are evaluated, their topic is as good as a journal.
+    let is_long = !matches!(role, Role::Receiver) && is_long(rule, options);
     if is_long { LONG } else { SHORT }
+}
+
+fn is_long(rule: &CompiledRule, options: &Options) -> bool {
+    let is_beyond = options.journal_beyond.is_some_and(|beyond| rule.plan.times.maxspan > beyond);
+    is_beyond && !rule.is_rekeyed
 }
 
 /// Most bytes of a record that a dead letter carries.

@@ -14,6 +14,7 @@ use crate::event::{EventTime, TimeSpan};
 use crate::sequence::PartitionClock;
 use crate::sequence::clock::Step;
 
+use super::sources::Listen;
 use super::suppress::{self, Window};
 
 /// First part of the metadata: the format and its version.
@@ -48,6 +49,8 @@ struct Admission {
     offset: i64,
     event_time: EventTime,
     clock: EventTime,
+    /// What the clock will show when it counts: later, if it has run ahead.
+    seen_at: EventTime,
 }
 
 /// Idle time that ran on to `clock` before the record at `position`.
@@ -129,17 +132,24 @@ impl Trail {
     }
 
     /// Notes an event that satisfied a stage.
-    pub(super) fn note_admission(&mut self, offset: i64, event_time: EventTime, clock: EventTime) {
+    pub(super) fn note_admission(
+        &mut self,
+        offset: i64,
+        event_time: EventTime,
+        clock: EventTime,
+        seen_at: EventTime,
+    ) {
         if self.admissions.len() < MAX_ADMISSIONS / 4 {
             self.stretch = 0;
         }
         match self.admissions.back_mut().filter(|_| self.last_stretch < self.stretch) {
             Some(last) => {
                 last.event_time = last.event_time.max(event_time);
+                last.seen_at = last.seen_at.max(seen_at);
                 self.last_stretch += 1;
             }
             None => {
-                self.admissions.push_back(Admission { offset, event_time, clock });
+                self.admissions.push_back(Admission { offset, event_time, clock, seen_at });
                 self.last_stretch = 1;
             }
         }
@@ -152,11 +162,20 @@ impl Trail {
     /// younger one. A safe offset that is found by it is lower than needed, which is safe.
     fn thin_out(&mut self) {
         let stretches = self.admissions.make_contiguous().chunks(2).map(|pair| {
-            let youngest = pair.iter().map(|admission| admission.event_time).max();
-            Admission { event_time: youngest.unwrap_or(pair[0].event_time), ..pair[0] }
+            let younger = pair[pair.len() - 1];
+            Admission {
+                event_time: pair[0].event_time.max(younger.event_time),
+                seen_at: pair[0].seen_at.max(younger.seen_at),
+                ..pair[0]
+            }
         });
         self.admissions = stretches.collect();
         self.stretch = self.stretch.max(1) * 2;
+    }
+
+    /// Returns the earliest offset at which a replay may start.
+    pub(super) fn earliest(&self) -> i64 {
+        self.checkpoints.front().map_or(i64::MAX, |first| first.offset)
     }
 
     /// Notes that idle time ran on; tells whether there is room for that.
@@ -192,9 +211,13 @@ impl Trail {
         let safe = first.map_or(position, |admission| admission.offset);
         let clock_at_safe = first.map(|admission| admission.clock).or(clock.shows);
         let limit = clock_at_safe.map(|at_safe| at_safe - memory.times(2));
+        // What had run ahead of the clock matters for as long as if it had come in its place.
+        let ran_ahead = |admission: &&Admission| limit.is_some_and(|t| admission.seen_at > t);
+        let ahead = self.admissions.iter().find(ran_ahead).map(|admission| admission.offset);
+        let latest = ahead.map_or(safe, |offset| offset.min(safe));
         let early = |checkpoint: &Checkpoint| {
             let shows = limit.and(checkpoint.clock.shows);
-            checkpoint.offset <= safe && shows.is_none_or(|shows| limit >= Some(shows))
+            checkpoint.offset <= latest && shows.is_none_or(|shows| limit >= Some(shows))
         };
         let index = self.checkpoints.iter().rposition(early).unwrap_or(0);
         let here = Checkpoint { offset: position, clock, journal };
@@ -210,7 +233,7 @@ impl Trail {
             Some(_) => start.journal,
         };
         let Checkpoint { offset, clock, .. } = start;
-        Replay { floor, safe, start: offset, clock, idle: self.idle.clone(), journal }
+        Replay { floor, safe, start: offset, clock, idle: self.idle.clone(), journal, listen: None }
     }
 
     /// A host whose clock is further behind than the horizon cannot be recovered in full.
@@ -222,7 +245,11 @@ impl Trail {
         let is_past = |checkpoint: &Checkpoint| checkpoint.clock.shows.is_none_or(|s| s < horizon);
         let past = self.checkpoints.partition_point(is_past);
         let before = past.checked_sub(2).map_or(i64::MIN, |last| self.checkpoints[last].offset);
-        while self.admissions.front().is_some_and(|first| first.offset < before) {
+        while self
+            .admissions
+            .front()
+            .is_some_and(|first| first.offset < before && first.seen_at < horizon)
+        {
             self.admissions.pop_front();
         }
         if self.admissions.len() < self.admissions.capacity() / 4 {
@@ -251,6 +278,8 @@ pub(super) struct Replay {
     pub(super) clock: PartitionClock,
     /// How far idle time had run, and where.
     pub(super) idle: Vec<Idle>,
+    /// Of re-keyed events: from where to listen how far their sources have come, before the start.
+    pub(super) listen: Option<Listen>,
     /// J: where in the journal to begin. Nothing but 0 for rules that are recovered from the input.
     pub(super) journal: i64,
 }
@@ -299,7 +328,7 @@ pub(super) struct Long {
 impl Metadata {
     /// Writes the metadata, below Kafka's limit.
     pub(super) fn write(&self) -> String {
-        let Replay { floor, safe, start, clock, idle, .. } = &self.replay;
+        let Replay { floor, safe, start, clock, idle, listen, .. } = &self.replay;
         let format = if self.long.is_some() { FORMAT_WITH_JOURNAL } else { FORMAT };
         let (rules, long_rules) = self.write_rules();
         let step = clock.step.map_or_else(
@@ -316,6 +345,9 @@ impl Metadata {
             time(self.seen_from),
             rules,
         );
+        if let Some(Listen { offset, newest }) = listen {
+            text.push_str(&format!(";listen={offset},{}", time(*newest)));
+        }
         if let Some(Long { replay, seen_from, .. }) = &self.long {
             text.push_str(&format!(
                 ";j={};jt={};js={};jr={};jidle={};jseen={};jrules={long_rules}",
@@ -378,6 +410,7 @@ impl Metadata {
             clock,
             idle: list(part("idle")?).map(read_idle).collect::<Result<_, _>>()?,
             journal: 0,
+            listen: part("listen").ok().map(read_listen).transpose()?,
         };
         let long = match format {
             FORMAT_WITH_JOURNAL => Some(Long {
@@ -388,6 +421,7 @@ impl Metadata {
                     clock: PartitionClock::default(),
                     idle: list(part("jidle")?).map(read_idle).collect::<Result<_, _>>()?,
                     journal: read_number(part("j")?)?,
+                    listen: None,
                 },
                 seen_from: read_time(part("jseen")?)?,
                 rules: read_marks(part("jrules")?, known[1])?,
@@ -484,6 +518,11 @@ fn read_idle(text: &str) -> Result<Idle, String> {
     Ok(Idle { position: read_number(position)?, clock })
 }
 
+fn read_listen(text: &str) -> Result<Listen, String> {
+    let (offset, newest) = text.split_once(',').ok_or_else(|| broken(text))?;
+    Ok(Listen { offset: read_number(offset)?, newest: read_time(newest)? })
+}
+
 fn read_mark(text: &str) -> Result<RuleMark, String> {
     let (hash, start) = match text.split_once('@') {
         Some((hash, start)) => {
@@ -515,6 +554,7 @@ mod tests {
                 clock: PartitionClock { shows: Some(at(1_700_000_000)), step: Some(step) },
                 idle: idle.collect(),
                 journal: 0,
+                listen: Some(Listen { offset: i64::MAX, newest: Some(at(1_700_000_000)) }),
             },
             seen_from: None,
             rules: (0..rules as u32)
@@ -530,6 +570,7 @@ mod tests {
         let idle = written.replay.idle[..MAX_IDLE_JOURNAL].to_vec();
         let replay = Replay {
             idle,
+            listen: None,
             journal: i64::MAX,
             safe: i64::MAX - 1,
             start: i64::MAX - 2,
@@ -585,7 +626,7 @@ mod tests {
         let mut trail = Trail::of_input();
         let clock = PartitionClock { shows: Some(at(0)), step: None };
         for offset in 0..count {
-            trail.note_admission(offset, at(offset / 1_000), at(0));
+            trail.note_admission(offset, at(offset / 1_000), at(0), at(0));
             assert!(trail.admissions.len() < MAX_ADMISSIONS);
         }
         for floor in [0, 100, 300, 655] {

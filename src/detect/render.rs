@@ -20,7 +20,8 @@ impl Detector {
         let rule = &rules.rules()[found.rule];
         let events = &found.found.events;
         let last = found.found.final_event().event_time();
-        let created = self.clock.shows.unwrap_or(last);
+        let seen_at = self.arrival.as_ref().map(|arrival| arrival.clock);
+        let created = self.clock.shows.max(seen_at).unwrap_or(last);
         let read: Vec<Fields<'_>> = match needs_fields(rule) {
             true => events.iter().map(|candidate| self.fields(candidate)).collect(),
             false => Vec::new(),
@@ -67,6 +68,7 @@ impl Detector {
             stage,
             event_time: event.event_time,
             identity: event.identity,
+            place: candidate.ordinal.place.clone(),
             offset: event.offset,
             document: self.documents.document(event.body.bytes()).unwrap_or_default(),
         }

@@ -145,13 +145,15 @@ impl Detector {
             };
             lane.sequences.advance(entry.clock, self.slack);
             let before = std::mem::replace(&mut self.clock, clock);
-            self.restore_record(entry.offset, payload);
+            let (offset, stamp) = (entry.offset, entry.stamp);
+            self.restore_record(&Record { offset, stamp, payload: Some(payload), source: None });
             self.clock = before;
         }
         drop(self.lanes[LONG].take_found());
     }
 
-    fn restore_record(&mut self, offset: i64, payload: &[u8]) {
+    fn restore_record(&mut self, record: &Record<'_>) {
+        let Some(payload) = record.payload else { return };
         let rules = Arc::clone(&self.rules);
         let mut fields = Fields::new(rules.fields().len());
         if rules.decoder().decode(payload, &mut fields).is_err() {
@@ -163,7 +165,7 @@ impl Detector {
         let mut hits = std::mem::take(&mut self.hits);
         rules.hits(&fields, &mut hits);
         if !hits.is_empty() {
-            self.admit(offset, payload, &fields, &envelope, &hits);
+            self.admit(record, payload, &fields, &envelope, &hits);
         }
         self.hits = hits;
     }

@@ -37,7 +37,12 @@ impl Detector {
         self.cuts = metadata.cut;
         self.windows = Windows::of(metadata.windows);
         self.clock = metadata.replay.clock;
-        self.position = Some(metadata.replay.start.min(position));
+        let mut start = metadata.replay.start;
+        if let (Some(listen), true) = (metadata.replay.listen, self.is_receiver()) {
+            self.sources.restore(listen, self.clock.shows.is_some());
+            start = start.min(listen.offset);
+        }
+        self.position = Some(start.min(position));
         let idle = metadata.replay.idle.clone();
         for pair in &idle {
             self.lanes[SHORT].trail.note_idle(pair.position, pair.clock);
@@ -61,6 +66,10 @@ impl Detector {
         self.position = Some(offset);
         if let Some(replaying) = self.replaying.as_mut().filter(|r| offset < r.until) {
             let replay = &mut replaying.replay;
+            // Re-keyed events are listened to before that, for how far their sources have come.
+            if offset <= replay.start {
+                return;
+            }
             let is_safe = replay.safe >= offset;
             replaying.gone = Some(if is_safe { Gone::BeforeSafe } else { Gone::BehindSafe });
             (replay.start, replay.safe) = (offset, replay.safe.max(offset));
@@ -129,8 +138,9 @@ impl Detector {
 
     /// Notes since when the rules that start here see the partition.
     pub(super) fn start_new_rules(&mut self, offset: i64) {
+        let clock = self.sees_all_from();
         for lane in &mut self.lanes {
-            lane.start_new_rules(offset, self.clock.shows);
+            lane.start_new_rules(offset, clock);
         }
     }
 

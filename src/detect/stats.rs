@@ -4,8 +4,8 @@ use crate::normalize::{Envelope, Shape};
 use crate::sequence::Counts;
 
 /// Why a record was a dead letter.
-pub const DEAD_LETTER_REASONS: [&str; 4] =
-    ["null_payload", "too_large", "invalid_json", "too_deep"];
+pub const DEAD_LETTER_REASONS: [&str; 5] =
+    ["null_payload", "too_large", "invalid_json", "too_deep", "no_source"];
 
 /// What a detector has counted since it was last asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -195,7 +195,7 @@ pub const CODES: &[Code] = &[
     ),
     code(
         "W0602",
-        "A partition's sequences see that partition alone. Events are usually partitioned by host, and this rule joins events that may be of several hosts: it needs input that is partitioned by its own key.",
+        "A partition's sequences see that partition alone. Events are usually partitioned by host, and this rule joins events that may be of several hosts: it needs re-keying (`kafka.rekey.rules`), or input that is partitioned by its own key.",
     ),
     code("W0603", "Events are ordered by event time, whatever `timestamp_override` names."),
     code(

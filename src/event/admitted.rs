@@ -32,6 +32,15 @@ pub enum OrdinalValue {
     Text(Box<str>),
 }
 
+/// The topic and partition that a record stood in first, if it was forwarded from there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+}
+
 /// An event's place in the total order in which sequences are matched.
 ///
 /// INVARIANT: the fields are declared in the order in which they are compared.
@@ -47,6 +56,8 @@ pub struct Ordinal {
     pub channel: NullsLast<Box<str>>,
     /// Number of the record within its channel.
     pub record_id: NullsLast<u64>,
+    /// Where it was forwarded from; nothing where all events stand in one partition.
+    pub place: Option<Arc<Place>>,
     /// Offset in the partition, or line in a file.
     pub offset: i64,
 }
@@ -60,6 +71,7 @@ impl Ordinal {
             sequence: NullsLast::Null,
             channel: NullsLast::Null,
             record_id: NullsLast::Null,
+            place: None,
             offset,
         }
     }

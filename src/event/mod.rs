@@ -9,7 +9,7 @@ pub mod key;
 pub mod time;
 pub mod value;
 
-pub use admitted::{Admitted, Identity, NullsLast, Ordinal, OrdinalValue};
+pub use admitted::{Admitted, Identity, NullsLast, Ordinal, OrdinalValue, Place};
 pub use field::{FieldId, FieldTable};
 pub use key::{JoinKey, KeyPart};
 pub use time::{EventTime, TimeSpan};

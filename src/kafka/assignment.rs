@@ -16,10 +16,11 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::committer;
 use super::health::{Concern, Heart, PartitionState, lock, name, now_millis};
-use super::queue::{Entry, PartitionQueue, entries_of};
+use super::queue::{Entry, Headers, PartitionQueue, entries_of};
 use super::shared::Shared;
 use super::start::{Committed, Log, Origination, Start, originate, read_from};
 use super::stats::Snapshot;
+use super::topics;
 use super::worker::{self, Adoption, Command, Keep, index_of};
 use crate::detect::{Detector, Origin};
 
@@ -111,7 +112,7 @@ impl Group {
             }
         };
         let committed = Some(Committed { position, metadata: String::new() });
-        let policy = self.shared.settings.on_missing_offsets;
+        let policy = self.shared.settings.on_missing_offsets_of(&origin.topic);
         let Some(found) = originate(committed, log, policy) else {
             return self.refuse(&Refusal::MissingOffsets(origin.clone()));
         };
@@ -193,11 +194,14 @@ impl Group {
             return Ok(Vec::new());
         };
         let deadline = Instant::now() + FETCH_PATIENCE;
+        if let Some(topic) = self.shared.settings.rekey_topic() {
+            self.ask(deadline, || topics::learn_size(consumer, &self.shared, topic))?;
+        }
         let committed = self.ask(deadline, || committed_of(consumer, partitions, QUESTION))?;
         let mut adoptions = Vec::with_capacity(committed.len());
         for (origin, committed) in committed {
             let log = self.ask(deadline, || log_of(consumer, &origin))?;
-            let policy = self.shared.settings.on_missing_offsets;
+            let policy = self.shared.settings.on_missing_offsets_of(&origin.topic);
             let found = originate(committed, log, policy)
                 .ok_or_else(|| Refusal::MissingOffsets(origin.clone()))?;
             let adoption = self.adopt(&shared_consumer, origin, found, log, partitions)?;
@@ -236,7 +240,11 @@ impl Group {
             .set_partition_offset(&origin.topic, origin.partition, Offset::Offset(from.offset))
             .map_err(|error| no_answer(&error.to_string()))?;
         let thread = self.worker_of(&origin).thread();
-        let queue = PartitionQueue::open(consumer, &origin, thread)
+        let headers = match self.shared.settings.rekey_topic() == Some(&*origin.topic) {
+            true => Headers::Source,
+            false => Headers::Ignored,
+        };
+        let queue = PartitionQueue::open(consumer, &origin, headers, thread)
             .ok_or_else(|| no_answer("the client has no queue"))?;
         let is_committed = found.is_committed;
         let state = PartitionState::starting(from.offset, is_committed.then_some(position));
@@ -249,7 +257,7 @@ impl Group {
         let (mut detector, refused) = Detector::resume(
             Arc::clone(&self.shared.rules),
             origin.clone(),
-            self.shared.options.clone(),
+            self.shared.detector_options(),
             resume.position,
             &resume.metadata,
         );

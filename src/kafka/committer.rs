@@ -264,8 +264,8 @@ impl Outside {
     pub(super) fn count_delivered(&self, pending: &Pending) {
         let metrics = &self.shared.metrics.alert;
         metrics.record_delivered(&pending.output);
-        let is_journal = matches!(pending.output, Output::Journal(_));
-        if let (Some(time), false) = (pending.triggered_at, is_journal) {
+        let is_internal = matches!(pending.output, Output::Journal(_) | Output::Forward(_));
+        if let (Some(time), false) = (pending.triggered_at, is_internal) {
             metrics.detection_latency.observe(seconds(unix_millis() - time));
         }
     }

@@ -26,6 +26,8 @@ pub enum Concern {
     Topics,
     /// A topic cannot be read as a stream.
     Input,
+    /// The topic of re-keyed events has another number of partitions.
+    RekeyTopic,
     /// Committed offsets cannot be read.
     Assignment,
     /// The journal cannot be read.

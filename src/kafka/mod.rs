@@ -50,7 +50,7 @@ use crate::rule::set::RuleSet;
 
 pub use settings::{
     Delivery, GroupProtocol, Journal, OnMissingOffsets, PropertyName, PropertyValue, Protocol,
-    Sasl, SecretError, Security, Settings,
+    Rekey, Sasl, SecretError, Security, Settings,
 };
 
 /// Why the Kafka side cannot start.

@@ -15,6 +15,7 @@ use super::health::{Degradation, lock, now_millis};
 use super::shared::Shared;
 use crate::detect::Origin;
 use crate::normalize::HostHash;
+use crate::rule::compile::CompiledRule;
 
 /// How many records of a partition are looked at in a second.
 const SAMPLES: u32 = 200;
@@ -198,8 +199,9 @@ impl Judge {
 }
 
 fn tell(shared: &Shared, topic: &str, verdict: Option<Verdict>, hosts: i64) {
-    // Single events need no company.
-    let joins = shared.rules.rules().iter().any(|rule| rule.is_sequence);
+    // Single events need no company, and what is re-keyed is brought together.
+    let needs = |rule: &CompiledRule| rule.is_sequence && !rule.is_rekeyed;
+    let joins = shared.rules.rules().iter().any(needs);
     let what = match verdict {
         _ if !joins => None,
         _ if hosts > 0 => {

@@ -15,7 +15,7 @@ use rdkafka::bindings::{self as sys, rd_kafka_resp_err_t, rd_kafka_timestamp_typ
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
 
-use crate::detect::{Origin, Record, Stamp};
+use crate::detect::{Origin, Record, Source, Stamp};
 use crate::event::EventTime;
 
 /// Most records that one call takes from a queue.
@@ -27,10 +27,20 @@ const BATCH: usize = 512;
 /// partition's records here, and nobody would see them if it were gone.
 pub(super) struct PartitionQueue<C: ConsumerContext + 'static> {
     queue: NonNull<sys::rd_kafka_queue_t>,
+    headers: Headers,
     /// What the queue's callback points at.
     waker: Box<Thread>,
     /// The queue must not outlive its client.
     _consumer: Arc<BaseConsumer<C>>,
+}
+
+/// What becomes of the headers of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Headers {
+    /// Nothing.
+    Ignored,
+    /// They say where a record stood before it was forwarded.
+    Source,
 }
 
 /// What a queue holds.
@@ -50,6 +60,7 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
     pub(super) fn open(
         consumer: &Arc<BaseConsumer<C>>,
         origin: &Origin,
+        headers: Headers,
         waker: Thread,
     ) -> Option<Self> {
         let topic = CString::new(&*origin.topic).ok()?;
@@ -71,7 +82,7 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
                 ptr::from_ref::<Thread>(&waker).cast_mut().cast::<c_void>(),
             );
         }
-        Some(Self { queue, waker, _consumer: Arc::clone(consumer) })
+        Some(Self { queue, headers, waker, _consumer: Arc::clone(consumer) })
     }
 
     /// Hands up to 512 waiting items to `each`, without waiting, and returns how many there were.
@@ -85,7 +96,7 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         // All of them are owned before the first is used: a panic in `each` must not leak.
         let owned = messages.map(Message);
         for message in &owned[..count] {
-            each(message.view());
+            each(message.view(self.headers));
         }
         count
     }
@@ -114,7 +125,7 @@ struct Message(*mut sys::rd_kafka_message_t);
 
 impl Message {
     /// Returns what the message holds; not to be called on a null one.
-    fn view(&self) -> Item<'_> {
+    fn view(&self, headers: Headers) -> Item<'_> {
         // SAFETY: librdkafka filled this pointer, and the message lives until we are dropped.
         let message = unsafe { &*self.0 };
         if message.err != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -128,7 +139,32 @@ impl Message {
             // SAFETY: librdkafka's key has `key_len` bytes and lives as long as the message.
             unsafe { std::slice::from_raw_parts(key.as_ptr(), message.key_len) }
         });
-        Item::Record(Record { offset: message.offset, stamp: self.stamp(), payload }, key)
+        let source = match headers {
+            Headers::Ignored => None,
+            Headers::Source => Source::read(|name| self.header(name)),
+        };
+        Item::Record(Record { offset: message.offset, stamp: self.stamp(), payload, source }, key)
+    }
+
+    /// Returns a header's text; nothing if it is missing or no text.
+    fn header(&self, name: &str) -> Option<&str> {
+        let name = CString::new(name).ok()?;
+        let mut headers = ptr::null_mut();
+        // SAFETY: the message is valid, and `headers` is a place to write to; what is written there
+        // lives as long as the message.
+        let error = unsafe { sys::rd_kafka_message_headers(self.0, &raw mut headers) };
+        if error != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || headers.is_null() {
+            return None;
+        }
+        let (mut value, mut size) = (ptr::null(), 0);
+        // SAFETY: the headers are valid, the name is a C string, and both places can be written to.
+        let error = unsafe {
+            sys::rd_kafka_header_get_last(headers, name.as_ptr(), &raw mut value, &raw mut size)
+        };
+        let is_found = error == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+        let value = NonNull::new(value.cast_mut().cast::<u8>()).filter(|_| is_found)?;
+        // SAFETY: a header's value has `size` bytes and lives as long as the message.
+        std::str::from_utf8(unsafe { std::slice::from_raw_parts(value.as_ptr(), size) }).ok()
     }
 
     fn stamp(&self) -> Stamp {

@@ -50,7 +50,7 @@ impl Group {
                 sequences that began in them are missed; raise the topic's `retention.ms`"
             );
         }
-        let policy = self.shared.settings.on_missing_offsets;
+        let policy = self.shared.settings.on_missing_offsets_of(&origin.topic);
         if start == Start::MissingOffset {
             tracing::info!(
                 topic,

@@ -12,6 +12,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::event::TimeSpan;
+use crate::rule::Rekeying;
 use crate::setting;
 
 /// `[kafka]`.
@@ -54,6 +55,8 @@ pub struct Settings {
     /// A name under which this instance stays a member while it restarts; a new member each time if
     /// absent.
     pub group_instance_id: Option<String>,
+    /// Rules whose events are sorted by join key first.
+    pub rekey: Rekey,
     /// Encryption.
     pub security: Security,
     /// Authentication.
@@ -122,6 +125,32 @@ pub enum OnMissingOffsets {
     Latest,
     /// Stop: an operator must decide.
     Fail,
+}
+
+/// `[kafka.rekey]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rekey {
+    /// Which rules.
+    pub rules: Rekeying,
+    /// The topic that their events go through.
+    pub topic: String,
+    /// How long a partition may forward nothing before nothing waits for it.
+    #[serde(deserialize_with = "setting::seconds")]
+    pub idle_timeout: TimeSpan,
+    /// Largest record in bytes that is forwarded.
+    pub max_record_bytes: usize,
+}
+
+impl Default for Rekey {
+    fn default() -> Self {
+        Self {
+            rules: Rekeying::None,
+            topic: "maxspan-rekey".to_owned(),
+            idle_timeout: TimeSpan::from_secs(30),
+            max_record_bytes: 900_000,
+        }
+    }
 }
 
 /// `[kafka.security]`.
@@ -321,6 +350,26 @@ impl Settings {
         }
     }
 
+    /// Returns the topic of re-keyed events, if there are any.
+    pub(super) fn rekey_topic(&self) -> Option<&str> {
+        (self.rekey.rules != Rekeying::None).then_some(self.rekey.topic.as_str())
+    }
+
+    /// Returns the topics that the group reads.
+    pub(super) fn subscription(&self) -> Vec<&str> {
+        self.topics.iter().map(String::as_str).chain(self.rekey_topic()).collect()
+    }
+
+    /// Returns what to do with a partition that has no committed offset.
+    ///
+    /// What has been forwarded has been taken from the input for good: none of it is left out.
+    pub(super) fn on_missing_offsets_of(&self, topic: &str) -> OnMissingOffsets {
+        match self.rekey_topic() == Some(topic) {
+            true => OnMissingOffsets::Earliest,
+            false => self.on_missing_offsets,
+        }
+    }
+
     /// Returns how many threads evaluate.
     pub fn worker_count(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -411,6 +460,7 @@ impl Default for Settings {
             warm_resume: Duration::from_secs(60),
             group_protocol: GroupProtocol::default(),
             group_instance_id: None,
+            rekey: Rekey::default(),
             security: Security::default(),
             sasl: Sasl::default(),
             properties: BTreeMap::new(),

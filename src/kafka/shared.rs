@@ -3,7 +3,7 @@
 //! Never holds a lock while it calls the client, except to order a commit before a revocation.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -13,7 +13,7 @@ use super::placement::Placement;
 use super::settings::Settings;
 use super::start::Committed;
 use super::warm::Store;
-use crate::detect::{self, Budget, Detector, Options, Origin};
+use crate::detect::{self, Budget, Detector, Options, Origin, Rekey};
 use crate::event::TimeSpan;
 use crate::metrics::Metrics;
 use crate::rule::set::RuleSet;
@@ -47,6 +47,8 @@ pub(super) struct Shared {
     new_rules_told: AtomicBool,
     /// Partitions whose next record is gone from the log.
     restarts: Mutex<Vec<Origin>>,
+    /// How many partitions the topic of re-keyed events had when it was first looked at.
+    pub(super) rekey_partitions: OnceLock<i32>,
     /// Whether the group must be joined anew.
     rejoin: AtomicBool,
     stopping: AtomicBool,
@@ -84,6 +86,7 @@ impl Shared {
             placement: Arc::default(),
             owned: Mutex::default(),
             restarts: Mutex::default(),
+            rekey_partitions: OnceLock::new(),
             rejoin: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             missing_topics: Mutex::new(Some("no broker has named the topics yet".to_owned())),
@@ -95,6 +98,18 @@ impl Shared {
     /// none does.
     pub(super) fn journal_memory(&self) -> Option<TimeSpan> {
         detect::journal_memory(&self.rules, &self.options)
+    }
+
+    /// Returns the options of a detector: how rules are re-keyed is known once the topic is.
+    pub(super) fn detector_options(&self) -> Options {
+        let rekey = &self.settings.rekey;
+        let rekeyed = self.rekey_partitions.get().map(|partitions| Rekey {
+            topic: rekey.topic.as_str().into(),
+            partitions: *partitions,
+            idle_timeout: rekey.idle_timeout,
+            max_record_bytes: rekey.max_record_bytes,
+        });
+        Options { rekey: rekeyed, ..self.options.clone() }
     }
 
     /// Announces that the consumer cannot go on.
@@ -197,8 +212,8 @@ impl Shared {
     /// Returns the topics to subscribe to.
     pub(super) fn topics_to_read(&self) -> Vec<String> {
         let refused = lock(&self.refused_topics);
-        let topics = self.settings.topics.iter();
-        topics.filter(|topic| !refused.contains(topic)).cloned().collect()
+        let topics = self.settings.subscription().into_iter().map(str::to_owned);
+        topics.filter(|topic| !refused.contains(topic)).collect()
     }
 
     /// Tells whether it has not been said yet that rules are new.

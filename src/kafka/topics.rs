@@ -75,6 +75,8 @@ struct Missing<'a> {
 enum Use {
     Input,
     Output,
+    /// Both: the topic of re-keyed events.
+    Between,
     /// Of so many partitions, with entries that are needed for so long.
     Journal {
         partitions: usize,
@@ -94,17 +96,24 @@ fn missing<'a>(
     let Settings { topics, alerts_topic, dead_letter_topic, .. } = &shared.settings;
     let inputs = topics.iter().map(|topic| (topic.as_str(), Use::Input));
     let outputs = [alerts_topic, dead_letter_topic].map(|topic| (topic.as_str(), Use::Output));
+    let between = shared.settings.rekey_topic().map(|topic| (topic, Use::Between));
     let (mut found, mut most) = (Vec::new(), 0);
-    for (topic, use_of) in inputs.chain(outputs) {
-        match partitions(consumer, topic)? {
-            None => found.push(Missing { topic, use_of }),
-            Some(count) if use_of == Use::Input => {
+    for (topic, use_of) in inputs.chain(outputs).chain(between) {
+        let Some(count) = partitions(consumer, topic)? else {
+            found.push(Missing { topic, use_of });
+            continue;
+        };
+        if use_of != Use::Output {
+            let gauge = shared.metrics.kafka.topic_partitions.with_label_values(&[topic]);
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        match use_of {
+            Use::Input => {
                 most = most.max(count);
-                let gauge = shared.metrics.kafka.topic_partitions.with_label_values(&[topic]);
-                gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
                 shared.placement.set_partitions(topic, count);
             }
-            Some(_) => {}
+            Use::Between => note_size(shared, topic, count),
+            _ => {}
         }
     }
     if let Some(memory) = shared.journal_memory() {
@@ -122,6 +131,39 @@ fn missing<'a>(
         }
     }
     Ok(found)
+}
+
+/// Learns how many partitions the topic of re-keyed events has: that stays so, whatever becomes of
+/// the topic, until the process ends.
+pub(super) fn learn_size(
+    consumer: &GroupConsumer,
+    shared: &Shared,
+    topic: &str,
+) -> Result<(), KafkaError> {
+    if shared.rekey_partitions.get().is_some() {
+        return Ok(());
+    }
+    let missing = KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
+    let count = partitions(consumer, topic)?.filter(|count| *count > 0).ok_or(missing)?;
+    shared.rekey_partitions.get_or_init(|| i32::try_from(count).unwrap_or(i32::MAX));
+    Ok(())
+}
+
+/// Compares the size of the topic of re-keyed events with what it was.
+fn note_size(shared: &Shared, topic: &str, count: usize) {
+    let Some(known) = shared.rekey_partitions.get() else { return };
+    if usize::try_from(*known).is_ok_and(|known| known == count) {
+        shared.health.clear(Concern::RekeyTopic);
+        return;
+    }
+    let reason = format!(
+        "topic `{topic}` had {known} partitions and has {count} now: keys move to other partitions \
+         when instances start again; restart all of them, and expect sequences that are open then \
+         to be cut"
+    );
+    if shared.health.raise(Concern::RekeyTopic, reason.as_str()) {
+        tracing::error!(reason, "keys are about to move");
+    }
 }
 
 /// Returns how many partitions a topic has; nothing if it does not exist.
@@ -174,6 +216,10 @@ fn advice(missing: &Missing<'_>, settings: &Settings) -> String {
         // Hosts are spread over an input's partitions; one or two take all alerts of any estate.
         Use::Input => missing_one(PARTITIONS, ""),
         Use::Output => missing_one(1, ""),
+        Use::Between => {
+            let hint = "; its number of partitions has to stay what it is: choose it for years";
+            missing_one(PARTITIONS, " --config message.timestamp.type=LogAppendTime") + hint
+        }
         Use::Journal { partitions, memory } => {
             let keep = memory.millis().saturating_add(DOWNTIME.millis());
             missing_one(

@@ -23,8 +23,8 @@ use super::queue::{Item, PartitionQueue};
 use super::shared::Shared;
 use super::start::Committed;
 use super::waiting::Waiting;
-use crate::detect::{Cut, Detector, Held, Origin, Stamp};
-use crate::event::TimeSpan;
+use crate::detect::{Cut, Detector, Held, Origin};
+use crate::event::{EventTime, TimeSpan};
 use crate::transaction::{Bundle, Pending};
 
 /// How long a worker sleeps when nothing wakes it.
@@ -378,10 +378,9 @@ impl Partition {
         let is_live = !detector.is_replaying();
         let taken = queue.drain(|item| match item {
             Item::Record(record, key) => {
-                let triggered_at = match record.stamp {
-                    Stamp::Append(time) | Stamp::Create(time) => Some(time.millis()),
-                    Stamp::None => None,
-                };
+                // A record is as old as where it first stood.
+                let stamp = record.source.map_or(record.stamp, |source| source.stamp);
+                let triggered_at = stamp.time().map(EventTime::millis);
                 detector.on_record(&record);
                 match is_live {
                     true => sampler.look(key, record.payload, detector.last_host()),
@@ -480,6 +479,8 @@ impl Partition {
             return None;
         }
         let cut = self.detector.cut()?;
+        // What is told with each cut has just joined the rest.
+        self.waiting.note(self.detector.outbox(), None);
         let is_news = self.committed.as_ref().is_none_or(|(position, metadata)| {
             (*position, metadata.as_str()) != (cut.position, cut.metadata.as_str())
         });

@@ -1,4 +1,4 @@
-//! Writes alerts, dead letters and the journal, and collects the brokers' answers.
+//! Writes alerts, dead letters, forwarded records and the journal, and collects the brokers' answers.
 //!
 //! Never waits: whoever sends looks for answers as often as it likes.
 
@@ -16,7 +16,7 @@ use rdkafka::{ClientContext, TopicPartitionList};
 use super::health::lock;
 use super::journal::{self, Ends};
 use super::shared::Shared;
-use crate::detect::{AlertRecord, DeadLetter, JournalRecord, Origin, Output};
+use crate::detect::{AlertRecord, DeadLetter, Forward, JournalRecord, Origin, Output};
 
 /// The brokers' answers that nobody has looked at yet.
 pub(super) struct Answers {
@@ -34,6 +34,7 @@ pub(super) struct Writer {
     dead_letter_topic: String,
     journal_topic: String,
     group: String,
+    rekey_topic: String,
 }
 
 impl Writer {
@@ -53,6 +54,7 @@ impl Writer {
             dead_letter_topic: settings.dead_letter_topic.clone(),
             journal_topic: settings.journal.topic.clone(),
             group: settings.group.clone(),
+            rekey_topic: settings.rekey.topic.clone(),
         })
     }
 
@@ -69,6 +71,7 @@ impl Writer {
                 self.producer.send(self.dead_letter(origin, letter, ticket))
             }
             Output::Journal(record) => self.producer.send(self.journal(origin, record, ticket)),
+            Output::Forward(forward) => self.producer.send(self.forward(forward, ticket)),
         };
         sent.map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))
     }
@@ -152,10 +155,13 @@ impl Writer {
         letter: &'a DeadLetter,
         ticket: usize,
     ) -> Record<'a> {
+        let place = letter.place.as_deref();
+        let (topic, partition) = place
+            .map_or((&origin.topic, origin.partition), |place| (&place.topic, place.partition));
         let headers = OwnedHeaders::new_with_capacity(5)
             .insert(text("reason", letter.reason))
-            .insert(text("topic", &origin.topic))
-            .insert(text("partition", &origin.partition.to_string()))
+            .insert(text("topic", topic))
+            .insert(text("partition", &partition.to_string()))
             .insert(text("offset", &letter.offset.to_string()))
             .insert(text("original_size", &letter.original_size.to_string()));
         BaseRecord::with_opaque_to(&self.dead_letter_topic, ticket)
@@ -177,6 +183,20 @@ impl Writer {
             .partition(origin.partition)
             .payload(&*record.value)
             .headers(headers)
+    }
+
+    fn forward<'a>(&'a self, forward: &'a Forward, ticket: usize) -> Record<'a> {
+        let headers = forward.headers.iter().fold(
+            OwnedHeaders::new_with_capacity(forward.headers.len()),
+            |headers, (name, value)| headers.insert(text(name, value)),
+        );
+        let record = BaseRecord::with_opaque_to(&self.rekey_topic, ticket)
+            .partition(forward.target)
+            .headers(headers);
+        match &forward.value {
+            Some(value) => record.key(forward.key.as_slice()).payload(value),
+            None => record,
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub struct AlertMetrics {
     pub journal_entries: IntCounter,
     /// Their bytes.
     pub journal_bytes: IntCounter,
+    /// Records forwarded to where their join key belongs, acknowledged.
+    pub rekeyed: IntCounter,
     /// From the timestamp of the record that completed the match until the alert was acknowledged.
     pub detection_latency: Histogram,
 }
@@ -42,6 +44,10 @@ impl AlertMetrics {
                 "Events of rules with a long maxspan that are in the journal topic.",
             )?,
             journal_bytes: area.counter("journal_bytes", "Bytes of the journal's entries.")?,
+            rekeyed: area.counter(
+                "rekeyed_records",
+                "Records forwarded to the partitions of their join keys, once for each partition.",
+            )?,
             detection_latency: area.seconds(
                 "detection_latency",
                 "From the Kafka timestamp of the record that completed a match until its alert \
@@ -61,6 +67,7 @@ impl AlertMetrics {
             Output::DeadLetter(letter) => {
                 self.dead_letters.with_label_values(&[letter.reason]).inc();
             }
+            Output::Forward(forward) => self.rekeyed.inc_by(u64::from(forward.value.is_some())),
         }
     }
 }

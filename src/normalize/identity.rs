@@ -24,6 +24,7 @@ impl Normalizer {
             record_id: number(fields, self.engine.record_id)
                 .and_then(|number| u64::try_from(number).ok())
                 .into(),
+            place: None,
             offset,
         }
     }

@@ -46,6 +46,11 @@ fn timestamp_override(field: &str, span: Span) -> Option<Diagnostic> {
     }
 }
 
+/// Tells whether the events of a match are always of one host.
+pub(super) fn is_host_bound(query: &Query) -> bool {
+    of_query(query).is_empty()
+}
+
 /// Returns the caveats of a query; spans are offsets in it.
 pub(super) fn of_query(query: &Query) -> Vec<Diagnostic> {
     let (by, span, terms): (_, _, Vec<&Term>) = match &query.body {
@@ -58,7 +63,7 @@ pub(super) fn of_query(query: &Query) -> Vec<Diagnostic> {
     };
     let keys: Vec<Vec<&KeyField>> =
         terms.iter().map(|term| by.iter().chain(&term.by).collect()).collect();
-    if is_host_bound(&keys) {
+    if name_one_host(&keys) {
         return Vec::new();
     }
     let shown = shown(&keys);
@@ -70,11 +75,17 @@ pub(super) fn of_query(query: &Query) -> Vec<Diagnostic> {
             Diagnostic::warning("W0602", message)
                 .at(first.span.to(last))
                 .label("not bound to one host")
-                .help(format!("feed the rule from a topic that is partitioned by {shown}"))
+                .help(format!(
+                    "set `kafka.rekey.rules = \"other_keys\"`, or feed the rule from a topic that \
+                     is partitioned by {shown}"
+                ))
         }
         None => Diagnostic::warning("W0602", "without `by`, events of all hosts belong together")
             .at(span)
-            .help("add `by host.id`, or feed the rule from a topic with one partition"),
+            .help(
+                "add `by host.id`, or set `kafka.rekey.rules = \"other_keys\"`, or feed the rule \
+                 from a topic with one partition",
+            ),
     };
     vec![found]
 }
@@ -87,7 +98,7 @@ fn shown(keys: &[Vec<&KeyField>]) -> String {
 
 /// Tells whether one part of the key is, in every term, a name of the host or of something that
 /// exists on one host only.
-fn is_host_bound(keys: &[Vec<&KeyField>]) -> bool {
+fn name_one_host(keys: &[Vec<&KeyField>]) -> bool {
     let parts = keys.iter().map(Vec::len).min().unwrap_or(0);
     (0..parts).any(|part| keys.iter().all(|key| names_one_host(&key[part].path)))
 }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::mapping::CompiledMappings;
 use super::set::Defaults;
 use super::suppress::{CompiledSuppression, Subject};
-use super::{Condition, Emit, Metadata, RuleFile, Settings, Severity};
+use super::{Condition, Emit, Metadata, Rekeying, RuleFile, Settings, Severity};
 use super::{caveat, lint};
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sample, Sequence, Term};
@@ -59,6 +59,8 @@ pub struct CompiledRule {
     pub severity_when: Vec<(Severity, Predicate)>,
     /// What alerts of single events take over from the event.
     pub mappings: CompiledMappings,
+    /// Whether its events are sorted by join key first, where that can be done.
+    pub is_rekeyed: bool,
     /// Which repeated alerts are left out.
     pub suppression: Option<CompiledSuppression>,
     /// Tells the rule from others, and from itself before a change.
@@ -92,7 +94,15 @@ impl Compiler<'_> {
         let exceptions = self.conditions(settings.exceptions.iter());
         let severity_when = self.severities(&settings);
         let query = query?;
-        self.report(&file.origin, caveat::of_query(&query));
+        let is_host_bound = caveat::is_host_bound(&query);
+        let is_rekeyed = match defaults.rekeying {
+            Rekeying::None => false,
+            Rekeying::OtherKeys => !is_host_bound,
+            Rekeying::All => true,
+        };
+        if !is_rekeyed {
+            self.report(&file.origin, caveat::of_query(&query));
+        }
         self.report(&file.origin, lint::of_query(&query));
         let canonical = print::canonical(&query);
         let parts = self.query(&query, &settings, defaults, &file.origin)?;
@@ -123,6 +133,7 @@ impl Compiler<'_> {
                 true => CompiledMappings::default(),
                 false => CompiledMappings::compile(&file.mappings, self.fields),
             },
+            is_rekeyed,
             suppression: CompiledSuppression::compile(&settings.suppression, &subject, self.fields),
             canonical,
             metadata,

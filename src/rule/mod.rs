@@ -16,7 +16,7 @@ mod toml_string;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::event::TimeSpan;
 use crate::text::Text;
@@ -63,6 +63,19 @@ impl Severity {
             .into_iter()
             .find(|severity| severity.as_str() == word)
     }
+}
+
+/// Which rules get their events sorted by join key first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rekeying {
+    /// None: events that belong together are in one partition.
+    #[default]
+    None,
+    /// Those whose key may be found on several hosts.
+    OtherKeys,
+    /// All.
+    All,
 }
 
 /// When a match leaves.

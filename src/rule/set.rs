@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::compile::{self, CompiledRule};
 use super::file::{self, Parsed};
 use super::lint;
-use super::{Emit, RuleFile, Settings, Suppression};
+use super::{Emit, Rekeying, RuleFile, Settings, Suppression};
 use crate::diag::Diagnostic;
 use crate::event::decode::{Decoder, Limits};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
@@ -35,6 +35,8 @@ pub struct Defaults {
     pub normalize: crate::normalize::Options,
     /// Deepest nesting of a record.
     pub max_nesting: usize,
+    /// Which rules get their events sorted by join key first.
+    pub rekeying: Rekeying,
 }
 
 impl Default for Defaults {
@@ -48,6 +50,7 @@ impl Default for Defaults {
             index_patterns: true,
             normalize: crate::normalize::Options::default(),
             max_nesting: 64,
+            rekeying: Rekeying::None,
         }
     }
 }

@@ -4,6 +4,11 @@
 //! is decided by the key's own events, plus what the clock has gained since the last of them. So a
 //! host whose clock is wrong, or that comes back with a backlog, is compared with itself only.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::machine::Candidate;
+use super::speculate::Pace;
 use crate::event::{EventTime, TimeSpan};
 
 /// An event this far ahead of its key's now moves that only when a second one confirms it.
@@ -70,8 +75,28 @@ impl PartitionClock {
 }
 
 /// The time of one key: its newest event, and how the partition's clock has gained since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// An event may arrive before the clock has come to where it was seen: where one partition is fed
+/// from several sources, those run ahead of the slowest. Such an event counts when the clock is
+/// there, so that the key's time runs as if all had come through one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyTime {
+    counted: Option<Counted>,
+    /// INVARIANT: sorted by place.
+    waiting: VecDeque<Waiting>,
+}
+
+/// An event to which the clock has not come yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Waiting {
+    /// When the clock will have come to it, and when it happened.
+    place: (EventTime, EventTime),
+    /// The event, if it is to be taken in then and not before.
+    parked: Option<Arc<Candidate>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counted {
     newest: EventTime,
     /// What the partition's clock showed at the key's last candidate.
     seen_at: EventTime,
@@ -80,42 +105,100 @@ pub(super) struct KeyTime {
 }
 
 impl KeyTime {
-    pub(super) fn new(first: EventTime, clock: EventTime) -> Self {
-        Self { newest: first, seen_at: clock, ahead: None }
+    /// Returns the time of a key without events.
+    pub(super) fn new() -> Self {
+        Self { counted: None, waiting: VecDeque::new() }
     }
 
-    /// Takes note of a candidate's time.
-    pub(super) fn observe(&mut self, event_time: EventTime, clock: EventTime, slack: TimeSpan) {
-        if event_time - self.now(clock, slack) > MAX_AHEAD {
-            let Some(ahead) = self.ahead else {
-                self.ahead = Some(event_time);
+    /// Takes note of an event's time.
+    pub(super) fn observe(&mut self, event_time: EventTime, pace: Pace) {
+        let Pace { clock, slack } = pace;
+        let now = self.now(clock, slack);
+        let Some(counted) = &mut self.counted else {
+            self.counted = Some(Counted { newest: event_time, seen_at: clock, ahead: None });
+            return;
+        };
+        if event_time - now > MAX_AHEAD {
+            let Some(ahead) = counted.ahead else {
+                counted.ahead = Some(event_time);
                 return;
             };
             let (near, far) = (ahead.min(event_time), ahead.max(event_time));
             let confirmed = if far - near > MAX_AHEAD { near } else { far };
-            self.newest = self.newest.max(confirmed);
-            self.ahead = (confirmed != far).then_some(far);
+            counted.newest = counted.newest.max(confirmed);
+            counted.ahead = (confirmed != far).then_some(far);
         } else {
-            self.newest = self.newest.max(event_time);
+            counted.newest = counted.newest.max(event_time);
         }
-        self.seen_at = clock;
+        counted.seen_at = clock;
     }
 
-    /// Returns the key's now when the partition's clock shows `clock`.
+    /// Takes note of an event's time when the clock will show `seen_at`; `parked` is given back
+    /// then.
+    pub(super) fn observe_later(
+        &mut self,
+        event_time: EventTime,
+        seen_at: EventTime,
+        parked: Option<Arc<Candidate>>,
+    ) {
+        let place = (seen_at, event_time);
+        let at = self.waiting.partition_point(|other| other.place <= place);
+        self.waiting.insert(at, Waiting { place, parked });
+    }
+
+    /// Returns what the clock shows at the next waiting event, if it has come there.
+    pub(super) fn next_waiting(&self, clock: EventTime) -> Option<EventTime> {
+        self.waiting.front().map(|first| first.place.0).filter(|seen_at| *seen_at <= clock)
+    }
+
+    /// Takes note of the first waiting event, to which the clock has come, and returns it if it was
+    /// parked.
+    pub(super) fn observe_waiting(&mut self, pace: Pace) -> Option<Arc<Candidate>> {
+        let Waiting { place: (_, event_time), parked } = self.waiting.pop_front()?;
+        self.observe(event_time, pace);
+        parked
+    }
+
+    /// Returns how many events wait for the clock.
+    pub(super) fn waiting_count(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Returns the key's now when the partition's clock shows `clock`: before all times while no
+    /// event counts.
     pub(super) fn now(&self, clock: EventTime, slack: TimeSpan) -> EventTime {
-        let gained = clock - self.seen_at - slack;
-        self.newest + gained.max(TimeSpan::ZERO)
+        let Some(counted) = &self.counted else { return EventTime::MIN };
+        let gained = clock - counted.seen_at - slack;
+        counted.newest + gained.max(TimeSpan::ZERO)
     }
 
-    /// Returns what the partition's clock must be past for the key's now to be past `moment`.
-    pub(super) fn clock_past(&self, moment: EventTime, slack: TimeSpan) -> EventTime {
-        let missing = moment - self.newest;
-        self.seen_at + slack + missing.max(TimeSpan::ZERO)
+    /// Returns what the partition's clock must be past for the key's now to be past `moment`, if
+    /// that matters, or for a waiting event to count.
+    pub(super) fn clock_past(&self, moment: Option<EventTime>, slack: TimeSpan) -> EventTime {
+        let past = self.counted.as_ref().zip(moment).map(|(counted, moment)| {
+            let missing = moment - counted.newest;
+            counted.seen_at + slack + missing.max(TimeSpan::ZERO)
+        });
+        let next = self.waiting.front().map(|first| first.place.0 - TimeSpan::from_nanos(1));
+        past.into_iter().chain(next).min().unwrap_or(EventTime::MAX)
     }
 
-    /// Returns the time of the newest event that the key was told of.
+    /// Returns the time of the newest event that counts or will if confirmed.
     pub(super) fn newest_held(&self) -> EventTime {
-        self.ahead.map_or(self.newest, |ahead| ahead.max(self.newest))
+        let newest = |counted: &Counted| {
+            counted.ahead.map_or(counted.newest, |ahead| ahead.max(counted.newest))
+        };
+        self.counted.as_ref().map_or(EventTime::MIN, newest)
+    }
+
+    /// Returns the earliest time of the events that wait to be counted.
+    pub(super) fn earliest_waiting(&self) -> Option<EventTime> {
+        self.waiting.iter().map(|waiting| waiting.place.1).min()
+    }
+
+    /// Tells whether an event counts.
+    pub(super) fn is_counted(&self) -> bool {
+        self.counted.is_some()
     }
 }
 
@@ -165,20 +248,40 @@ mod tests {
         assert_eq!(shown(&[(0, 1), (1_000, 1), (1_121, 1)]), Some(at(1_121)));
     }
 
+    fn pace(clock: i64) -> Pace {
+        Pace { clock: at(clock), slack: TimeSpan::ZERO }
+    }
+
     #[test]
     fn a_keys_now_gains_what_the_clock_gains() {
-        let time = KeyTime::new(at(1_000), at(0));
+        let mut time = KeyTime::new();
+        time.observe(at(1_000), pace(0));
         assert_eq!(time.now(at(50), TimeSpan::ZERO), at(1_050));
         assert_eq!(time.now(at(50), SKEW), at(1_000));
-        assert_eq!(time.clock_past(at(1_050), TimeSpan::ZERO), at(50));
+        assert_eq!(time.clock_past(Some(at(1_050)), TimeSpan::ZERO), at(50));
     }
 
     #[test]
     fn an_event_far_ahead_needs_a_second_one() {
-        let mut time = KeyTime::new(at(0), at(0));
-        time.observe(at(10_000), at(0), TimeSpan::ZERO);
-        assert_eq!(time.now(at(0), TimeSpan::ZERO), at(0));
-        time.observe(at(10_010), at(0), TimeSpan::ZERO);
-        assert_eq!(time.now(at(0), TimeSpan::ZERO), at(10_010));
+        let mut time = KeyTime::new();
+        for (event_time, now) in [(0, 0), (10_000, 0), (10_010, 10_010)] {
+            time.observe(at(event_time), pace(0));
+            assert_eq!(time.now(at(0), TimeSpan::ZERO), at(now));
+        }
+    }
+
+    #[test]
+    fn an_event_that_runs_ahead_of_the_clock_waits_for_it() {
+        let mut time = KeyTime::new();
+        time.observe_later(at(1_000), at(60), None);
+        time.observe_later(at(1_005), at(50), None);
+        assert_eq!(time.now(at(10), TimeSpan::ZERO), EventTime::MIN);
+        assert_eq!(time.next_waiting(at(49)), None);
+        for seen_at in [50, 60] {
+            assert_eq!(time.next_waiting(at(60)), Some(at(seen_at)));
+            time.observe_waiting(pace(seen_at));
+        }
+        assert_eq!(time.next_waiting(at(100)), None);
+        assert_eq!(time.now(at(60), TimeSpan::ZERO), at(1_005));
     }
 }

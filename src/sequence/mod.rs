@@ -200,6 +200,19 @@ impl Sequences {
 
     /// Takes in an event that satisfies terms of a rule under a key.
     pub fn offer(&mut self, rule: usize, key: &JoinKey, candidate: Candidate, offer: Offer) {
+        self.offer_at(self.pace.clock, rule, key, candidate, offer);
+    }
+
+    /// Takes in an event that may have run ahead of the clock: the key's time takes note of it when
+    /// the clock shows `seen_at`.
+    pub fn offer_at(
+        &mut self,
+        seen_at: EventTime,
+        rule: usize,
+        key: &JoinKey,
+        candidate: Candidate,
+        offer: Offer,
+    ) {
         let pace = self.pace;
         let state = &mut self.rules[rule];
         if !state.keys.contains_key(key) {
@@ -208,14 +221,17 @@ impl Sequences {
                 return;
             }
             self.key_count += 1;
-            let new = KeyState::new(&state.plan, candidate.event_time(), pace.clock);
+            let new = KeyState::new(&state.plan);
             state.keys.insert(key.clone(), Keyed { state: new, due: EventTime::MIN, bytes: 0 });
         } else {
             self.timers.remove(&(state.keys[key].due, rule, key.clone()));
         }
-        self.with_key(rule, key, pace, |key_state, context| match offer {
-            Offer::Match => key_state.offer(candidate, context),
-            Offer::Remember => key_state.remember_only(&candidate, context),
+        self.with_key(rule, key, pace, |key_state, context| {
+            context.seen_at = seen_at;
+            match offer {
+                Offer::Match => key_state.offer(candidate, context),
+                Offer::Remember => key_state.remember_only(&candidate, context),
+            }
         });
     }
 
@@ -277,11 +293,6 @@ impl Sequences {
         floors.min()
     }
 
-    /// Returns the longest time that any rule remembers an event for.
-    pub fn longest_memory(&self) -> TimeSpan {
-        self.rules.iter().map(|rule| rule.plan.memory()).max().unwrap_or(TimeSpan::ZERO)
-    }
-
     /// Returns what the rule has counted.
     pub fn counts(&self, rule: usize) -> Counts {
         self.rules[rule].counts
@@ -336,6 +347,7 @@ impl Sequences {
         let mut context = Context {
             plan,
             pace,
+            seen_at: pace.clock,
             seen_from: *seen_from,
             max_candidates: self.bounds.max_candidates_per_key,
             counts,

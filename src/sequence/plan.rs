@@ -154,7 +154,10 @@ impl Plan {
     /// Returns how far behind a key's now an event may still matter after a restart.
     pub(super) fn recovery_window(&self) -> TimeSpan {
         let slack = self.times.order_tolerance.times(self.stages.len() as i64);
-        self.times.allowed_lateness + slack + self.times.maxspan + self.leading_reach()
+        // A sample may be of the same window as one of older events, which reached back further.
+        let windows = if self.is_sample { 3 } else { 1 };
+        let span = self.times.maxspan.times(windows);
+        self.times.allowed_lateness + slack + span + self.leading_reach()
     }
 
     /// Returns how far before a sequence's first event a leading absence looks.

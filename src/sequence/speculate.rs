@@ -30,11 +30,19 @@ pub(super) struct Pace {
 pub(super) struct Context<'a> {
     pub(super) plan: &'a Plan,
     pub(super) pace: Pace,
+    /// What the clock shows where the candidate stands in the order of arrival.
+    pub(super) seen_at: EventTime,
     /// Where the rule started to see this partition, for absences that look back.
     pub(super) seen_from: Option<EventTime>,
     pub(super) max_candidates: usize,
     pub(super) counts: &'a mut Counts,
     pub(super) out: &'a mut Vec<Match>,
+}
+
+impl Context<'_> {
+    fn max_identities(&self) -> usize {
+        self.max_candidates * IDENTITIES_PER_CANDIDATE
+    }
 }
 
 /// The final event of a match that has left, and which events it was made of.
@@ -60,10 +68,10 @@ pub(super) struct KeyState {
 }
 
 impl KeyState {
-    pub(super) fn new(plan: &Plan, first: EventTime, clock: EventTime) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         let base = Machine::new(plan);
         Self {
-            time: KeyTime::new(first, clock),
+            time: KeyTime::new(),
             head: base.clone(),
             base,
             recent: VecDeque::new(),
@@ -81,7 +89,13 @@ impl KeyState {
         if !self.remember(&candidate, context) {
             return;
         }
-        self.time.observe(candidate.event_time(), context.pace.clock, context.pace.slack);
+        // The events of a sample are chosen as they come, so they come in order.
+        let is_ahead = context.seen_at > context.pace.clock;
+        if is_ahead && context.plan.is_sample {
+            self.park(candidate, context);
+            return;
+        }
+        self.observe(&candidate, context);
         if is_late && age > context.plan.memory() {
             context.counts.too_late += 1;
             self.settle(context);
@@ -105,7 +119,7 @@ impl KeyState {
     /// and is remembered.
     pub(super) fn remember_only(&mut self, candidate: &Candidate, context: &mut Context<'_>) {
         if self.remember(candidate, context) {
-            self.time.observe(candidate.event_time(), context.pace.clock, context.pace.slack);
+            self.observe(candidate, context);
             if !context.plan.is_single() && !context.plan.is_sample {
                 // It was final at the cut: what comes before it now is late.
                 let last = self.last_final.take().filter(|last| *last > candidate.ordinal);
@@ -115,8 +129,22 @@ impl KeyState {
         }
     }
 
-    /// Decides what the key's now has made final.
+    /// Decides what the key's now has made final, step by step where events that had run ahead of
+    /// the clock come to count.
     pub(super) fn settle(&mut self, context: &mut Context<'_>) {
+        let pace = context.pace;
+        while let Some(clock) = self.time.next_waiting(pace.clock) {
+            context.pace.clock = clock;
+            self.decide(context);
+            if let Some(parked) = self.time.observe_waiting(context.pace) {
+                self.offer_sample(&parked, context);
+            }
+        }
+        context.pace = pace;
+        self.decide(context);
+    }
+
+    fn decide(&mut self, context: &mut Context<'_>) {
         let limit = self.now(context) - context.plan.times.allowed_lateness;
         while self.recent.front().is_some_and(|first| first.event_time() < limit) {
             let candidate = self.recent.pop_front().expect("the queue has a front");
@@ -128,17 +156,21 @@ impl KeyState {
         self.head.expire(context.plan, limit);
         self.emit_final(matches, context);
         self.sample.expire(limit - context.plan.times.maxspan);
-        self.forget_old(self.now(context) - context.plan.memory());
+        // What is remembered is forgotten where a candidate comes (and with the key), never here:
+        // idle time, of which a replay knows only where it ended, must not have a say in it.
     }
 
     /// Returns what the partition's clock must be past for [`settle`](Self::settle) to have
     /// something to do, or for the key to be forgotten.
     pub(super) fn next_due(&self, plan: &Plan, slack: TimeSpan) -> EventTime {
         let first_recent = self.recent.front().map(|first| first.event_time());
-        let limits = first_recent.into_iter().chain(self.base.next_limit(plan));
+        // Freed on time, and not when the key happens to work: a restart must find the same.
+        let sample = self.sample.earliest().map(|earliest| earliest + plan.times.maxspan);
+        let limits = first_recent.into_iter().chain(self.base.next_limit(plan)).chain(sample);
         // A key is forgotten only when nothing else is left to be done.
-        let forget = self.time.newest_held() + plan.memory();
-        let moment = limits.min().map_or(forget, |limit| limit + plan.times.allowed_lateness);
+        let is_awaiting = self.time.earliest_waiting().is_some();
+        let forget = (!is_awaiting).then(|| self.time.newest_held() + plan.memory());
+        let moment = limits.min().map(|limit| limit + plan.times.allowed_lateness).or(forget);
         self.time.clock_past(moment, slack)
     }
 
@@ -146,6 +178,7 @@ impl KeyState {
     pub(super) fn is_forgettable(&self, plan: &Plan, pace: Pace) -> bool {
         self.recent.is_empty()
             && self.base.is_idle()
+            && self.time.earliest_waiting().is_none()
             && self.time.now(pace.clock, pace.slack) > self.time.newest_held() + plan.memory()
     }
 
@@ -153,9 +186,12 @@ impl KeyState {
     pub(super) fn floor(&self, plan: &Plan, pace: Pace) -> EventTime {
         let held = self.recent.front().map(|first| first.event_time());
         let held = held.into_iter().chain(self.base.earliest()).chain(self.head.earliest());
-        let held = held.chain(self.sample.earliest()).min();
+        let held = held.chain(self.sample.earliest()).chain(self.time.earliest_waiting()).min();
+        let held = held.map(|held| held - plan.leading_reach());
         let window = self.time.now(pace.clock, pace.slack) - plan.recovery_window();
-        held.map_or(window, |held| window.min(held - plan.leading_reach()))
+        // While no event counts, none of the key's has been forgotten either.
+        let window = self.time.is_counted().then_some(window);
+        held.into_iter().chain(window).min().unwrap_or(EventTime::MAX)
     }
 
     pub(super) fn pending_count(&self, plan: &Plan) -> usize {
@@ -175,7 +211,24 @@ impl KeyState {
             + self.head.heap_bytes()
             + self.sample.heap_bytes()
             + recent
-            + candidates * CANDIDATE
+            + (candidates + self.time.waiting_count()) * CANDIDATE
+    }
+
+    fn observe(&mut self, candidate: &Candidate, context: &Context<'_>) {
+        if context.seen_at <= context.pace.clock {
+            self.time.observe(candidate.event_time(), context.pace);
+        } else if self.time.waiting_count() < context.max_identities() {
+            self.time.observe_later(candidate.event_time(), context.seen_at, None);
+        }
+    }
+
+    fn park(&mut self, candidate: Candidate, context: &mut Context<'_>) {
+        if self.time.waiting_count() < context.max_identities() {
+            let event_time = candidate.event_time();
+            self.time.observe_later(event_time, context.seen_at, Some(Arc::new(candidate)));
+        } else {
+            context.counts.refused_candidates += 1;
+        }
     }
 
     fn now(&self, context: &Context<'_>) -> EventTime {
@@ -190,7 +243,7 @@ impl KeyState {
             context.counts.duplicates += 1;
             return false;
         }
-        let full = self.identities.len() >= context.max_candidates * IDENTITIES_PER_CANDIDATE
+        let full = self.identities.len() >= context.max_identities()
             || self.recent.len() >= context.max_candidates;
         if full && !context.plan.is_single() {
             context.counts.refused_candidates += 1;
@@ -220,6 +273,13 @@ impl KeyState {
     }
 
     fn offer_sample(&mut self, candidate: &Arc<Candidate>, context: &mut Context<'_>) {
+        // What would be freed at once cannot be found again after a restart.
+        let times = &context.plan.times;
+        let oldest = self.now(context) - times.allowed_lateness - times.maxspan;
+        if candidate.event_time() < oldest {
+            context.counts.too_late += 1;
+            return;
+        }
         if let Some(found) = self.sample.push(context.plan, candidate) {
             self.emit_once(found, context);
         }

@@ -21,6 +21,7 @@ use crate::support::replay::{Corpus, event_index, not_run, rule_suffix};
 /// How long anything here may take on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(240);
 pub const PARTITIONS: i32 = 6;
+pub const REKEY_PARTITIONS: i32 = 4;
 
 /// One broker serves all tests of this program, one test at a time: two cores are few.
 pub fn broker() -> Option<(&'static Broker, MutexGuard<'static, ()>)> {
@@ -109,6 +110,35 @@ impl<'b> Setup<'b> {
         producer.flush(DEADLINE).unwrap();
     }
 
+    /// Creates a topic of four partitions for re-keyed events, and has these rules go through it.
+    pub fn rekey(&mut self, rules: &str, idle_timeout: &str) {
+        let stamped = ("message.timestamp.type", "LogAppendTime");
+        let topic = format!("{}-rekey", self.name);
+        self.broker.create_topic(&topic, REKEY_PARTITIONS, &[stamped]);
+        self.kafka.push_str(&format!(
+            "[kafka.rekey]\nrules = \"{rules}\"\ntopic = \"{topic}\"\n\
+             idle_timeout = \"{idle_timeout}\"\n"
+        ));
+    }
+
+    /// Sends the lines of a file without a key, to partitions that have nothing to do with hosts;
+    /// calls `each` with the number of every thousandth.
+    pub fn scatter_file(&self, path: &Path, mut each: impl FnMut(usize)) {
+        let producer = self.producer();
+        let topic = format!("{}-in", self.name);
+        let input = BufReader::new(std::fs::File::open(path).unwrap());
+        let mut state: u32 = 1;
+        for (number, line) in input.lines().enumerate() {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let partition = (state >> 16) as i32 % PARTITIONS;
+            send_to(&producer, &topic, Some(partition), None, Some(line.unwrap().as_bytes()));
+            if number % 1_000 == 0 {
+                each(number);
+            }
+        }
+        producer.flush(DEADLINE).unwrap();
+    }
+
     /// Reads a topic until `enough` says so of all its records so far.
     pub fn read(&self, kind: &str, enough: impl Fn(&[Received]) -> bool) -> Vec<Received> {
         let mut client = self.broker.client();
@@ -157,7 +187,18 @@ pub fn send(
     key: Option<&[u8]>,
     payload: Option<&[u8]>,
 ) {
+    send_to(producer, topic, None, key, payload);
+}
+
+pub fn send_to(
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    topic: &str,
+    partition: Option<i32>,
+    key: Option<&[u8]>,
+    payload: Option<&[u8]>,
+) {
     let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+    record.partition = partition;
     record.key = key;
     record.payload = payload;
     loop {

@@ -161,6 +161,7 @@ pub fn apply(detector: &mut Detector, offset: usize, step: &Step) {
             offset: offset as i64,
             stamp: *stamp,
             payload: Some(payload.as_bytes()),
+            source: None,
         }),
         Step::Idle { seconds } => detector.advance_idle(TimeSpan::from_secs(*seconds)),
     }

@@ -75,5 +75,5 @@ fn feed(detector: &mut Detector, offset: i64) {
         r#"{{"@timestamp":"{at}","event":{{"id":"{offset}","category":"test"}},"host":{{"id":"h"}},"tags":"{tag}"}}"#
     );
     let payload = Some(payload.as_bytes());
-    detector.on_record(&Record { offset, stamp: Stamp::Append(at), payload });
+    detector.on_record(&Record { offset, stamp: Stamp::Append(at), payload, source: None });
 }

@@ -138,7 +138,7 @@ impl Explainer {
     pub fn on_record(&mut self, offset: i64, place: Place, payload: &[u8]) {
         let Some(detectors) = &mut self.current else { return };
         self.input.records += 1;
-        let record = Record { offset, stamp: Stamp::None, payload: Some(payload) };
+        let record = Record { offset, stamp: Stamp::None, payload: Some(payload), source: None };
         detectors.on_record(&record);
         // Hits first: the matches that they complete are found at once.
         self.watch(offset, place, payload);
@@ -209,8 +209,8 @@ impl Explainer {
                         self.input.unreadable_at.extend(at);
                     }
                 }
-                // Nothing is restored from it here.
-                Output::Journal(_) => {}
+                // Nothing is restored here, nor re-keyed.
+                Output::Journal(_) | Output::Forward(_) => {}
                 Output::Alert(alert) => {
                     let suppressed = alerts.as_ref().is_some_and(|ids| !ids.contains(&alert.id));
                     let of_rule =
@@ -246,7 +246,7 @@ impl Detectors {
         let alerter = self.alerter.as_mut()?;
         let id = |output: Output| match output {
             Output::Alert(alert) => Some(alert.id),
-            Output::DeadLetter(_) | Output::Journal(_) => None,
+            Output::DeadLetter(_) | Output::Journal(_) | Output::Forward(_) => None,
         };
         Some(alerter.take_outbox().into_iter().filter_map(id).collect())
     }
