@@ -16,7 +16,8 @@ use maxspan::event::TimeSpan;
 use maxspan::rule::set::RuleSet;
 use support::random::{Random, cases};
 use support::streams::{
-    RULES, Step, apply, at, options, origin, random_steps, rule_set, rule_set_with, story,
+    RULES, Step, apply, at, options, origin, random_steps, random_steps_between, rule_set,
+    rule_set_with, story,
 };
 
 /// (rule, alert) by the number of the step that gave it.
@@ -190,11 +191,21 @@ fn world(seed: u64, steps: &[Step], delivery: Delivery) -> World<'_> {
 fn check(seed: u64, rules: &Arc<RuleSet>, percent_late: u64, delivery: Delivery) -> (usize, u64) {
     let random = &mut Random::new(seed);
     let steps = random_steps(random, percent_late);
+    check_steps(seed, rules, random, &steps, delivery)
+}
+
+fn check_steps(
+    seed: u64,
+    rules: &Arc<RuleSet>,
+    random: &mut Random,
+    steps: &[Step],
+    delivery: Delivery,
+) -> (usize, u64) {
     let beyond = *random.pick(&[0, 3, 4, 4, 5, 6]);
-    let expected = uninterrupted(rules, &steps);
-    let mut world = world(seed, &steps, delivery);
+    let expected = uninterrupted(rules, steps);
+    let mut world = world(seed, steps, delivery);
     world.run(&[(Arc::clone(rules), Some(beyond))]);
-    compare(seed, &expected, &world.alerts, &steps, &format!("beyond {beyond} s"));
+    compare(seed, &expected, &world.alerts, steps, &format!("beyond {beyond} s"));
     (expected.iter().map(BTreeSet::len).sum(), world.restored)
 }
 
@@ -228,6 +239,23 @@ fn a_restart_changes_nothing() {
 #[test]
 fn a_restart_changes_nothing_for_late_events() {
     check_all(&rule_set(0..RULES.len()), 4_000, 25, Delivery::Once);
+}
+
+/// So long that most of it lies before what a restart reads.
+#[test]
+fn a_restart_changes_nothing_late_in_a_stream() {
+    let all = rule_set(0..RULES.len());
+    let (mut alerts, mut restored) = (0, 0);
+    for seed in 0..cases(600) {
+        let random = &mut Random::new(seed);
+        let late = *random.pick(&[0, 25]);
+        let delivery = *random.pick(&[Delivery::Once, Delivery::AtLeastOnce]);
+        let steps = random_steps_between(random, late, 80, 160);
+        let (more, entries) = check_steps(seed, &all, random, &steps, delivery);
+        alerts += more as u64;
+        restored += entries;
+    }
+    assert!(alerts > cases(600) * 10 && restored > cases(600) * 30, "{alerts}, {restored}");
 }
 
 #[test]

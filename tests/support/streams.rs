@@ -105,6 +105,16 @@ pub fn at(seconds: i64) -> EventTime {
 }
 
 pub fn random_steps(random: &mut Random, percent_late: u64) -> Vec<Step> {
+    random_steps_between(random, percent_late, 5, 40)
+}
+
+/// Like `random_steps`, with so many steps.
+pub fn random_steps_between(
+    random: &mut Random,
+    percent_late: u64,
+    least: i64,
+    most: i64,
+) -> Vec<Step> {
     let append = random.chance(70);
     let skew = *random.pick(&[0, 0, -40, 70]);
     // Quiet nights, or hosts whose clocks jump by more than a key's time follows at once. Not both:
@@ -112,7 +122,7 @@ pub fn random_steps(random: &mut Random, percent_late: u64) -> Vec<Step> {
     let (nights, jumps) = *random.pick(&[(0, 0), (0, 0), (5, 0), (0, 8)]);
     let (mut clock, mut idle, mut steps) = (0, 0, Vec::new());
     let mut payloads: Vec<String> = Vec::new();
-    for id in 0..random.between(5, 40) {
+    for id in 0..random.between(least, most) {
         if random.chance(15) {
             idle += random.between(1, 6);
             steps.push(Step::Idle { seconds: idle });
