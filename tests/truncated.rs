@@ -114,7 +114,7 @@ fn what_is_gone_makes_nothing_up() {
     let (expected, found, made_up) = counts(|stamp| matches!(stamp, Stamp::Append(_)));
     // A leading absence is judged by its key's now, which a silent key's next event moves far.
     assert!(made_up * 2_000 < found, "{made_up} of {found}");
-    assert!(found > 5_000 && found * 10 > expected * 7, "{found} of {expected}");
+    assert!(found > 5_000 && found * 20 > expected * 13, "{found} of {expected}");
 }
 
 #[test]

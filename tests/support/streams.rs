@@ -119,7 +119,7 @@ pub fn random_steps_between(
     let skew = *random.pick(&[0, 0, -40, 70]);
     // Quiet nights, or hosts whose clocks jump by more than a key's time follows at once. Not both:
     // what a jump has put beyond the horizon of recovery is lost by a restart.
-    let (nights, jumps) = *random.pick(&[(0, 0), (0, 0), (5, 0), (0, 8)]);
+    let (mut nights, jumps) = *random.pick(&[(0, 0), (0, 0), (5, 0), (0, 8)]);
     let (mut clock, mut idle, mut steps) = (0, 0, Vec::new());
     let mut payloads: Vec<String> = Vec::new();
     for id in 0..random.between(least, most) {
@@ -131,6 +131,8 @@ pub fn random_steps_between(
         clock += *random.pick(&[0, 1, 1, 2, 3, 9]) + idle;
         if random.chance(nights) {
             clock += 40_000;
+            // One of them: what is pending through two is beyond it as well.
+            nights = 0;
             // What comes again after that is beyond the horizon of recovery.
             payloads.clear();
         }
