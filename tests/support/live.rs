@@ -1,6 +1,7 @@
 //! `maxspan run` against a real Apache Kafka: topics, instances, what comes out of them.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(clippy::print_stderr, reason = "a failing test says where its logs are")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
