@@ -177,7 +177,7 @@ impl Drop for Setup<'_> {
         // What the instances said is wanted when a test fails.
         if std::thread::panicking() {
             self.directory.disable_cleanup(true);
-            println!("{}: logs are kept in {}", self.name, self.directory.path().display());
+            eprintln!("{}: logs are kept in {}", self.name, self.directory.path().display());
         }
     }
 }
