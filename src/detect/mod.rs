@@ -221,6 +221,7 @@ impl Detector {
         self.stats.bytes += record.payload.map_or(0, <[u8]>::len) as u64;
         self.stats.replayed += u64::from(self.is_replaying());
         self.last_stamp = record.stamp;
+        self.start_rules_in_replay(record.offset);
         if self.is_receiver() {
             self.receive(record);
         } else {
