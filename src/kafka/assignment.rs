@@ -132,18 +132,11 @@ impl Group {
         self.worker_of(origin).send(command);
         let sought =
             consumer.seek(&origin.topic, origin.partition, Offset::Offset(offset), QUESTION);
-        match sought {
-            Ok(()) => {}
-            // The client no longer fetches it: its topic was deleted meanwhile. Only an assignment
-            // makes it do so again.
-            Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::State) => {
-                tracing::warn!(partition = name(origin), %error, "restart failed, joining anew");
-                self.shared.ask_for_rejoin();
-            }
-            Err(error) => {
-                tracing::warn!(partition = name(origin), %error, "restart failed, trying again");
-                self.shared.ask_for_restart(origin);
-            }
+        if let Err(error) = sought {
+            // The client no longer fetches it, since its topic was deleted meanwhile. Only an
+            // assignment makes it do so again.
+            tracing::warn!(partition = name(origin), %error, "restart failed, joining anew");
+            self.shared.ask_for_rejoin();
         }
     }
 
