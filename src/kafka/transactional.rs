@@ -310,11 +310,19 @@ impl Transactional {
             Outcome::Fenced => {
                 outside.count_commit("failed");
                 self.is_fenced = true;
-                let id = outside.shared.settings.instance();
-                outside.shared.fail(format!(
-                    "another instance of the group has the same `kafka.instance_id`, `{id}`, and \
-                     has taken over: give each instance a name of its own"
-                ));
+                let settings = &outside.shared.settings;
+                let id = settings.instance();
+                // A static member may hear of it here first, and not from the group.
+                let code = self.reason.as_ref().and_then(KafkaError::rdkafka_error_code);
+                outside.shared.fail(match code {
+                    Some(code @ RDKafkaErrorCode::FencedInstanceId) => {
+                        super::failed_for_good(code, settings)
+                    }
+                    _ => format!(
+                        "another instance of the group has the same `kafka.instance_id`, `{id}`, and \
+                         has taken over: give each instance a name of its own"
+                    ),
+                });
                 false
             }
         }
