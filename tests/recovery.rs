@@ -122,6 +122,51 @@ fn a_restart_changes_nothing_where_alerts_are_suppressed() {
     }
 }
 
+/// Runs all steps with `few` rules up to the first cut, and with all from there on.
+fn with_new_rules(
+    few: &Arc<RuleSet>,
+    all: &Arc<RuleSet>,
+    steps: &[Step],
+    first: usize,
+    second: Option<usize>,
+) -> Vec<Vec<String>> {
+    let mut detector = Detector::new(Arc::clone(few), origin(), options());
+    let mut by_step = Vec::new();
+    for (offset, step) in steps.iter().enumerate() {
+        if (offset == first || Some(offset) == second)
+            && let Some(cut) = detector.cut()
+        {
+            detector = restart(all, steps, cut.position, &cut.metadata);
+        }
+        apply(&mut detector, offset, step);
+        by_step.push(alerts(&mut detector));
+    }
+    by_step
+}
+
+#[test]
+fn when_a_rule_was_loaded_is_known_after_another_restart() {
+    let all = rule_set(0..RULES.len());
+    let mut found = 0;
+    for seed in 0..cases(1_000) {
+        let random = &mut Random::new(seed);
+        let steps = random_steps(random, 0);
+        let few = rule_set(
+            (0..3).map(|_| random.below(RULES.len() as u64) as usize).collect::<BTreeSet<_>>(),
+        );
+        let first = random.below(steps.len() as u64) as usize;
+        if !steps[..first].iter().any(|step| matches!(step, Step::Record { .. })) {
+            continue;
+        }
+        let second = random.between(first as i64, steps.len() as i64 - 1) as usize;
+        let expected = with_new_rules(&few, &all, &steps, first, None);
+        let again = with_new_rules(&few, &all, &steps, first, Some(second));
+        assert_eq!(expected, again, "seed {seed}, cuts {first} and {second}:\n{}", story(&steps));
+        found += expected.iter().skip(first).map(Vec::len).sum::<usize>();
+    }
+    assert!(found > 1_500, "only {found} alerts to judge by");
+}
+
 #[test]
 fn a_rule_that_is_new_sees_nothing_before_the_cut() {
     let steps: Vec<Step> = [("A", 0), ("-", 1), ("B", 2), ("A", 3), ("B", 4)]

@@ -78,16 +78,25 @@ impl Lane {
         }
     }
 
-    /// Notes since when the rules that start at `offset` see the partition; before its first record
-    /// they start with the others.
+    /// Notes since when the rules see the partition that start at `offset`, or have started in what is
+    /// being replayed before it; before its first record they start with the others.
     pub(super) fn start_new_rules(&mut self, offset: i64, clock: Option<EventTime>) {
         for rule in 0..self.starts.len() {
+            let has_started = self.starts[rule].is_some_and(|start| start <= offset);
             match clock {
-                _ if self.starts[rule] != Some(offset) => {}
+                _ if !has_started || self.sequences.has_seen_from(rule) => {}
                 Some(clock) => self.sequences.set_seen_from(rule, clock),
                 None => self.starts[rule] = None,
             }
         }
+    }
+
+    /// Tells whether it is still to be noted since when a rule sees the partition.
+    pub(super) fn has_unseen_start(&self) -> bool {
+        let is_unseen = |(rule, start): (usize, &Option<i64>)| {
+            start.is_some() && !self.sequences.has_seen_from(rule)
+        };
+        self.starts.iter().enumerate().any(is_unseen)
     }
 
     /// Lets all rules start at `offset`: nothing is known of what they have seen before.

@@ -221,6 +221,7 @@ impl Detector {
         self.stats.bytes += record.payload.map_or(0, <[u8]>::len) as u64;
         self.stats.replayed += u64::from(self.is_replaying());
         self.last_stamp = record.stamp;
+        self.start_rules_in_replay(record.offset);
         if self.is_receiver() {
             self.receive(record);
         } else {
@@ -556,8 +557,7 @@ const LONG: usize = 1;
 /// Returns how far back the journal is read for these rules; nothing if none of them uses it.
 pub fn journal_memory(rules: &RuleSet, options: &Options) -> Option<TimeSpan> {
     let long = rules.rules().iter().filter(|rule| is_long(rule, options));
-    // As far as a window before the safe offset, and that is one window back itself.
-    long.map(|rule| (rule.plan.memory() + options.max_skew).times(3)).max()
+    long.map(|rule| rule.plan.recovery_reach() + options.max_skew.times(3)).max()
 }
 
 /// Returns the lane that a rule runs in.

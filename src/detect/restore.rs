@@ -143,6 +143,10 @@ impl Detector {
                 Stamp::Append(_) => TimeSpan::ZERO,
                 Stamp::Create(_) | Stamp::None => self.options.max_skew,
             };
+            // The clock may have shown less there: an absence that looks back is in doubt for longer.
+            if lane.has_unseen_start() {
+                lane.start_new_rules(entry.offset, Some(entry.clock));
+            }
             lane.sequences.advance(entry.clock, self.slack);
             let before = std::mem::replace(&mut self.clock, clock);
             let (offset, stamp) = (entry.offset, entry.stamp);

@@ -136,6 +136,17 @@ impl Detector {
         }
     }
 
+    /// Notes since when the rules see the partition that were new to an earlier life.
+    pub(super) fn start_rules_in_replay(&mut self, offset: i64) {
+        let is_within = self.replaying.as_ref().is_some_and(|r| offset >= r.replay.start);
+        if is_within && self.lanes[SHORT].has_unseen_start() {
+            let clock = self.sees_all_from();
+            if clock.is_some() {
+                self.lanes[SHORT].start_new_rules(offset, clock);
+            }
+        }
+    }
+
     /// Notes since when the rules that start here see the partition.
     pub(super) fn start_new_rules(&mut self, offset: i64) {
         let clock = self.sees_all_from();

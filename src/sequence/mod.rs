@@ -198,6 +198,11 @@ impl Sequences {
         self.rules[rule].seen_from = Some(clock);
     }
 
+    /// Tells whether it was said since when a rule sees this partition.
+    pub fn has_seen_from(&self, rule: usize) -> bool {
+        self.rules[rule].seen_from.is_some()
+    }
+
     /// Takes in an event that satisfies terms of a rule under a key.
     pub fn offer(&mut self, rule: usize, key: &JoinKey, candidate: Candidate, offer: Offer) {
         self.offer_at(self.pace.clock, rule, key, candidate, offer);

@@ -157,7 +157,15 @@ impl Plan {
         // A sample may be of the same window as one of older events, which reached back further.
         let windows = if self.is_sample { 3 } else { 1 };
         let span = self.times.maxspan.times(windows);
-        self.times.allowed_lateness + slack + span + self.leading_reach()
+        // A late event that an absence forbids must meet what forbids it, which may be older still.
+        let late = if self.has_absence() { self.memory() } else { TimeSpan::ZERO };
+        self.times.allowed_lateness + slack + span + self.leading_reach() + late
+    }
+
+    /// Returns how far back a restart may have to read: two memories for the clocks before what still
+    /// matters.
+    pub fn recovery_reach(&self) -> TimeSpan {
+        self.memory().times(2) + self.recovery_window()
     }
 
     /// Returns how far before a sequence's first event a leading absence looks.
