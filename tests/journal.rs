@@ -14,7 +14,7 @@ use std::sync::Arc;
 use maxspan::detect::{Detector, Options, Output, Stamp};
 use maxspan::event::TimeSpan;
 use maxspan::rule::set::RuleSet;
-use support::random::{Random, cases};
+use support::random::{Random, cases, seeds, survey};
 use support::streams::{
     RULES, Step, apply, at, options, origin, random_steps, random_steps_between, rule_set,
     rule_set_with, story,
@@ -223,12 +223,16 @@ fn compare(seed: u64, expected: &Alerts, found: &Alerts, steps: &[Step], what: &
 }
 
 fn check_all(rules: &Arc<RuleSet>, count: u64, percent_late: u64, delivery: Delivery) {
-    let checked = (0..cases(count)).map(|seed| check(seed, rules, percent_late, delivery));
     let (alerts, restored) =
-        checked.fold((0, 0), |(a, r), (alerts, restored)| (a + alerts, r + restored));
+        survey(count, |seed| check(seed, rules, percent_late, delivery), add_pairs);
     println!("{alerts} alerts, {restored} restored entries");
-    assert!(alerts as u64 > cases(count) * 2, "only {alerts} alerts to judge by");
-    assert!(restored > cases(count) * 3, "only {restored} entries were restored");
+    let count = seeds(count).count();
+    assert!(alerts > count * 2, "only {alerts} alerts to judge by");
+    assert!(restored as usize > count * 3, "only {restored} entries were restored");
+}
+
+fn add_pairs(one: (usize, u64), other: (usize, u64)) -> (usize, u64) {
+    (one.0 + other.0, one.1 + other.1)
 }
 
 #[test]
@@ -245,17 +249,16 @@ fn a_restart_changes_nothing_for_late_events() {
 #[test]
 fn a_restart_changes_nothing_late_in_a_stream() {
     let all = rule_set(0..RULES.len());
-    let (mut alerts, mut restored) = (0, 0);
-    for seed in 0..cases(600) {
+    let check = |seed| {
         let random = &mut Random::new(seed);
         let late = *random.pick(&[0, 25]);
         let delivery = *random.pick(&[Delivery::Once, Delivery::AtLeastOnce]);
         let steps = random_steps_between(random, late, 80, 160);
-        let (more, entries) = check_steps(seed, &all, random, &steps, delivery);
-        alerts += more as u64;
-        restored += entries;
-    }
-    assert!(alerts > cases(600) * 10 && restored > cases(600) * 30, "{alerts}, {restored}");
+        check_steps(seed, &all, random, &steps, delivery)
+    };
+    let (alerts, restored) = survey(600, check, add_pairs);
+    let count = seeds(600).count();
+    assert!(alerts > count * 10 && restored as usize > count * 30, "{alerts}, {restored}");
 }
 
 #[test]

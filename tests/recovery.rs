@@ -9,13 +9,15 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::ops::Add as _;
 use std::sync::Arc;
 
 use maxspan::detect::{Detector, Output, Stamp};
 use maxspan::rule::set::RuleSet;
-use support::random::{Random, cases};
+use support::random::{Random, cases, seeds, survey};
 use support::streams::{
-    RULES, Step, apply, at, options, origin, random_steps, rule_set, rule_set_with, story,
+    RULES, Step, apply, at, options, origin, random_steps, random_steps_between, rule_set,
+    rule_set_with, story,
 };
 
 fn alerts(detector: &mut Detector) -> Vec<String> {
@@ -71,17 +73,27 @@ fn restart(rules: &Arc<RuleSet>, steps: &[Step], position: i64, metadata: &str) 
 fn check(seed: u64, rules: &Arc<RuleSet>, percent_late: u64) -> usize {
     let random = &mut Random::new(seed);
     let steps = random_steps(random, percent_late);
+    check_steps(seed, rules, percent_late, random, &steps)
+}
+
+fn check_steps(
+    seed: u64,
+    rules: &Arc<RuleSet>,
+    percent_late: u64,
+    random: &mut Random,
+    steps: &[Step],
+) -> usize {
     let cuts = (0..random.between(1, 3)).map(|_| random.below(steps.len() as u64) as usize);
     let cuts = cuts.collect();
-    let expected = uninterrupted(rules, &steps);
-    let found = interrupted(rules, &steps, &cuts);
+    let expected = uninterrupted(rules, steps);
+    let found = interrupted(rules, steps, &cuts);
     for (offset, (expected, found)) in expected.iter().zip(&found).enumerate() {
         let ids = |alerts: &[String]| alerts.iter().cloned().collect::<BTreeSet<_>>();
         assert_eq!(
             ids(expected),
             ids(found),
             "seed {seed}, late {percent_late} %, cuts {cuts:?}, step {offset}:\n{}",
-            story(&steps)
+            story(steps)
         );
     }
     expected.iter().map(Vec::len).sum()
@@ -90,15 +102,31 @@ fn check(seed: u64, rules: &Arc<RuleSet>, percent_late: u64) -> usize {
 #[test]
 fn a_restart_changes_nothing() {
     let all = rule_set(0..RULES.len());
-    let found: usize = (0..cases(1_500)).map(|seed| check(seed, &all, 0)).sum();
+    let found = survey(1_500, |seed| check(seed, &all, 0), usize::add);
     assert!(found > 5_000, "only {found} alerts to judge by");
 }
 
 #[test]
 fn a_restart_changes_nothing_for_late_events() {
     let all = rule_set(0..RULES.len());
-    let found: usize = (0..cases(1_500)).map(|seed| check(seed, &all, 25)).sum();
+    let found = survey(1_500, |seed| check(seed, &all, 25), usize::add);
     assert!(found > 5_000, "only {found} alerts to judge by");
+}
+
+/// So long that most of it lies before what a restart reads.
+#[test]
+fn a_restart_changes_nothing_late_in_a_stream() {
+    let sets: Vec<Arc<RuleSet>> = (0..RULES.len())
+        .map(|first| rule_set([0, 3, 7].map(|next| (first + next) % RULES.len())))
+        .collect();
+    let check = |seed: u64| {
+        let random = &mut Random::new(seed);
+        let late = *random.pick(&[0, 25]);
+        let steps = random_steps_between(random, late, 60, 160);
+        check_steps(seed, &sets[seed as usize % sets.len()], late, random, &steps)
+    };
+    let found = survey(1_000, check, usize::add);
+    assert!(found > 5 * seeds(1_000).count(), "only {found} alerts to judge by");
 }
 
 #[test]
@@ -111,13 +139,12 @@ fn a_restart_changes_nothing_where_alerts_are_suppressed() {
     let all = rule_set_with(0..RULES.len(), suppression);
     let unsuppressed = rule_set(0..RULES.len());
     for percent_late in [0, 25] {
-        let seeds = 0..cases(1_000);
-        let found: usize = seeds.clone().map(|seed| check(seed, &all, percent_late)).sum();
+        let found = survey(1_000, |seed| check(seed, &all, percent_late), usize::add);
         let without = |seed| {
             let steps = random_steps(&mut Random::new(seed), percent_late);
             uninterrupted(&unsuppressed, &steps).iter().map(Vec::len).sum::<usize>()
         };
-        let without: usize = seeds.map(without).sum();
+        let without: usize = seeds(1_000).map(without).sum();
         assert!(found > 1_000 && found * 5 < without * 4, "{found} alerts, {without} without");
     }
 }

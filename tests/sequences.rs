@@ -6,22 +6,26 @@
 
 mod support;
 
+use std::ops::Add as _;
+
 use maxspan::sequence::Emission;
-use support::random::{Random, cases};
+use support::random::{Random, seeds, survey};
 use support::sequence_cases::Case;
 
 /// Runs `check` on random cases whose stream is within the lateness; a share of them has absences.
-fn for_all(ordinary: u64, percent_missing: u64, check: impl Fn(&Case, u64)) {
-    let mut sequences = 0;
-    for seed in 0..cases(ordinary) {
+fn for_all(ordinary: u64, percent_missing: u64, check: impl Fn(&Case, u64) + Sync) {
+    let check_one = |seed| {
         let case = Case::random(&mut Random::new(seed * 2 + percent_missing % 2), percent_missing);
         let exact = case.run(case.tolerance, Emission::Exact, &case.arrivals);
-        if exact.late == 0 {
-            sequences += exact.found.len();
-            check(&case, seed);
+        if exact.late > 0 {
+            return 0;
         }
-    }
-    assert!(sequences > ordinary as usize / 20, "the cases must find something: {sequences}");
+        check(&case, seed);
+        exact.found.len()
+    };
+    let sequences = survey(ordinary, check_one, usize::add);
+    let least = seeds(ordinary).count() / 20;
+    assert!(sequences > least, "the cases must find something: {sequences}");
 }
 
 #[test]

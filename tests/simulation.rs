@@ -17,7 +17,7 @@ use maxspan::detect::{Detector, Options, Origin, Output};
 use maxspan::event::TimeSpan;
 use maxspan::rule::set::RuleSet;
 use maxspan::transaction::{Answer, Bundle, Outcome, Pending, Step as Todo, Transactions};
-use support::random::{Random, cases};
+use support::random::{Random, seeds, survey};
 use support::streams::{RULES, Step, apply, options, random_steps, rule_set, story};
 
 const PARTITIONS: usize = 3;
@@ -827,19 +827,9 @@ fn rule_sets() -> Vec<Arc<RuleSet>> {
 #[test]
 fn whatever_happens_each_output_becomes_visible_once() {
     let sets = rule_sets();
-    let count = cases(10_000);
-    // Not in step with the threads, which share the seeds out.
     let rules_of = |seed: u64| &sets[(seed / 2) as usize % sets.len()];
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let share = |first: u64| {
-        (first..count)
-            .step_by(threads as usize)
-            .fold(Seen::default(), |all, seed| all.add(check(seed, rules_of(seed))))
-    };
-    let all = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|first| scope.spawn(move || share(first))).collect();
-        running.into_iter().fold(Seen::default(), |all, thread| all.add(thread.join().unwrap()))
-    });
-    println!("{count} schedules: {all:?}");
-    assert!(all.rarest() as u64 > count / 10, "something hardly ever happened: {all:?}");
+    let all = survey(10_000, |seed| check(seed, rules_of(seed)), Seen::add);
+    println!("{all:?}");
+    let count = seeds(10_000).count();
+    assert!(all.rarest() > count / 10, "something hardly ever happened: {all:?}");
 }
