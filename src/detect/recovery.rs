@@ -3,7 +3,7 @@
 //!
 //! The state itself is never written. What is committed says from where to replay: the floor T
 //! (below it no event time matters), the safe offset S (before it no record matters), a start R
-//! two memories before S with the clock as it was there, and how far idle time had run; and it holds
+//! two memories and a bit before S with the clock as it was there, and how far idle time had run; and it holds
 //! the windows of suppression, which what is replayed could not rebuild. Rules of the long lane have
 //! T, S and R of their own, and instead of the clock the place J from which their journal is to be
 //! read; an older version does not know them, so that a second format says it. The format is ASCII, `key=value` parts separated by `;`, below the 4,096 bytes that Kafka keeps.
@@ -11,8 +11,8 @@
 use std::collections::VecDeque;
 
 use crate::event::{EventTime, TimeSpan};
-use crate::sequence::PartitionClock;
 use crate::sequence::clock::Step;
+use crate::sequence::{PartitionClock, replay_lead};
 
 use super::sources::Listen;
 use super::suppress::{self, Window};
@@ -210,14 +210,14 @@ impl Trail {
         let first = self.admissions.iter().find(needed);
         let safe = first.map_or(position, |admission| admission.offset);
         let clock_at_safe = first.map(|admission| admission.clock).or(clock.shows);
-        let limit = clock_at_safe.map(|at_safe| at_safe - memory.times(2));
+        let limit = clock_at_safe.map(|at_safe| at_safe - replay_lead(memory));
         // What had run ahead of the clock matters for as long as if it had come in its place.
         let ran_ahead = |admission: &&Admission| limit.is_some_and(|t| admission.seen_at > t);
         let ahead = self.admissions.iter().find(ran_ahead).map(|admission| admission.offset);
         let latest = ahead.map_or(safe, |offset| offset.min(safe));
         let early = |checkpoint: &Checkpoint| {
             let shows = limit.and(checkpoint.clock.shows);
-            checkpoint.offset <= latest && shows.is_none_or(|shows| limit >= Some(shows))
+            checkpoint.offset <= latest && shows.is_none_or(|shows| limit > Some(shows))
         };
         let index = self.checkpoints.iter().rposition(early).unwrap_or(0);
         let here = Checkpoint { offset: position, clock, journal };
@@ -255,9 +255,9 @@ impl Trail {
         if self.admissions.len() < self.admissions.capacity() / 4 {
             self.admissions.shrink_to(self.admissions.len() * 2);
         }
-        // Behind a long silence the clock has leapt: what came before it is two memories away still.
+        // Behind a long silence the clock has leapt: what came before it is as far away still.
         let oldest = self.admissions.front().map_or(horizon, |first| first.clock.min(horizon));
-        let unreachable = oldest - memory.times(2);
+        let unreachable = oldest - replay_lead(memory);
         let is_old = |second: &Checkpoint| second.clock.shows.is_none_or(|s| s <= unreachable);
         while self.checkpoints.get(1).is_some_and(is_old) {
             self.checkpoints.pop_front();

@@ -206,6 +206,40 @@ impl Machine {
         expired
     }
 
+    /// Splits off a machine that goes on with everything beyond `reach`; no sequence crosses that.
+    pub(super) fn part(&mut self, reach: EventTime) -> Self {
+        let is_beyond = |pending: &Pending| pending.extent().1 > reach;
+        let part = |slots: &mut Vec<Option<Pending>>| {
+            slots.iter_mut().map(|slot| slot.take_if(|pending| is_beyond(pending))).collect()
+        };
+        let beyond = Self {
+            slots: part(&mut self.slots),
+            adjusted: part(&mut self.adjusted),
+            kept: self.kept.extract_if(.., |kept| kept.candidate.event_time() > reach).collect(),
+            seen: self.seen.clone(),
+            waiting: self.waiting.extract_if(.., |w| is_beyond(&w.sequence)).collect(),
+        };
+        for seen in &mut self.seen {
+            let [latest, older] = seen.map(|seen| seen.filter(|at| *at <= reach));
+            *seen = if latest.is_some() { [latest, older] } else { [older, None] };
+        }
+        beyond
+    }
+
+    /// Forgets the sightings of absent stages before `limit`.
+    pub(super) fn forget_seen(&mut self, limit: EventTime) {
+        for seen in &mut self.seen {
+            *seen = seen.map(|seen| seen.filter(|at| *at >= limit));
+        }
+    }
+
+    /// Returns the last of the events that it holds.
+    pub(super) fn last_ordinal(&self) -> Option<Ordinal> {
+        let waiting = self.waiting.iter().map(|waiting| &waiting.sequence);
+        let events = self.pending().chain(waiting).map(|pending| &pending.last().ordinal);
+        events.chain(self.kept.iter().map(|kept| &kept.candidate.ordinal)).max().cloned()
+    }
+
     /// Returns the earliest time at which [`advance`](Self::advance) or [`expire`](Self::expire)
     /// would have something to do once the limit is past it.
     pub(super) fn next_limit(&self, plan: &Plan) -> Option<EventTime> {
@@ -250,11 +284,6 @@ impl Machine {
         self.pending().map(|pending| pending.events.len()).sum::<usize>()
             + waiting
             + self.kept.len()
-    }
-
-    /// Tells whether nothing that it holds can still become a match.
-    pub(super) fn is_idle(&self) -> bool {
-        self.pending().next().is_none() && self.waiting.is_empty() && self.kept.is_empty()
     }
 
     fn pending(&self) -> impl Iterator<Item = &Pending> {

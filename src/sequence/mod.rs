@@ -4,7 +4,7 @@
 //! some terms of some rule under some join key, and what the partition's clock shows; it answers
 //! with matches. For each rule and key there is a [machine](machine) that answers as
 //! Elasticsearch does on a sorted stream, and around it what an unsorted stream needs: see
-//! `speculate` for what is final and what is not, and [`clock`] for how a key's time runs.
+//! `speculate` for what is final and what is not, and `key_time` for how a key's time runs.
 //!
 //! ```text
 //!  offer ──> duplicate? ──> late? ──> recent ──(key's now − lateness)──> base ──> exact matches
@@ -18,12 +18,14 @@ use crate::event::{EventTime, Identity, JoinKey, TimeSpan};
 
 pub mod clock;
 mod footprint;
+mod key_time;
 pub mod machine;
 pub mod plan;
 mod sample;
 mod speculate;
 
 pub use clock::PartitionClock;
+pub use key_time::replay_lead;
 pub use machine::Candidate;
 pub use plan::{Emission, Plan, PlanTerm, PlanTimes, TermSet};
 
@@ -359,10 +361,14 @@ impl Sequences {
             out: &mut matches,
         };
         work(&mut keyed.state, &mut context);
+        let is_over = keyed.state.is_over(pace);
+        if is_over {
+            keyed.state.end(&mut context);
+        }
         let found = matches.into_iter().map(|found| Found { rule, key: key.clone(), found });
         self.out.extend(found);
         self.bytes -= keyed.bytes;
-        if keyed.state.is_forgettable(plan, pace) {
+        if is_over {
             keys.remove(key);
             self.key_count -= 1;
         } else {

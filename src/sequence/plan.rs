@@ -159,13 +159,15 @@ impl Plan {
         let span = self.times.maxspan.times(windows);
         // A late event that an absence forbids must meet what forbids it, which may be older still.
         let late = if self.has_absence() { self.memory() } else { TimeSpan::ZERO };
-        self.times.allowed_lateness + slack + span + self.leading_reach() + late
+        let window = self.times.allowed_lateness + slack + span + self.leading_reach() + late;
+        // What is remembered counts too: else a replay could begin between an event and its second
+        // delivery.
+        window.max(self.memory())
     }
 
-    /// Returns how far back a restart may have to read: two memories for the clocks before what still
-    /// matters.
+    /// Returns how far back a restart may have to read: for the clocks before what still matters too.
     pub fn recovery_reach(&self) -> TimeSpan {
-        self.memory().times(2) + self.recovery_window()
+        super::replay_lead(self.memory()) + self.recovery_window()
     }
 
     /// Returns how far before a sequence's first event a leading absence looks.

@@ -50,6 +50,13 @@ impl Sample {
         }
     }
 
+    /// Lets go of the events beyond `reach`.
+    pub(super) fn part(&mut self, reach: EventTime) {
+        for events in &mut self.by_term {
+            events.retain(|event| event.event_time() <= reach);
+        }
+    }
+
     /// Returns how many candidates it holds; one of two terms counts twice.
     pub(super) fn candidate_count(&self) -> usize {
         self.by_term.iter().map(VecDeque::len).sum()

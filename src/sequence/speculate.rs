@@ -8,8 +8,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::clock::KeyTime;
 use super::footprint::{CANDIDATE, identities_bytes};
+use super::key_time::KeyTime;
 use super::machine::{Candidate, Machine};
 use super::plan::Plan;
 use super::sample::Sample;
@@ -71,7 +71,7 @@ impl KeyState {
     pub(super) fn new(plan: &Plan) -> Self {
         let base = Machine::new(plan);
         Self {
-            time: KeyTime::new(),
+            time: KeyTime::new(plan.memory()),
             head: base.clone(),
             base,
             recent: VecDeque::new(),
@@ -84,18 +84,22 @@ impl KeyState {
 
     /// Takes in a candidate in the order of arrival.
     pub(super) fn offer(&mut self, mut candidate: Candidate, context: &mut Context<'_>) {
+        self.forget_old(context);
         let age = self.now(context) - candidate.event_time();
-        let is_late = self.last_final.as_ref().is_some_and(|last| candidate.ordinal < *last);
-        if !self.remember(&candidate, context) {
-            return;
-        }
+        let is_new = self.remember(&candidate, context);
         // The events of a sample are chosen as they come, so they come in order.
         let is_ahead = context.seen_at > context.pace.clock;
-        if is_ahead && context.plan.is_sample {
+        if is_new && is_ahead && context.plan.is_sample {
             self.park(candidate, context);
             return;
         }
+        // A second delivery is heard too: a restart need not know of the first.
         self.observe(&candidate, context);
+        if !is_new {
+            self.settle(context);
+            return;
+        }
+        let is_late = self.last_final.as_ref().is_some_and(|last| candidate.ordinal < *last);
         if is_late && age > context.plan.memory() {
             context.counts.too_late += 1;
             self.settle(context);
@@ -118,15 +122,15 @@ impl KeyState {
     /// Takes note of a candidate that is too old to match after a restart: it moves the key's time
     /// and is remembered.
     pub(super) fn remember_only(&mut self, candidate: &Candidate, context: &mut Context<'_>) {
-        if self.remember(candidate, context) {
-            self.observe(candidate, context);
-            if !context.plan.is_single() && !context.plan.is_sample {
-                // It was final at the cut: what comes before it now is late.
-                let last = self.last_final.take().filter(|last| *last > candidate.ordinal);
-                self.last_final = Some(last.unwrap_or_else(|| candidate.ordinal.clone()));
-            }
-            self.settle(context);
+        self.forget_old(context);
+        let is_new = self.remember(candidate, context);
+        self.observe(candidate, context);
+        if is_new && !context.plan.is_single() && !context.plan.is_sample {
+            // It was final at the cut: what comes before it now is late.
+            let last = self.last_final.take().filter(|last| *last > candidate.ordinal);
+            self.last_final = Some(last.unwrap_or_else(|| candidate.ordinal.clone()));
         }
+        self.settle(context);
     }
 
     /// Decides what the key's now has made final, step by step where events that had run ahead of
@@ -136,7 +140,9 @@ impl KeyState {
         while let Some(clock) = self.time.next_waiting(pace.clock) {
             context.pace.clock = clock;
             self.decide(context);
-            if let Some(parked) = self.time.observe_waiting(context.pace) {
+            let parked = self.time.observe_waiting(context.pace);
+            self.part_with_unheard(context);
+            if let Some(parked) = parked {
                 self.offer_sample(&parked, context);
             }
         }
@@ -167,19 +173,24 @@ impl KeyState {
         // Freed on time, and not when the key happens to work: a restart must find the same.
         let sample = self.sample.earliest().map(|earliest| earliest + plan.times.maxspan);
         let limits = first_recent.into_iter().chain(self.base.next_limit(plan)).chain(sample);
-        // A key is forgotten only when nothing else is left to be done.
-        let is_awaiting = self.time.earliest_waiting().is_some();
-        let forget = (!is_awaiting).then(|| self.time.newest_held() + plan.memory());
-        let moment = limits.min().map(|limit| limit + plan.times.allowed_lateness).or(forget);
+        let moment = limits.min().map(|limit| limit + plan.times.allowed_lateness);
         self.time.clock_past(moment, slack)
     }
 
-    /// Tells whether the key's now is far enough past everything that it holds.
-    pub(super) fn is_forgettable(&self, plan: &Plan, pace: Pace) -> bool {
-        self.recent.is_empty()
-            && self.base.is_idle()
-            && self.time.earliest_waiting().is_none()
-            && self.time.now(pace.clock, pace.slack) > self.time.newest_held() + plan.memory()
+    /// Tells whether nothing has been heard of the key for a memory: it is forgotten, with an event
+    /// far ahead if that is all that is left.
+    pub(super) fn is_over(&self, pace: Pace) -> bool {
+        self.time.is_over(pace)
+    }
+
+    /// Decides all that is left.
+    pub(super) fn end(&mut self, context: &mut Context<'_>) {
+        let mut matches = Vec::new();
+        for candidate in std::mem::take(&mut self.recent) {
+            self.base.push(context.plan, &candidate, &mut matches);
+        }
+        self.base.advance(EventTime::MAX, &mut matches);
+        self.emit_final(matches, context);
     }
 
     /// Returns the event time below which nothing matters after a restart.
@@ -188,7 +199,7 @@ impl KeyState {
         let held = held.into_iter().chain(self.base.earliest()).chain(self.head.earliest());
         let held = held.chain(self.sample.earliest()).chain(self.time.earliest_waiting()).min();
         let held = held.map(|held| held - plan.leading_reach());
-        let window = self.time.now(pace.clock, pace.slack) - plan.recovery_window();
+        let window = self.time.now(pace) - plan.recovery_window();
         // While no event counts, none of the key's has been forgotten either.
         let window = self.time.is_counted().then_some(window);
         held.into_iter().chain(window).min().unwrap_or(EventTime::MAX)
@@ -210,15 +221,50 @@ impl KeyState {
             + self.base.heap_bytes()
             + self.head.heap_bytes()
             + self.sample.heap_bytes()
+            + self.time.heap_bytes()
             + recent
             + (candidates + self.time.waiting_count()) * CANDIDATE
     }
 
-    fn observe(&mut self, candidate: &Candidate, context: &Context<'_>) {
+    fn observe(&mut self, candidate: &Candidate, context: &mut Context<'_>) {
         if context.seen_at <= context.pace.clock {
             self.time.observe(candidate.event_time(), context.pace);
         } else if self.time.waiting_count() < context.max_identities() {
             self.time.observe_later(candidate.event_time(), context.seen_at, None);
+        }
+        self.part_with_unheard(context);
+    }
+
+    /// Ends what is held of times of which nothing has been heard for a memory, as if it had been
+    /// another key's: a clock has been wrong, or was put back.
+    fn part_with_unheard(&mut self, context: &mut Context<'_>) {
+        let least = self.time.least_reach();
+        let newest = [
+            self.recent.back().map(|last| last.event_time()),
+            self.last_final.as_ref().map(|last| last.event_time),
+            self.identities.last().map(|(at, _)| *at),
+        ];
+        if newest.iter().flatten().all(|newest| *newest <= least) {
+            return;
+        }
+        let reach = self.time.reach();
+        let mut ended = self.base.part(reach);
+        let kept = self.recent.partition_point(|candidate| candidate.event_time() <= reach);
+        let mut matches = Vec::new();
+        for candidate in self.recent.split_off(kept) {
+            ended.push(context.plan, &candidate, &mut matches);
+        }
+        ended.advance(EventTime::MAX, &mut matches);
+        self.emit_final(matches, context);
+        if self.last_final.as_ref().is_some_and(|last| last.event_time > reach) {
+            self.last_final = self.base.last_ordinal();
+        }
+        self.sample.part(reach);
+        let beyond = (reach + TimeSpan::from_nanos(1), Identity(0));
+        drop(self.identities.split_off(&beyond));
+        drop(self.emitted.split_off(&beyond));
+        if !context.plan.emits_final_only() {
+            self.rebuild_head(context);
         }
     }
 
@@ -232,12 +278,11 @@ impl KeyState {
     }
 
     fn now(&self, context: &Context<'_>) -> EventTime {
-        self.time.now(context.pace.clock, context.pace.slack)
+        self.time.now(context.pace)
     }
 
     /// Remembers the candidate's identity; tells whether it is to be taken in.
     fn remember(&mut self, candidate: &Candidate, context: &mut Context<'_>) -> bool {
-        self.forget_old(self.now(context) - context.plan.memory());
         let key = (candidate.event_time(), candidate.event.identity);
         if self.identities.contains(&key) {
             context.counts.duplicates += 1;
@@ -258,13 +303,20 @@ impl KeyState {
         true
     }
 
-    fn forget_old(&mut self, before: EventTime) {
-        while self.identities.first().is_some_and(|(at, _)| *at < before) {
+    /// Forgets what no event can meet any more, by the key's now before what was heard long ago is
+    /// forgotten too: afterwards it may be an earlier one, and what is gone from what a restart reads
+    /// must not come back with it.
+    fn forget_old(&mut self, context: &Context<'_>) {
+        let now = self.now(context);
+        let before = (now - context.plan.memory(), Identity(0));
+        while self.identities.first().is_some_and(|first| *first < before) {
             self.identities.pop_first();
         }
-        while self.emitted.first_key_value().is_some_and(|((at, _), _)| *at < before) {
+        while self.emitted.first_key_value().is_some_and(|(first, _)| *first < before) {
             self.emitted.pop_first();
         }
+        self.base.forget_seen(now - context.plan.recovery_window());
+        self.time.turn(context.pace);
     }
 
     fn offer_single(&mut self, candidate: Arc<Candidate>, context: &mut Context<'_>) {
