@@ -119,7 +119,9 @@ pub fn random_steps_between(
     let skew = *random.pick(&[0, 0, -40, 70]);
     // Quiet nights, or hosts whose clocks jump by more than a key's time follows at once. Not both:
     // what a jump has put beyond the horizon of recovery is lost by a restart.
-    let (mut nights, jumps) = *random.pick(&[(0, 0), (0, 0), (5, 0), (0, 8)]);
+    let (mut nights, jumps) = *random.pick(&[(0, 0), (0, 0), (5, 0), (0, 8), (0, 25)]);
+    let ahead_by = *random.pick(&[400, 400, 310, 150]);
+    let repeats = *random.pick(&[8, 8, 25]);
     let (mut clock, mut idle, mut steps) = (0, 0, Vec::new());
     let mut payloads: Vec<String> = Vec::new();
     for id in 0..random.between(least, most) {
@@ -139,7 +141,7 @@ pub fn random_steps_between(
         idle = 0;
         let host = random.below(3);
         let lag = if random.chance(percent_late) { 12 } else { random.between(0, LATENESS - 1) };
-        let ahead = if random.chance(jumps) { 400 } else { 0 };
+        let ahead = if random.chance(jumps) { ahead_by } else { 0 };
         let time = at(clock - lag + ahead + if host == 0 { skew } else { 0 });
         let mut tags: Vec<&str> = vec!["-"];
         tags.extend(["A", "B", "C"].iter().filter(|_| random.chance(35)));
@@ -150,7 +152,7 @@ pub fn random_steps_between(
             "host": {"id": format!("h{host}")},
             "tags": tags,
         });
-        let again = random.chance(8) && !payloads.is_empty();
+        let again = random.chance(repeats) && !payloads.is_empty();
         let payload = if again { random.pick(&payloads).clone() } else { fresh.to_string() };
         payloads.push(payload.clone());
         steps.push(Step::Record { stamp, payload });
