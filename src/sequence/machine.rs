@@ -73,6 +73,11 @@ impl Pending {
         latest.max(event_time) - earliest.min(event_time) <= plan.times.maxspan
     }
 
+    /// Tells whether no event at or after `limit` can extend it.
+    fn is_over(&self, plan: &Plan, limit: EventTime) -> bool {
+        self.extent().0 + plan.times.maxspan < limit
+    }
+
     fn holds(&self, candidate: &Candidate) -> bool {
         self.events.iter().any(|event| event.ordinal == candidate.ordinal)
     }
@@ -198,8 +203,7 @@ impl Machine {
     pub(super) fn expire(&mut self, plan: &Plan, limit: EventTime) -> u64 {
         let mut expired = 0;
         for slot in self.slots.iter_mut().chain(&mut self.adjusted) {
-            let over = |pending: &mut Pending| pending.extent().0 + plan.times.maxspan < limit;
-            expired += u64::from(slot.take_if(over).is_some());
+            expired += u64::from(slot.take_if(|pending| pending.is_over(plan, limit)).is_some());
         }
         let reach = kept_reach(plan, limit);
         self.kept.retain(|kept| kept.candidate.event_time() >= reach);
@@ -412,12 +416,16 @@ impl Machine {
             let adjusted = self.adjusted[stage].as_ref().filter(is_new);
             formed.extend(strict.or(adjusted).map(|pending| (stage, pending.clone())));
         }
+        // One that is over is none, whether it has been freed yet or not: that is a matter of arrival.
+        let is_free = |slot: &Option<Pending>| {
+            slot.as_ref().is_none_or(|held| held.is_over(plan, candidate.event_time()))
+        };
         while let Some((stage, pending)) = formed.pop() {
             for longer in self.rescued(plan, stage + 1, &pending) {
                 let is_last = stage + 2 == plan.stages.len();
                 if is_last {
                     self.complete(plan, longer, out);
-                } else if self.slots[stage + 1].is_none() && self.adjusted[stage + 1].is_none() {
+                } else if is_free(&self.slots[stage + 1]) && is_free(&self.adjusted[stage + 1]) {
                     self.adjusted[stage + 1] = Some(longer.clone());
                     formed.push((stage + 1, longer));
                 }
