@@ -16,8 +16,8 @@ use maxspan::detect::{Detector, Output, Stamp};
 use maxspan::rule::set::RuleSet;
 use support::random::{Random, cases, seeds, survey};
 use support::streams::{
-    RULES, Step, apply, at, options, origin, random_steps, random_steps_between, rule_set,
-    rule_set_with, story,
+    RULES, Step, TOLERANT, apply, at, compile, options, origin, random_steps, random_steps_between,
+    rule_set, rule_set_with, story,
 };
 
 fn alerts(detector: &mut Detector) -> Vec<String> {
@@ -127,6 +127,19 @@ fn a_restart_changes_nothing_late_in_a_stream() {
     };
     let found = survey(1_000, check, usize::add);
     assert!(found > 5 * seeds(1_000).count(), "only {found} alerts to judge by");
+}
+
+#[test]
+fn a_restart_changes_nothing_where_order_is_tolerated_over_several_stages() {
+    let set = |(index, rule)| compile([(index, rule, "suppression = { enabled = false }")]);
+    let sets: Vec<Arc<RuleSet>> = TOLERANT.into_iter().enumerate().map(set).collect();
+    let check = |seed: u64| {
+        let random = &mut Random::new(seed);
+        let steps = random_steps_between(random, 0, 40, 100);
+        check_steps(seed, &sets[seed as usize % sets.len()], 0, random, &steps)
+    };
+    let found = survey(12_000, check, usize::add);
+    assert!(found > seeds(12_000).count() / 2, "only {found} alerts to judge by");
 }
 
 #[test]

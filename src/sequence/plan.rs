@@ -154,15 +154,29 @@ impl Plan {
     /// Returns how far behind a key's now an event may still matter after a restart.
     pub(super) fn recovery_window(&self) -> TimeSpan {
         let slack = self.times.order_tolerance.times(self.stages.len() as i64);
-        // A sample may be of the same window as one of older events, which reached back further.
-        let windows = if self.is_sample { 3 } else { 1 };
-        let span = self.times.maxspan.times(windows);
+        let span = self.times.maxspan.times(self.reaching_maxspans());
         // A late event that an absence forbids must meet what forbids it, which may be older still.
         let late = if self.has_absence() { self.memory() } else { TimeSpan::ZERO };
         let window = self.times.allowed_lateness + slack + span + self.leading_reach() + late;
         // What is remembered counts too: else a replay could begin between an event and its second
         // delivery.
         window.max(self.memory())
+    }
+
+    /// Returns how many maxspans an event reaches back by what it may meet.
+    fn reaching_maxspans(&self) -> i64 {
+        if self.is_sample {
+            // It may be of the same window as one of older events, which reached back further.
+            return 3;
+        }
+        if self.times.order_tolerance.nanos() == 0 {
+            return 1;
+        }
+        // Whether an event was kept depends on what it could have extended a maxspan before, and as
+        // much on it whatever a sequence has become that took it and went on.
+        let goes_on = self.stages.len() - 1;
+        let between = self.stages[..goes_on].iter().skip(1).filter(|stage| stage.opens_term);
+        1 + between.count() as i64
     }
 
     /// Returns how far back a restart may have to read: for the clocks before what still matters too.

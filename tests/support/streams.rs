@@ -12,7 +12,9 @@ use maxspan::text::Text;
 use super::random::Random;
 
 /// (query, order tolerance, emission)
-pub const RULES: [(&str, &str, &str); 11] = [
+pub type Rule = (&'static str, &'static str, &'static str);
+
+pub const RULES: [Rule; 11] = [
     (
         "sequence by host.id with maxspan=5s [any where tags == `A`] [any where tags == `B`]",
         "0s",
@@ -62,6 +64,25 @@ pub const RULES: [(&str, &str, &str); 11] = [
     ),
 ];
 
+/// Rules whose tolerance makes what is found depend on more than one maxspan.
+pub const TOLERANT: [Rule; 3] = [
+    (
+        "sequence by host.id with maxspan=20s [any where tags == `A`] [any where tags == `B`] [any where tags == `C`]",
+        "1s",
+        "exact",
+    ),
+    (
+        "sequence by host.id with maxspan=20s [any where tags == `A`] with runs=2 [any where tags == `B`] with runs=2",
+        "1s",
+        "exact",
+    ),
+    (
+        "sequence by host.id with maxspan=15s [any where tags == `A`] [any where tags == `B`] [any where tags == `C`] [any where tags == `A`] until [any where tags == `B` and tags == `C`]",
+        "2s",
+        "eager",
+    ),
+];
+
 pub const LATENESS: i64 = 4;
 
 /// Rules of the table, each match of which gives an alert.
@@ -74,8 +95,12 @@ pub fn rule_set_with(
     rules: impl IntoIterator<Item = usize>,
     more: impl Fn(usize) -> &'static str,
 ) -> Arc<RuleSet> {
-    let file = |index: usize| {
-        let (query, tolerance, emit) = RULES[index];
+    compile(rules.into_iter().map(|index| (index, RULES[index], more(index))))
+}
+
+/// Rules by their number, each with further settings.
+pub fn compile(rules: impl IntoIterator<Item = (usize, Rule, &'static str)>) -> Arc<RuleSet> {
+    let file = |(index, (query, tolerance, emit), more): (usize, Rule, &str)| {
         let contents = format!(
             "[rule]\nname = \"rule {index}\"\nrule_id = \"rule-{index}\"\ndescription = \"-\"\n\
              author = [\"-\"]\nseverity = \"low\"\nrisk_score = 21\ntype = \"eql\"\n\
@@ -83,7 +108,7 @@ pub fn rule_set_with(
              [rule.maxspan]\norder_tolerance = \"{tolerance}\"\nemit = \"{emit}\"\n\
              allowed_lateness = \"{LATENESS}s\"\n{}\n",
             query.replace('`', "\""),
-            more(index),
+            more,
         );
         Arc::new(Text { name: format!("rule-{index}.toml"), contents })
     };
