@@ -557,7 +557,7 @@ const LONG: usize = 1;
 /// Returns how far back the journal is read for these rules; nothing if none of them uses it.
 pub fn journal_memory(rules: &RuleSet, options: &Options) -> Option<TimeSpan> {
     let long = rules.rules().iter().filter(|rule| is_long(rule, options));
-    long.map(|rule| rule.plan.recovery_reach() + options.max_skew.times(3)).max()
+    long.map(|rule| rule.plan.recovery_reach() + options.max_skew.times(4)).max()
 }
 
 /// Returns the lane that a rule runs in.

@@ -2,11 +2,13 @@
 //! clock, and what of it to commit beside the offset.
 //!
 //! The state itself is never written. What is committed says from where to replay: the floor T
-//! (below it no event time matters), the safe offset S (before it no record matters), a start R
-//! two memories and a bit before S with the clock as it was there, and how far idle time had run; and it holds
-//! the windows of suppression, which what is replayed could not rebuild. Rules of the long lane have
-//! T, S and R of their own, and instead of the clock the place J from which their journal is to be
-//! read; an older version does not know them, so that a second format says it. The format is ASCII, `key=value` parts separated by `;`, below the 4,096 bytes that Kafka keeps.
+//! (below it no event time matters), the safe offset S (before it no record matters), a start R so
+//! long before S that keys have the right time there ([`replay_lead`]), with the clock as it was, and
+//! how far idle time had run; and it holds the windows of suppression, which what is replayed could
+//! not rebuild. Rules of the long lane have T, S and R of their own, and instead of the clock the place
+//! J from which their journal is to be read; an older version does not know them, so that a second
+//! format says it. The format is ASCII, `key=value` parts separated by `;`, below the 4,096 bytes that
+//! Kafka keeps.
 
 use std::collections::VecDeque;
 
@@ -215,6 +217,7 @@ impl Trail {
         let ran_ahead = |admission: &&Admission| limit.is_some_and(|t| admission.seen_at > t);
         let ahead = self.admissions.iter().find(ran_ahead).map(|admission| admission.offset);
         let latest = ahead.map_or(safe, |offset| offset.min(safe));
+        // Records before a checkpoint came when the clock showed as much as there, or less.
         let early = |checkpoint: &Checkpoint| {
             let shows = limit.and(checkpoint.clock.shows);
             checkpoint.offset <= latest && shows.is_none_or(|shows| limit > Some(shows))

@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 
 use super::health::name;
-use super::retention::longest_memory;
+use super::retention::longest_reach;
 use super::shared::Shared;
 
 /// Looks at the replays under way.
@@ -28,7 +28,7 @@ impl Budget {
         if std::mem::replace(&mut self.is_told, true) {
             return;
         }
-        let (rule, memory) = longest_memory(shared).unwrap_or_default();
+        let (rule, reach) = longest_reach(shared).unwrap_or_default();
         let budget = shared.health.replay_budget();
         tracing::warn!(
             partition = name(&origin),
@@ -38,7 +38,7 @@ impl Budget {
              ready until it is over: rule `{rule}` needs what came within {} of its last commit; \
              shorten its maxspan, or have rules with a long one kept in the journal",
             budget.as_secs(),
-            memory.times(3)
+            reach
         );
     }
 }

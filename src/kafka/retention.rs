@@ -44,26 +44,25 @@ enum Verdict {
     Compacted,
 }
 
-/// The rule that remembers events for longest of those whose events a restart reads from the input
-/// again, and for how long.
-pub(super) fn longest_memory(shared: &Shared) -> Option<(&str, TimeSpan)> {
+/// The rule that has a restart read the input back furthest, of those whose events are read from
+/// there, and how far.
+pub(super) fn longest_reach(shared: &Shared) -> Option<(&str, TimeSpan)> {
     let beyond = shared.options.journal_beyond;
     let is_short = |rule: &&CompiledRule| beyond.is_none_or(|b| rule.plan.times.maxspan <= b);
     let rules = shared.rules.rules().iter().filter(is_short);
-    let longest = rules.max_by_key(|rule| rule.plan.memory())?;
-    Some((longest.metadata.id.as_str(), longest.plan.memory()))
+    let longest = rules.max_by_key(|rule| rule.plan.recovery_reach())?;
+    Some((longest.metadata.id.as_str(), longest.plan.recovery_reach()))
 }
 
-/// Returns how far back a restart may have to read: what pending sequences need, and two memories
-/// before that for the clocks; and what piles up while nobody runs.
-fn needed(memory: TimeSpan) -> TimeSpan {
-    memory.times(3) + DOWNTIME
+/// Returns what a restart reads back, and what piles up while nobody runs.
+fn needed(reach: TimeSpan) -> TimeSpan {
+    reach + DOWNTIME
 }
 
-fn judge(keeping: Keeping, memory: TimeSpan) -> Verdict {
+fn judge(keeping: Keeping, reach: TimeSpan) -> Verdict {
     match keeping.time {
         _ if keeping.is_compacted => Verdict::Compacted,
-        Some(time) if time < needed(memory) => Verdict::TooShort(needed(memory)),
+        Some(time) if time < needed(reach) => Verdict::TooShort(needed(reach)),
         _ => Verdict::Enough,
     }
 }
@@ -93,11 +92,11 @@ fn run(shared: &Shared) {
 fn look(shared: &Shared) -> bool {
     match ask(shared) {
         Ok(found) => {
-            let memory = longest_memory(shared);
+            let reach = longest_reach(shared).map_or(TimeSpan::ZERO, |(_, reach)| reach);
             let mut compacted = Vec::new();
             let mut is_well = true;
             for (topic, keeping) in found {
-                let verdict = judge(keeping, memory.map_or(TimeSpan::ZERO, |(_, memory)| memory));
+                let verdict = judge(keeping, reach);
                 is_well &= verdict == Verdict::Enough;
                 publish(shared, &topic, keeping);
                 tell(shared, &topic, keeping, verdict);
@@ -127,7 +126,7 @@ fn tell(shared: &Shared, topic: &str, keeping: Keeping, verdict: Verdict) {
         }
         return;
     };
-    let rule = longest_memory(shared).map_or("", |(rule, _)| rule);
+    let rule = longest_reach(shared).map_or("", |(rule, _)| rule);
     let kept = keeping.time.unwrap_or(TimeSpan::ZERO);
     let message = format!(
         "topic `{topic}` keeps records for {kept}, and a restart may need those of {needed} (rule \
@@ -218,8 +217,8 @@ mod tests {
     #[test]
     fn retention_must_cover_a_restart_and_some_downtime() {
         let kept = |minutes| Keeping { is_compacted: false, time: Some(MINUTE.times(minutes)) };
-        assert_eq!(judge(kept(90), MINUTE.times(10)), Verdict::Enough);
-        assert_eq!(judge(kept(89), MINUTE.times(10)), Verdict::TooShort(MINUTE.times(90)));
+        assert_eq!(judge(kept(90), MINUTE.times(30)), Verdict::Enough);
+        assert_eq!(judge(kept(89), MINUTE.times(30)), Verdict::TooShort(MINUTE.times(90)));
         let for_ever = Keeping { is_compacted: false, time: None };
         assert_eq!(judge(for_ever, MINUTE.times(1_000_000)), Verdict::Enough);
     }

@@ -131,6 +131,11 @@ impl KeyTime {
         self.newest + gained.max(TimeSpan::ZERO)
     }
 
+    /// Returns the newest time that counts.
+    pub(super) fn newest(&self) -> EventTime {
+        self.newest
+    }
+
     /// Returns what the partition's clock must be past for the key's now to be past `moment`, or
     /// for the key to be over, or for a waiting event to count.
     pub(super) fn clock_past(&self, moment: Option<EventTime>, slack: TimeSpan) -> EventTime {

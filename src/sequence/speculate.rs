@@ -85,7 +85,7 @@ impl KeyState {
     /// Takes in a candidate in the order of arrival.
     pub(super) fn offer(&mut self, mut candidate: Candidate, context: &mut Context<'_>) {
         self.forget_old(context);
-        let age = self.now(context) - candidate.event_time();
+        let (now, newest) = (self.now(context), self.time.newest());
         let is_new = self.remember(&candidate, context);
         // The events of a sample are chosen as they come, so they come in order.
         let is_ahead = context.seen_at > context.pace.clock;
@@ -100,6 +100,9 @@ impl KeyState {
             return;
         }
         let is_late = self.last_final.as_ref().is_some_and(|last| candidate.ordinal < *last);
+        // It may be the one by which an earlier one turns out to be far ahead.
+        let put_back = (newest - self.time.newest()).max(TimeSpan::ZERO);
+        let age = now - candidate.event_time() - put_back;
         if is_late && age > context.plan.memory() {
             context.counts.too_late += 1;
             self.settle(context);
