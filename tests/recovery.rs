@@ -245,3 +245,28 @@ fn foreign_metadata_starts_empty_at_the_committed_offset() {
         assert!(!detector.is_replaying());
     }
 }
+
+/// One event each three seconds of the partition's clock, of a host whose own time stands still.
+fn slow_host(minutes: i64) -> Detector {
+    let mut detector = Detector::new(rule_set([1]), origin(), options());
+    for id in 0..minutes * 20 {
+        let payload = serde_json::json!({
+            "@timestamp": at(0).to_string(),
+            "event": {"category": "test", "id": id.to_string()},
+            "host": {"id": "h"},
+            "tags": ["A"],
+        });
+        let stamp = Stamp::Append(at(3 * id));
+        let payload = payload.to_string();
+        apply(&mut detector, id as usize, &Step::Record { stamp, payload });
+        let cut = detector.cut().unwrap();
+        detector.accept(&cut);
+    }
+    detector
+}
+
+#[test]
+fn what_a_restart_would_not_find_any_more_is_told() {
+    assert_eq!(slow_host(9).held().unrecoverable_keys, 0);
+    assert_eq!(slow_host(12).held().unrecoverable_keys, 1);
+}

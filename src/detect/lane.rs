@@ -23,6 +23,8 @@ pub(super) struct Lane {
     seen_from: Option<EventTime>,
     /// Events before this are only remembered: what belongs with them is gone.
     blind_before: Option<EventTime>,
+    /// T of the last cut.
+    floor: Option<EventTime>,
     lateness: TimeSpan,
 }
 
@@ -43,6 +45,7 @@ impl Lane {
             starts: vec![None; rules.len()],
             seen_from: None,
             blind_before: None,
+            floor: None,
             rules,
         }
     }
@@ -149,6 +152,7 @@ impl Lane {
         let memory = self.memory + slack;
         let floor = self.sequences.floor();
         let floor = floor.map(|floor| self.blind_before.map_or(floor, |blind| floor.max(blind)));
+        self.floor = floor;
         self.trail.replay(floor, position, clock, memory, journal)
     }
 
@@ -164,6 +168,13 @@ impl Lane {
     /// Tells whether the rule sees records only from a later offset on.
     pub(super) fn starts_after(&self, rule: usize, offset: i64) -> bool {
         self.starts[rule].is_some_and(|start| offset < start)
+    }
+
+    /// Returns of how many keys something is pending that a restart would not find any more: their
+    /// host's time has fallen behind the partition's clock by more than what is kept for them.
+    pub(super) fn unrecoverable_keys(&self) -> usize {
+        let horizon = self.floor.and_then(|floor| self.trail.horizon(floor));
+        horizon.map_or(0, |offset| self.sequences.keys_holding_before(offset))
     }
 
     /// Returns since when the lane sees the partition.

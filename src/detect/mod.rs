@@ -360,6 +360,11 @@ impl Detector {
             keys: self.lanes.iter().map(|lane| lane.sequences.key_count()).sum(),
             bytes: self.bytes(),
             pending: self.places.iter().map(pending).collect(),
+            // Re-keyed events have the offsets of where they stood first.
+            unrecoverable_keys: match self.is_receiver() {
+                false => self.lanes.iter().map(Lane::unrecoverable_keys).sum(),
+                true => 0,
+            },
         }
     }
 

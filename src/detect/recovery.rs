@@ -86,6 +86,8 @@ pub(super) struct Trail {
     idle: Vec<Idle>,
     max_idle: usize,
     checkpoint_every: TimeSpan,
+    /// Up to where events were forgotten, and the newest of their times.
+    forgotten: Option<(i64, EventTime)>,
 }
 
 impl Trail {
@@ -109,6 +111,7 @@ impl Trail {
             idle: Vec::new(),
             max_idle,
             checkpoint_every,
+            forgotten: None,
         }
     }
 
@@ -191,6 +194,12 @@ impl Trail {
         true
     }
 
+    /// Returns the offset before which a restart finds no event any more; nothing if none from
+    /// `floor` on was forgotten.
+    pub(super) fn horizon(&self, floor: EventTime) -> Option<i64> {
+        self.forgotten.filter(|(_, newest)| *newest >= floor).map(|(before, _)| before)
+    }
+
     /// Returns how many bytes of the heap it takes.
     pub(super) fn heap_bytes(&self) -> usize {
         self.admissions.capacity() * size_of::<Admission>()
@@ -248,12 +257,12 @@ impl Trail {
         let is_past = |checkpoint: &Checkpoint| checkpoint.clock.shows.is_none_or(|s| s < horizon);
         let past = self.checkpoints.partition_point(is_past);
         let before = past.checked_sub(2).map_or(i64::MIN, |last| self.checkpoints[last].offset);
-        while self
-            .admissions
-            .front()
-            .is_some_and(|first| first.offset < before && first.seen_at < horizon)
-        {
+        let is_past = |first: &Admission| first.offset < before && first.seen_at < horizon;
+        while let Some(first) = self.admissions.front().copied().filter(is_past) {
             self.admissions.pop_front();
+            let before = self.admissions.front().map_or(first.offset + 1, |next| next.offset);
+            let newest = self.forgotten.map_or(first.event_time, |(_, n)| n.max(first.event_time));
+            self.forgotten = Some((before, newest));
         }
         if self.admissions.len() < self.admissions.capacity() / 4 {
             self.admissions.shrink_to(self.admissions.len() * 2);

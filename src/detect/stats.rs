@@ -70,6 +70,8 @@ pub struct Held {
     pub bytes: usize,
     /// Sequences that have started and not finished, by rule.
     pub pending: Vec<usize>,
+    /// Join keys that hold events which a restart would not find any more.
+    pub unrecoverable_keys: usize,
 }
 
 impl Stats {

@@ -23,6 +23,8 @@ pub struct DetectMetrics {
     pub pending_limit: IntGauge,
     /// Join keys that are kept.
     pub keys: IntGauge,
+    /// Join keys that hold events which a restart would not find any more.
+    pub unrecoverable_keys: IntGauge,
     /// Pending sequences freed because maxspan had passed.
     pub expired: IntCounterVec,
     /// Candidates, keys and identities refused because a limit was reached.
@@ -70,6 +72,11 @@ impl DetectMetrics {
             pending_limit: area
                 .gauge("pending_limit_bytes", "Bytes of memory that pending state may take.")?,
             keys: area.gauge("keys", "Join keys that are kept, over all rules.")?,
+            unrecoverable_keys: area.gauge(
+                "unrecoverable_keys",
+                "Join keys with pending events that a restart would not find any more: their hosts' \
+                 time is too far behind.",
+            )?,
             expired: by_rule("pending_expired", "Pending sequences freed by maxspan.")?,
             evicted: area.counter_vec("pending_evicted", evicted, &["reason", "limit"])?,
             late: area.counter("late_events", "Hits that came after their place was final.")?,
@@ -153,6 +160,7 @@ impl DetectMetrics {
     /// Replaces what one detector held by what it holds now.
     pub fn replace_held(&self, rules: &RuleSet, before: &Held, now: &Held) {
         self.keys.add(difference(before.keys, now.keys));
+        self.unrecoverable_keys.add(difference(before.unrecoverable_keys, now.unrecoverable_keys));
         self.pending_bytes.add(difference(before.bytes, now.bytes));
         for (index, rule) in rules.rules().iter().enumerate() {
             let of = |held: &Held| held.pending.get(index).copied().unwrap_or(0);

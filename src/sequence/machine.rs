@@ -282,12 +282,16 @@ impl Machine {
             + 2 * PIECE
     }
 
+    /// Returns the candidates that it holds; one that is held twice comes twice.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = &Arc<Candidate>> {
+        let waiting = self.waiting.iter().map(|waiting| &waiting.sequence);
+        let events = self.pending().chain(waiting).flat_map(|pending| &pending.events);
+        events.chain(self.kept.iter().map(|kept| &kept.candidate))
+    }
+
     /// Returns how many candidates it holds; one that is held twice counts twice.
     pub(super) fn candidate_count(&self) -> usize {
-        let waiting: usize = self.waiting.iter().map(|waiting| waiting.sequence.events.len()).sum();
-        self.pending().map(|pending| pending.events.len()).sum::<usize>()
-            + waiting
-            + self.kept.len()
+        self.candidates().count()
     }
 
     fn pending(&self) -> impl Iterator<Item = &Pending> {

@@ -311,6 +311,12 @@ impl Sequences {
         keys.values().map(|key| key.state.pending_count(plan)).sum()
     }
 
+    /// Returns of how many keys an event from before `offset` is pending. Looks at every event.
+    pub fn keys_holding_before(&self, offset: i64) -> usize {
+        let keys = self.rules.iter().flat_map(|rule| rule.keys.values());
+        keys.filter(|key| key.state.holds_before(offset)).count()
+    }
+
     /// Returns how many keys are kept, over all rules.
     pub fn key_count(&self) -> usize {
         self.key_count

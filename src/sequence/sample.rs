@@ -57,6 +57,11 @@ impl Sample {
         }
     }
 
+    /// Returns the events that it holds; one of two terms twice.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = &Arc<Candidate>> {
+        self.by_term.iter().flatten()
+    }
+
     /// Returns how many candidates it holds; one of two terms counts twice.
     pub(super) fn candidate_count(&self) -> usize {
         self.by_term.iter().map(VecDeque::len).sum()
@@ -71,7 +76,7 @@ impl Sample {
 
     /// Returns the earliest time of all events that it holds.
     pub(super) fn earliest(&self) -> Option<EventTime> {
-        self.by_term.iter().flatten().map(|event| event.event_time()).min()
+        self.candidates().map(|event| event.event_time()).min()
     }
 
     /// Chooses distinct events for the terms from `chosen.len()` on, the newest arrivals first, so

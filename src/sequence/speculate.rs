@@ -213,6 +213,13 @@ impl KeyState {
         machine.pending_count()
     }
 
+    /// Tells whether an event from before `offset` is pending.
+    pub(super) fn holds_before(&self, offset: i64) -> bool {
+        let pending = self.base.candidates().chain(self.head.candidates());
+        let mut held = self.recent.iter().chain(pending).chain(self.sample.candidates());
+        held.any(|candidate| candidate.event.offset < offset)
+    }
+
     /// Returns about how many bytes of the heap it takes; events, which rules share, not counted.
     pub(super) fn heap_bytes(&self) -> usize {
         let recent = self.recent.capacity() * size_of::<Arc<Candidate>>();
