@@ -13,6 +13,7 @@ use std::ops::Add as _;
 use std::sync::Arc;
 
 use maxspan::detect::{Detector, Output, Stamp};
+use maxspan::event::TimeSpan;
 use maxspan::rule::set::RuleSet;
 use support::random::{Random, cases, seeds, survey};
 use support::streams::{
@@ -246,12 +247,12 @@ fn foreign_metadata_starts_empty_at_the_committed_offset() {
     }
 }
 
-/// One event each three seconds of the partition's clock, of a host whose own time stands still.
+/// One event each three seconds of the partition's clock, of a host whose own time hardly goes on.
 fn slow_host(minutes: i64) -> Detector {
     let mut detector = Detector::new(rule_set([1]), origin(), options());
     for id in 0..minutes * 20 {
         let payload = serde_json::json!({
-            "@timestamp": at(0).to_string(),
+            "@timestamp": (at(0) + TimeSpan::from_millis(id)).to_string(),
             "event": {"category": "test", "id": id.to_string()},
             "host": {"id": "h"},
             "tags": ["A"],

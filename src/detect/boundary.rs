@@ -29,6 +29,14 @@ pub enum Stamp {
 }
 
 impl Stamp {
+    /// Returns none if a producer has chosen a time that cannot be.
+    pub(super) fn plausible(self) -> Self {
+        match self {
+            Self::Create(time) if !time.is_plausible() => Self::None,
+            stamp => stamp,
+        }
+    }
+
     /// Returns the time, whoever chose it.
     pub fn time(self) -> Option<EventTime> {
         match self {

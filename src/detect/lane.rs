@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::event::{EventTime, TimeSpan};
 use crate::rule::set::RuleSet;
-use crate::sequence::{Bounds, Found, PartitionClock, Sequences};
+use crate::sequence::{Bounds, Found, Needs, PartitionClock, Sequences};
 
 use super::forward::Role;
 use super::recovery::{Replay, RuleMark, Trail};
@@ -18,8 +18,7 @@ pub(super) struct Lane {
     pub(super) trail: Trail,
     /// By rule of the lane: the offset from which it sees records, if not from the start.
     starts: Vec<Option<i64>>,
-    /// The longest time for which one of the rules remembers an event.
-    memory: TimeSpan,
+    needs: Needs,
     seen_from: Option<EventTime>,
     /// Events before this are only remembered: what belongs with them is gone.
     blind_before: Option<EventTime>,
@@ -35,12 +34,13 @@ impl Lane {
     pub(super) fn new(set: &RuleSet, rules: Vec<usize>, bounds: Bounds, role: &Role) -> Self {
         let plan = |rule: &usize| Arc::clone(&set.rules()[*rule].plan);
         let lateness = rules.iter().map(|rule| plan(rule).times.allowed_lateness).max();
-        let here = rules.iter().filter(|rule| role.offers(set.rules()[**rule].is_rekeyed));
-        let memory = here.map(|rule| plan(rule).memory()).max().unwrap_or(TimeSpan::ZERO);
+        let here = rules.iter().map(|rule| &set.rules()[*rule]);
+        let here = here.filter(|rule| role.offers(rule.is_rekeyed));
+        let needs = Needs::of(here.map(|rule| &*rule.plan));
         Self {
             sequences: Sequences::new(rules.iter().map(plan), bounds),
             lateness: lateness.unwrap_or_default(),
-            memory,
+            needs,
             trail: Trail::of_input(),
             starts: vec![None; rules.len()],
             seen_from: None,
@@ -58,7 +58,7 @@ impl Lane {
         role: &Role,
     ) -> Self {
         let lane = Self::new(set, rules, bounds, role);
-        Self { trail: Trail::of_journal(lane.memory), ..lane }
+        Self { trail: Trail::of_journal(lane.needs.memory), ..lane }
     }
 
     /// Lets the rules start as the cut at `position` knew them: what it did not know has seen
@@ -149,11 +149,11 @@ impl Lane {
         journal: i64,
     ) -> Replay {
         // A key is forgotten F after its last event by a clock that may be off by the slack.
-        let memory = self.memory + slack;
+        let needs = self.needs.with_slack(slack);
         let floor = self.sequences.floor();
         let floor = floor.map(|floor| self.blind_before.map_or(floor, |blind| floor.max(blind)));
         self.floor = floor;
-        self.trail.replay(floor, position, clock, memory, journal)
+        self.trail.replay(floor, position, clock, needs, journal)
     }
 
     /// Returns the rules as the metadata knows them, given from where they are replayed.

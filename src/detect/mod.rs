@@ -11,7 +11,7 @@ use crate::event::{EventTime, Fields, TimeSpan};
 use crate::normalize::{Documents, Envelope, HostHash, Shape};
 use crate::rule::compile::CompiledRule;
 use crate::rule::set::{RuleSet, TermRef};
-use crate::sequence::{Bounds, Counts, PartitionClock};
+use crate::sequence::{Bounds, Counts, Needs, PartitionClock};
 
 mod admit;
 mod boundary;
@@ -474,7 +474,7 @@ impl Detector {
             // However far it is: nothing of what lies between is left to confirm a step.
             self.clock = PartitionClock::default();
         }
-        match (stamp, envelope.event_time) {
+        match (stamp.plausible(), envelope.event_time) {
             (Stamp::Append(appended), _) => {
                 self.slack = TimeSpan::ZERO;
                 self.clock.append(appended);
@@ -562,7 +562,9 @@ const LONG: usize = 1;
 /// Returns how far back the journal is read for these rules; nothing if none of them uses it.
 pub fn journal_memory(rules: &RuleSet, options: &Options) -> Option<TimeSpan> {
     let long = rules.rules().iter().filter(|rule| is_long(rule, options));
-    long.map(|rule| rule.plan.recovery_reach() + options.max_skew.times(4)).max()
+    let plans: Vec<_> = long.map(|rule| &*rule.plan).collect();
+    let needs = Needs::of(plans.iter().copied()).with_slack(options.max_skew);
+    (!plans.is_empty()).then(|| needs.reach())
 }
 
 /// Returns the lane that a rule runs in.

@@ -3,7 +3,7 @@
 //!
 //! The state itself is never written. What is committed says from where to replay: the floor T
 //! (below it no event time matters), the safe offset S (before it no record matters), a start R so
-//! long before S that keys have the right time there ([`replay_lead`]), with the clock as it was, and
+//! long before S that keys have the right time there ([`Needs::lead`]), with the clock as it was, and
 //! how far idle time had run; and it holds the windows of suppression, which what is replayed could
 //! not rebuild. Rules of the long lane have T, S and R of their own, and instead of the clock the place
 //! J from which their journal is to be read; an older version does not know them, so that a second
@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use crate::event::{EventTime, TimeSpan};
 use crate::sequence::clock::Step;
-use crate::sequence::{PartitionClock, replay_lead};
+use crate::sequence::{Needs, PartitionClock};
 
 use super::sources::Listen;
 use super::suppress::{self, Window};
@@ -38,7 +38,7 @@ const JOURNAL_BYTES: usize = 400;
 /// times in the longest memory.
 const CHECKPOINT_EVERY: TimeSpan = TimeSpan::from_secs(2);
 const CHECKPOINTS: i64 = 128;
-/// For how long beyond the longest memory admitted events are remembered as possible starts.
+/// For how long beyond what the rules need admitted events are remembered as possible starts.
 const HORIZON: TimeSpan = TimeSpan::from_secs(600);
 
 /// Most admitted events, or stretches of them, that are remembered: 1.5 MiB per partition.
@@ -213,15 +213,15 @@ impl Trail {
         floor: Option<EventTime>,
         position: i64,
         clock: PartitionClock,
-        memory: TimeSpan,
+        needs: Needs,
         journal: i64,
     ) -> Replay {
-        self.forget(clock, memory);
+        self.forget(clock, needs);
         let needed = |admission: &&Admission| floor.is_some_and(|t| admission.event_time >= t);
         let first = self.admissions.iter().find(needed);
         let safe = first.map_or(position, |admission| admission.offset);
         let clock_at_safe = first.map(|admission| admission.clock).or(clock.shows);
-        let limit = clock_at_safe.map(|at_safe| at_safe - replay_lead(memory));
+        let limit = clock_at_safe.map(|at_safe| at_safe - needs.lead());
         // What had run ahead of the clock matters for as long as if it had come in its place.
         let ran_ahead = |admission: &&Admission| limit.is_some_and(|t| admission.seen_at > t);
         let ahead = self.admissions.iter().find(ran_ahead).map(|admission| admission.offset);
@@ -249,9 +249,9 @@ impl Trail {
     }
 
     /// A host whose clock is further behind than the horizon cannot be recovered in full.
-    fn forget(&mut self, clock: PartitionClock, memory: TimeSpan) {
+    fn forget(&mut self, clock: PartitionClock, needs: Needs) {
         let Some(now) = clock.shows else { return };
-        let horizon = now - memory - HORIZON;
+        let horizon = now - needs.window.max(needs.memory) - HORIZON;
         // Not by the clock that an event saw: the first events behind a long silence come while the
         // clock's step is not confirmed yet, and one of them may just have confirmed an older one.
         let is_past = |checkpoint: &Checkpoint| checkpoint.clock.shows.is_none_or(|s| s < horizon);
@@ -269,7 +269,7 @@ impl Trail {
         }
         // Behind a long silence the clock has leapt: what came before it is as far away still.
         let oldest = self.admissions.front().map_or(horizon, |first| first.clock.min(horizon));
-        let unreachable = oldest - replay_lead(memory);
+        let unreachable = oldest - needs.lead();
         let is_old = |second: &Checkpoint| second.clock.shows.is_none_or(|s| s <= unreachable);
         while self.checkpoints.get(1).is_some_and(is_old) {
             self.checkpoints.pop_front();
@@ -643,7 +643,7 @@ mod tests {
         }
         for floor in [0, 100, 300, 655] {
             let exact = floor * 1_000;
-            let found = trail.replay(Some(at(floor)), count, clock, TimeSpan::ZERO, 0).safe;
+            let found = trail.replay(Some(at(floor)), count, clock, Needs::default(), 0).safe;
             assert!(found <= exact && found > exact - 64, "{found} for {exact}");
         }
     }

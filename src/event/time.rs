@@ -22,6 +22,13 @@ impl EventTime {
     /// The latest time: after every event.
     pub const MAX: Self = Self(i64::MAX);
 
+    /// Tells whether an event may have happened then: between 1800 and 2200. Times beyond are mistakes
+    /// of units, and too near to the ends of what can be counted to be calculated with.
+    pub const fn is_plausible(self) -> bool {
+        const YEAR: i64 = 365 * 86_400 * NANOS_PER_SECOND;
+        self.0 > -170 * YEAR && self.0 < 230 * YEAR
+    }
+
     /// Returns the time this many nanoseconds after 1970-01-01T00:00:00Z.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
@@ -280,6 +287,15 @@ mod tests {
         ] {
             assert_eq!(EventTime::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn microseconds_taken_for_milliseconds_are_no_plausible_time() {
+        let year = |year: &str| EventTime::parse(&format!("{year}-01-01T00:00:00Z")).unwrap();
+        assert!(EventTime::from_nanos(0).is_plausible() && year("2199").is_plausible());
+        assert!(year("1801").is_plausible() && !year("1799").is_plausible());
+        assert!(!EventTime::from_millis(1_718_105_604_027_000).is_plausible());
+        assert!(!EventTime::MIN.is_plausible() && !EventTime::MAX.is_plausible());
     }
 
     #[test]

@@ -259,9 +259,10 @@ impl Normalizer {
         number(self.engine.windows_event_id).or_else(|| number(self.engine.event_code))
     }
 
-    /// Reads the event time: of raw Sysmon events what the sensor says, else `@timestamp`.
+    /// Reads the event time: of raw Sysmon events what the sensor says, else `@timestamp`. One that
+    /// cannot be is none.
     fn event_time(&self, shape: Shape, fields: &mut Fields<'_>) -> Option<EventTime> {
-        let sensor = || fields.str(self.engine.utc_time).and_then(EventTime::parse);
+        let sensor = || fields.str(self.engine.utc_time).and_then(plausible_time);
         let Some(happened) = shape.is_raw().then(sensor).flatten() else {
             let written = self.written(fields);
             if shape == Shape::Nxlog {
@@ -283,8 +284,10 @@ impl Normalizer {
 
     fn written(&self, fields: &Fields<'_>) -> Option<EventTime> {
         match fields.get(self.engine.timestamp).first() {
-            Some(Value::Str(text)) => EventTime::parse(text),
-            Some(Value::Int(millis)) => Some(EventTime::from_millis(*millis)),
+            Some(Value::Str(text)) => plausible_time(text),
+            Some(Value::Int(millis)) => {
+                Some(EventTime::from_millis(*millis)).filter(|time| time.is_plausible())
+            }
             _ => None,
         }
     }
@@ -360,6 +363,11 @@ impl EngineFields {
             tags: id("tags"),
         }
     }
+}
+
+/// Reads a time at which an event may have happened.
+fn plausible_time(text: &str) -> Option<EventTime> {
+    EventTime::parse(text).filter(|time| time.is_plausible())
 }
 
 /// Returns the values that can be written elsewhere: all but objects.

@@ -1,5 +1,5 @@
-//! The time of one key: what has been heard of it lately, and how the partition's clock has gained
-//! since.
+//! The time of one key: the newest event that has been heard of it lately, and how the partition's
+//! clock has gained since.
 //!
 //! It follows from the events of one memory alone, and from nothing that was concluded from earlier
 //! ones: so an event with a wrong time is got over after that long, and a restart that reads far
@@ -21,11 +21,9 @@ const MAX_AHEAD: TimeSpan = TimeSpan::from_secs(300);
 /// Into how many parts a memory is divided: what was heard is forgotten part by part.
 const PARTS: i64 = 8;
 
-/// Returns how long before the first event that counts a replay has to begin, if every key is
-/// remembered for at most `memory`: a key may last have been heard of so long before, and what its
-/// time was then follows from one memory more, rounded up to whole parts.
-pub fn replay_lead(memory: TimeSpan) -> TimeSpan {
-    memory.times(2) + TimeSpan::from_nanos(memory.nanos() / PARTS)
+/// Returns how far back lies what a key's time follows from: a memory, rounded up to whole parts.
+pub(super) fn heard_within(memory: TimeSpan) -> TimeSpan {
+    memory + TimeSpan::from_nanos(memory.nanos() / PARTS)
 }
 
 /// The time of one key.
@@ -37,11 +35,12 @@ pub fn replay_lead(memory: TimeSpan) -> TimeSpan {
 pub(super) struct KeyTime {
     /// For how long the key is remembered after its last event, by the partition's clock.
     memory: TimeSpan,
-    heard: Heard,
-    /// What the clock showed at the last event that counts.
-    seen_at: EventTime,
-    /// The newest time that counts.
+    lately: Lately,
+    /// What the clock showed at the last event.
+    heard_at: EventTime,
+    /// The newest time that counts, and what the clock showed when it was heard.
     newest: EventTime,
+    newest_at: EventTime,
     /// The latest that was heard, whether it counts or not.
     latest: EventTime,
     /// INVARIANT: sorted by place.
@@ -62,9 +61,10 @@ impl KeyTime {
     pub(super) fn new(memory: TimeSpan) -> Self {
         Self {
             memory,
-            heard: Heard::default(),
-            seen_at: EventTime::MIN,
+            lately: Lately::default(),
+            heard_at: EventTime::MIN,
             newest: EventTime::MIN,
+            newest_at: EventTime::MIN,
             latest: EventTime::MIN,
             waiting: VecDeque::new(),
         }
@@ -72,22 +72,24 @@ impl KeyTime {
 
     /// Forgets what was heard too long before `pace`.
     pub(super) fn turn(&mut self, pace: Pace) {
-        if self.heard.forget(pace.clock, self.memory + pace.slack) {
+        if self.lately.forget(pace.clock, self.memory + pace.slack) {
             self.conclude();
         }
-    }
-
-    fn conclude(&mut self) {
-        let Some(times) = self.heard.times() else { return };
-        (self.newest, self.latest) = (times.newest(), times.latest());
     }
 
     /// Takes note of an event's time.
     pub(super) fn observe(&mut self, event_time: EventTime, pace: Pace) {
         self.turn(pace);
-        self.heard.note(event_time, pace.clock, self.memory + pace.slack);
+        self.lately.note(event_time, pace.clock);
+        self.heard_at = pace.clock;
         self.conclude();
-        self.seen_at = pace.clock;
+    }
+
+    fn conclude(&mut self) {
+        let Some(times) = self.lately.times() else { return };
+        let newest = times.newest();
+        (self.newest, self.newest_at) = (newest.event_time, newest.event_time - newest.ahead);
+        self.latest = times.latest().event_time;
     }
 
     /// Takes note of an event's time when the clock will show `seen_at`; `parked` is given back
@@ -121,13 +123,12 @@ impl KeyTime {
         self.waiting.len()
     }
 
-    /// Returns the key's now when the partition's clock shows `clock`: before all times while no
-    /// event counts.
+    /// Returns the key's now: before all times while no event counts.
     pub(super) fn now(&self, pace: Pace) -> EventTime {
         if !self.is_counted() {
             return EventTime::MIN;
         }
-        let gained = pace.clock - self.seen_at - pace.slack;
+        let gained = pace.clock - self.newest_at - pace.slack;
         self.newest + gained.max(TimeSpan::ZERO)
     }
 
@@ -139,33 +140,32 @@ impl KeyTime {
     /// Returns what the partition's clock must be past for the key's now to be past `moment`, or
     /// for the key to be over, or for a waiting event to count.
     pub(super) fn clock_past(&self, moment: Option<EventTime>, slack: TimeSpan) -> EventTime {
-        if let Some(first) = self.waiting.front() {
-            let counts = first.place.0 - TimeSpan::from_nanos(1);
-            let moment = moment.filter(|_| self.is_counted());
-            return moment.map_or(counts, |moment| self.clock_at(moment, slack).min(counts));
-        }
-        let over = self.newest + self.memory;
-        self.clock_at(moment.map_or(over, |moment| moment.min(over)), slack)
-    }
-
-    fn clock_at(&self, moment: EventTime, slack: TimeSpan) -> EventTime {
-        let missing = moment - self.newest;
-        self.seen_at + slack + missing.max(TimeSpan::ZERO)
+        let moment = moment.filter(|_| self.is_counted());
+        let moment = moment.map(|moment| {
+            let missing = moment - self.newest;
+            self.newest_at + slack + missing.max(TimeSpan::ZERO)
+        });
+        let next = match self.waiting.front() {
+            Some(first) => first.place.0 - TimeSpan::from_nanos(1),
+            None => self.heard_at + slack + self.memory,
+        };
+        moment.map_or(next, |moment| moment.min(next))
     }
 
     /// Tells whether nothing has been heard of the key for so long that it is forgotten.
     pub(super) fn is_over(&self, pace: Pace) -> bool {
-        self.waiting.is_empty() && self.now(pace) > self.newest + self.memory
+        let silent = pace.clock - self.heard_at - pace.slack;
+        self.waiting.is_empty() && silent > self.memory
     }
 
-    /// Returns the time beyond which nothing of the key has been heard for a memory, at the earliest.
-    pub(super) fn least_reach(&self) -> EventTime {
+    /// Returns a time no later than [`unheard_beyond`](Self::unheard_beyond), at less cost.
+    pub(super) fn unheard_beyond_at_least(&self) -> EventTime {
         self.latest + self.memory
     }
 
     /// Returns the time beyond which nothing of the key has been heard for a memory: what is held of
     /// such times is over.
-    pub(super) fn reach(&self) -> EventTime {
+    pub(super) fn unheard_beyond(&self) -> EventTime {
         let waiting = self.waiting.iter().map(|waiting| waiting.place.1).max();
         waiting.map_or(self.latest, |waiting| waiting.max(self.latest)) + self.memory
     }
@@ -177,12 +177,12 @@ impl KeyTime {
 
     /// Tells whether an event counts.
     pub(super) fn is_counted(&self) -> bool {
-        !self.heard.parts.is_empty()
+        !self.lately.parts.is_empty()
     }
 
     /// Returns how many bytes of the heap it takes, candidates not counted.
     pub(super) fn heap_bytes(&self) -> usize {
-        let parts = if self.heard.parts.spilled() { self.heard.parts.capacity() } else { 0 };
+        let parts = if self.lately.parts.spilled() { self.lately.parts.capacity() } else { 0 };
         self.waiting.capacity() * size_of::<Waiting>() + parts * size_of::<Part>()
     }
 }
@@ -192,7 +192,7 @@ impl KeyTime {
 /// The parts of the clock's time are counted from 1970 on, so that nothing depends on where one has
 /// begun to listen.
 #[derive(Debug, Default)]
-struct Heard {
+struct Lately {
     /// Length of a part, in nanoseconds.
     length: i64,
     /// INVARIANT: ascending numbers.
@@ -205,40 +205,60 @@ struct Part {
     times: Times,
 }
 
-/// Some times, summed up: the one furthest ahead of the partition's clock, and all others.
+/// An event's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Times {
-    /// By how much, and when.
-    foremost: (TimeSpan, EventTime),
-    /// Of the others, by how much one of them is ahead at most, and the latest. The same time once
-    /// more, the second delivery of an event, is no other.
-    others: Option<(TimeSpan, EventTime)>,
+struct Heard {
+    event_time: EventTime,
+    /// By how much it was ahead of the partition's clock.
+    ahead: TimeSpan,
 }
 
-impl Heard {
+/// Some times, summed up: the one furthest ahead of the partition's clock, and all others. The same
+/// time once more, the second delivery of an event, is no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Times {
+    foremost: Heard,
+    others: Option<Others>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Others {
+    /// By how much one of them is ahead at most.
+    ahead: TimeSpan,
+    /// The latest one, as it was heard first.
+    latest: Heard,
+}
+
+impl Lately {
     /// Forgets the parts that lie more than a memory before `clock`, but never the last one; tells
     /// whether there was one.
     fn forget(&mut self, clock: EventTime, memory: TimeSpan) -> bool {
         let length = (memory.nanos() / PARTS).max(1);
         if self.length != length {
-            // Whoever stamps the records has changed: the numbers would be others.
-            self.length = length;
-            for part in &mut self.parts {
-                part.number = i64::MIN;
-            }
+            self.divide_anew(length, clock);
         }
-        let first = clock.nanos().div_euclid(length).saturating_sub(PARTS);
-        let is_past = |part: &&Part| part.number < first;
-        let past = self.parts.iter().take_while(is_past).count();
+        let first = self.number(clock).saturating_sub(PARTS);
+        let past = self.parts.iter().take_while(|part| part.number < first).count();
         let past = past.min(self.parts.len().saturating_sub(1));
         self.parts.drain(..past);
         past > 0
     }
 
-    fn note(&mut self, event_time: EventTime, clock: EventTime, memory: TimeSpan) {
-        let length = (memory.nanos() / PARTS).max(1);
-        let times = Times { foremost: (event_time - clock, event_time), others: None };
-        let number = clock.nanos().div_euclid(length);
+    /// Takes all for heard now: whoever stamps the records has changed, and how exact that is.
+    fn divide_anew(&mut self, length: i64, clock: EventTime) {
+        self.length = length;
+        let Some(times) = self.times() else { return };
+        self.parts.clear();
+        self.parts.push(Part { number: self.number(clock), times });
+    }
+
+    fn number(&self, clock: EventTime) -> i64 {
+        clock.nanos().div_euclid(self.length)
+    }
+
+    fn note(&mut self, event_time: EventTime, clock: EventTime) {
+        let number = self.number(clock);
+        let times = Times::of(Heard { event_time, ahead: event_time - clock });
         match self.parts.last_mut() {
             Some(last) if last.number >= number => last.times = last.times.and(times),
             _ => self.parts.push(Part { number, times }),
@@ -250,30 +270,47 @@ impl Heard {
     }
 }
 
+impl Heard {
+    /// Returns the later one, of the same time the one that was heard first.
+    fn later(self, other: Self) -> Self {
+        let order = |heard: &Self| (heard.event_time, heard.ahead);
+        if order(&self) >= order(&other) { self } else { other }
+    }
+}
+
 impl Times {
+    fn of(foremost: Heard) -> Self {
+        Self { foremost, others: None }
+    }
+
     fn and(self, other: Self) -> Self {
+        let order = |times: &Self| (times.foremost.ahead, times.foremost.event_time);
         let (first, second) =
-            if self.foremost >= other.foremost { (self, other) } else { (other, self) };
-        let is_same = second.foremost.1 == first.foremost.1;
-        let behind = (!is_same).then_some(second.foremost);
+            if order(&self) >= order(&other) { (self, other) } else { (other, self) };
+        let Heard { event_time, ahead } = second.foremost;
+        let is_other = event_time != first.foremost.event_time;
+        let behind = is_other.then_some(Others { ahead, latest: second.foremost });
         let others = [first.others, second.others, behind].into_iter().flatten();
-        let others = others.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)));
-        Self { foremost: first.foremost, others }
+        Self { foremost: first.foremost, others: others.reduce(Others::and) }
     }
 
     /// Returns the newest one, that of a single event far ahead of all others left out.
-    fn newest(self) -> EventTime {
-        let (ahead, foremost) = self.foremost;
+    fn newest(self) -> Heard {
         match self.others {
-            None => foremost,
-            Some((others_ahead, latest)) if ahead - others_ahead > MAX_AHEAD => latest,
-            Some(_) => self.latest(),
+            Some(others) if self.foremost.ahead - others.ahead > MAX_AHEAD => others.latest,
+            _ => self.latest(),
         }
     }
 
     /// Returns the latest one of all.
-    fn latest(self) -> EventTime {
-        self.others.map_or(self.foremost.1, |(_, latest)| latest.max(self.foremost.1))
+    fn latest(self) -> Heard {
+        self.others.map_or(self.foremost, |others| others.latest.later(self.foremost))
+    }
+}
+
+impl Others {
+    fn and(self, other: Self) -> Self {
+        Self { ahead: self.ahead.max(other.ahead), latest: self.latest.later(other.latest) }
     }
 }
 
@@ -324,6 +361,14 @@ mod tests {
     }
 
     #[test]
+    fn old_events_do_not_stop_a_keys_time() {
+        let again: Vec<_> = (0..20).map(|n| (1_000, 3 * n)).collect();
+        let all_but_a_part: Vec<_> = (0..20).map(|n| 1_000 + (3 * n).min(70)).collect();
+        assert_eq!(nows(&again), all_but_a_part);
+        assert_eq!(nows(&[(1_000, 0), (999, 10), (998, 20)]), [1_000, 1_010, 1_020]);
+    }
+
+    #[test]
     fn what_was_heard_more_than_a_memory_ago_confirms_nothing() {
         let events = [(0, 0), (10_000, 1), (60, 60), (100, 100), (10_100, 101)];
         assert_eq!(nows(&events), [0, 0, 60, 100, 100]);
@@ -366,7 +411,7 @@ mod tests {
         time.observe_later(at(1_005), at(50), None);
         assert_eq!(time.now(pace(10)), EventTime::MIN);
         assert_eq!(time.next_waiting(at(49)), None);
-        assert_eq!(time.reach(), at(1_085));
+        assert_eq!(time.unheard_beyond(), at(1_085));
         for seen_at in [50, 60] {
             assert_eq!(time.next_waiting(at(60)), Some(at(seen_at)));
             time.observe_waiting(pace(seen_at));

@@ -210,21 +210,21 @@ impl Machine {
         expired
     }
 
-    /// Splits off a machine that goes on with everything beyond `reach`; no sequence crosses that.
-    pub(super) fn part(&mut self, reach: EventTime) -> Self {
-        let is_beyond = |pending: &Pending| pending.extent().1 > reach;
-        let part = |slots: &mut Vec<Option<Pending>>| {
+    /// Splits off a machine that goes on with everything that reaches beyond `limit`.
+    pub(super) fn split_beyond(&mut self, limit: EventTime) -> Self {
+        let is_beyond = |pending: &Pending| pending.extent().1 > limit;
+        let split = |slots: &mut Vec<Option<Pending>>| {
             slots.iter_mut().map(|slot| slot.take_if(|pending| is_beyond(pending))).collect()
         };
         let beyond = Self {
-            slots: part(&mut self.slots),
-            adjusted: part(&mut self.adjusted),
-            kept: self.kept.extract_if(.., |kept| kept.candidate.event_time() > reach).collect(),
+            slots: split(&mut self.slots),
+            adjusted: split(&mut self.adjusted),
+            kept: self.kept.extract_if(.., |kept| kept.candidate.event_time() > limit).collect(),
             seen: self.seen.clone(),
             waiting: self.waiting.extract_if(.., |w| is_beyond(&w.sequence)).collect(),
         };
         for seen in &mut self.seen {
-            let [latest, older] = seen.map(|seen| seen.filter(|at| *at <= reach));
+            let [latest, older] = seen.map(|seen| seen.filter(|at| *at <= limit));
             *seen = if latest.is_some() { [latest, older] } else { [older, None] };
         }
         beyond

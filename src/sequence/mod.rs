@@ -25,9 +25,8 @@ mod sample;
 mod speculate;
 
 pub use clock::PartitionClock;
-pub use key_time::replay_lead;
 pub use machine::Candidate;
-pub use plan::{Emission, Plan, PlanTerm, PlanTimes, TermSet};
+pub use plan::{Emission, Needs, Plan, PlanTerm, PlanTimes, TermSet};
 
 use footprint::key_bytes;
 use speculate::{Context, KeyState, Pace};

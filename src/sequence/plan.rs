@@ -2,6 +2,7 @@
 //!
 //! Plain data, and the few facts that follow from it. Never holds an expression.
 
+use super::key_time::heard_within;
 use crate::event::TimeSpan;
 
 /// Most terms of a query: positive and missing stages as written, and `until`.
@@ -72,6 +73,42 @@ pub(super) struct Stage {
     pub(super) opens_term: bool,
     /// Terms that must be absent between the stage before it and this one.
     pub(super) absent_before: Vec<usize>,
+}
+
+/// What of the past rules need that are recovered together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// For how long they remember a key at most.
+    pub memory: TimeSpan,
+    /// How far behind a key's now an event may still matter.
+    pub window: TimeSpan,
+}
+
+impl Needs {
+    /// Returns what these rules need.
+    pub fn of<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
+        plans.into_iter().fold(Self::default(), |all, plan| Self {
+            memory: all.memory.max(plan.memory()),
+            window: all.window.max(plan.recovery_window()),
+        })
+    }
+
+    /// Returns the same where times may be wrong by `slack`.
+    #[must_use]
+    pub fn with_slack(self, slack: TimeSpan) -> Self {
+        Self { memory: self.memory + slack, window: self.window + slack }
+    }
+
+    /// Returns how long before the first event that counts a replay has to begin: a key may last have
+    /// been heard of a memory before, and what its time was then follows from one memory more.
+    pub fn lead(self) -> TimeSpan {
+        self.memory + heard_within(self.memory)
+    }
+
+    /// Returns how far back a restart may have to read.
+    pub fn reach(self) -> TimeSpan {
+        self.lead() + self.window
+    }
 }
 
 /// A compiled sequence.
@@ -146,7 +183,8 @@ impl Plan {
         self.stages.len() == 1 && self.missing.is_empty() && !self.is_sample
     }
 
-    /// Returns F: how far a key's now must be past an event before it may be forgotten.
+    /// Returns F: how far a key's now must be past an event before it may be forgotten, and for how
+    /// long a key is remembered of which nothing is heard.
     pub fn memory(&self) -> TimeSpan {
         self.times.maxspan + self.times.allowed_lateness.times(2)
     }
@@ -177,11 +215,6 @@ impl Plan {
         let goes_on = self.stages.len() - 1;
         let between = self.stages[..goes_on].iter().skip(1).filter(|stage| stage.opens_term);
         1 + between.count() as i64
-    }
-
-    /// Returns how far back a restart may have to read: for the clocks before what still matters too.
-    pub fn recovery_reach(&self) -> TimeSpan {
-        super::replay_lead(self.memory()) + self.recovery_window()
     }
 
     /// Returns how far before a sequence's first event a leading absence looks.

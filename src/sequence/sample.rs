@@ -50,10 +50,10 @@ impl Sample {
         }
     }
 
-    /// Lets go of the events beyond `reach`.
-    pub(super) fn part(&mut self, reach: EventTime) {
+    /// Lets go of the events beyond `limit`.
+    pub(super) fn drop_beyond(&mut self, limit: EventTime) {
         for events in &mut self.by_term {
-            events.retain(|event| event.event_time() <= reach);
+            events.retain(|event| event.event_time() <= limit);
         }
     }
 

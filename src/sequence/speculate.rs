@@ -40,6 +40,11 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Tells whether the candidate has run ahead of the clock.
+    fn is_ahead(&self) -> bool {
+        self.seen_at > self.pace.clock
+    }
+
     fn max_identities(&self) -> usize {
         self.max_candidates * IDENTITIES_PER_CANDIDATE
     }
@@ -83,43 +88,40 @@ impl KeyState {
     }
 
     /// Takes in a candidate in the order of arrival.
-    pub(super) fn offer(&mut self, mut candidate: Candidate, context: &mut Context<'_>) {
+    pub(super) fn offer(&mut self, candidate: Candidate, context: &mut Context<'_>) {
         self.forget_old(context);
-        let (now, newest) = (self.now(context), self.time.newest());
         let is_new = self.remember(&candidate, context);
         // The events of a sample are chosen as they come, so they come in order.
-        let is_ahead = context.seen_at > context.pace.clock;
-        if is_new && is_ahead && context.plan.is_sample {
+        if is_new && context.is_ahead() && context.plan.is_sample {
             self.park(candidate, context);
             return;
         }
         // A second delivery is heard too: a restart need not know of the first.
-        self.observe(&candidate, context);
-        if !is_new {
-            self.settle(context);
-            return;
+        let age = self.observe(&candidate, context) - candidate.event_time();
+        if is_new {
+            self.take_in(candidate, age, context);
         }
-        let is_late = self.last_final.as_ref().is_some_and(|last| candidate.ordinal < *last);
-        // It may be the one by which an earlier one turns out to be far ahead.
-        let put_back = (newest - self.time.newest()).max(TimeSpan::ZERO);
-        let age = now - candidate.event_time() - put_back;
-        if is_late && age > context.plan.memory() {
-            context.counts.too_late += 1;
-            self.settle(context);
-            return;
-        }
-        candidate.late = is_late;
+        self.settle(context);
+    }
+
+    fn take_in(&mut self, mut candidate: Candidate, age: TimeSpan, context: &mut Context<'_>) {
         if context.plan.is_single() {
-            self.offer_single(Arc::new(candidate), context);
-        } else if context.plan.is_sample {
-            self.offer_sample(&Arc::new(candidate), context);
-        } else if is_late {
+            return self.offer_single(Arc::new(candidate), context);
+        }
+        if context.plan.is_sample {
+            return self.offer_sample(&Arc::new(candidate), context);
+        }
+        if age > context.plan.memory() {
+            context.counts.too_late += 1;
+            return;
+        }
+        candidate.late = self.last_final.as_ref().is_some_and(|last| candidate.ordinal < *last);
+        if candidate.late {
             context.counts.late += 1;
             self.insert_late(&Arc::new(candidate), context);
         } else {
             self.insert(Arc::new(candidate), context);
         }
-        self.settle(context);
     }
 
     /// Takes note of a candidate that is too old to match after a restart: it moves the key's time
@@ -144,7 +146,7 @@ impl KeyState {
             context.pace.clock = clock;
             self.decide(context);
             let parked = self.time.observe_waiting(context.pace);
-            self.part_with_unheard(context);
+            self.end_unheard(context);
             if let Some(parked) = parked {
                 self.offer_sample(&parked, context);
             }
@@ -236,41 +238,76 @@ impl KeyState {
             + (candidates + self.time.waiting_count()) * CANDIDATE
     }
 
-    fn observe(&mut self, candidate: &Candidate, context: &mut Context<'_>) {
-        if context.seen_at <= context.pace.clock {
+    /// Takes note of the candidate's time; returns what was now when it came.
+    fn observe(&mut self, candidate: &Candidate, context: &mut Context<'_>) -> EventTime {
+        let (now, newest) = (self.now(context), self.time.newest());
+        if !context.is_ahead() {
             self.time.observe(candidate.event_time(), context.pace);
         } else if self.time.waiting_count() < context.max_identities() {
             self.time.observe_later(candidate.event_time(), context.seen_at, None);
         }
-        self.part_with_unheard(context);
+        self.end_unheard(context);
+        // It may be the one by which an earlier one turns out to be far ahead.
+        let put_back = (newest - self.time.newest()).max(TimeSpan::ZERO);
+        if put_back > context.plan.memory() {
+            self.take_back_ahead(context);
+        }
+        now - put_back
+    }
+
+    /// Takes back what is final only because of an event far ahead. Rules with absences keep what they
+    /// have seen.
+    fn take_back_ahead(&mut self, context: &mut Context<'_>) {
+        let limit = self.time.newest() + context.plan.memory();
+        let is_beyond = |last: &Ordinal| last.event_time > limit;
+        if context.plan.has_absence() || !self.last_final.as_ref().is_some_and(is_beyond) {
+            return;
+        }
+        for candidate in self.base.split_beyond(limit).candidates() {
+            let at = self.recent.partition_point(|other| other.ordinal < candidate.ordinal);
+            if self.recent.get(at).is_none_or(|other| other.ordinal != candidate.ordinal) {
+                self.recent.insert(at, Arc::clone(candidate));
+            }
+        }
+        self.last_final = self.base.last_ordinal();
+        if !context.plan.emits_final_only() {
+            self.rebuild_head(context);
+        }
     }
 
     /// Ends what is held of times of which nothing has been heard for a memory, as if it had been
     /// another key's: a clock has been wrong, or was put back.
-    fn part_with_unheard(&mut self, context: &mut Context<'_>) {
-        let least = self.time.least_reach();
-        let newest = [
+    fn end_unheard(&mut self, context: &mut Context<'_>) {
+        let latest_held = [
             self.recent.back().map(|last| last.event_time()),
             self.last_final.as_ref().map(|last| last.event_time),
             self.identities.last().map(|(at, _)| *at),
         ];
-        if newest.iter().flatten().all(|newest| *newest <= least) {
+        let latest_held = latest_held.into_iter().flatten().max();
+        let is_unheard = |limit: EventTime| latest_held.is_some_and(|latest| latest > limit);
+        if !is_unheard(self.time.unheard_beyond_at_least()) {
             return;
         }
-        let reach = self.time.reach();
-        let mut ended = self.base.part(reach);
-        let kept = self.recent.partition_point(|candidate| candidate.event_time() <= reach);
+        let limit = self.time.unheard_beyond();
+        if is_unheard(limit) {
+            self.end_beyond(limit, context);
+        }
+    }
+
+    fn end_beyond(&mut self, limit: EventTime, context: &mut Context<'_>) {
+        let mut ended = self.base.split_beyond(limit);
+        let kept = self.recent.partition_point(|candidate| candidate.event_time() <= limit);
         let mut matches = Vec::new();
         for candidate in self.recent.split_off(kept) {
             ended.push(context.plan, &candidate, &mut matches);
         }
         ended.advance(EventTime::MAX, &mut matches);
         self.emit_final(matches, context);
-        if self.last_final.as_ref().is_some_and(|last| last.event_time > reach) {
+        if self.last_final.as_ref().is_some_and(|last| last.event_time > limit) {
             self.last_final = self.base.last_ordinal();
         }
-        self.sample.part(reach);
-        let beyond = (reach + TimeSpan::from_nanos(1), Identity(0));
+        self.sample.drop_beyond(limit);
+        let beyond = (limit + TimeSpan::from_nanos(1), Identity(0));
         drop(self.identities.split_off(&beyond));
         drop(self.emitted.split_off(&beyond));
         if !context.plan.emits_final_only() {
@@ -326,7 +363,10 @@ impl KeyState {
             self.emitted.pop_first();
         }
         self.base.forget_seen(now - context.plan.recovery_window());
-        self.time.turn(context.pace);
+        // What has run ahead of the clock is not heard yet, and must not be missed for that.
+        if !context.is_ahead() {
+            self.time.turn(context.pace);
+        }
     }
 
     fn offer_single(&mut self, candidate: Arc<Candidate>, context: &mut Context<'_>) {
