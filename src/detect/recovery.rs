@@ -649,6 +649,28 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_remembered_for_as_long_as_a_rule_may_need_it() {
+        let memory = TimeSpan::from_secs(20);
+        let safe = |window: i64| {
+            let needs = Needs { memory, window: TimeSpan::from_secs(window) };
+            let mut trail = Trail::of_input();
+            for offset in 0..200 {
+                let clock = PartitionClock { shows: Some(at(10 * offset)), step: None };
+                trail.note_clock(offset, clock, 0);
+                trail.note_admission(offset, at(10 * offset), at(10 * offset), at(10 * offset));
+                trail.forget(clock, needs);
+            }
+            let clock = PartitionClock { shows: Some(at(2_000)), step: None };
+            let replay = trail.replay(Some(at(500)), 200, clock, needs, 0);
+            (replay.safe, trail.horizon(at(500)).is_some())
+        };
+        assert_eq!(safe(1_500), (50, false), "what is needed is there");
+        // Ten minutes more than the memory, two checkpoints before that: the others are gone, and it says so.
+        let (first, is_gone) = safe(20);
+        assert!((130..=138).contains(&first) && is_gone, "{first}");
+    }
+
+    #[test]
     fn windows_fill_what_room_is_left() {
         let window = |n: i64| Window { group: n as u64, start_ms: 9 - n, forget_ms: n };
         let windows: Vec<Window> = (0..1_000).map(window).collect();

@@ -142,7 +142,7 @@ pub fn random_steps_between(
 ) -> Vec<Step> {
     let append = random.chance(70);
     let skew = *random.pick(&[0, 0, -40, 70]);
-    // Quiet nights, or hosts whose clocks jump by more than a key's time follows at once. Not both:
+    // Quiet nights, or hosts whose clocks jump, mostly by more than a key's time follows at once. Not both:
     // what a jump has put beyond the horizon of recovery is lost by a restart.
     let (mut nights, jumps) = *random.pick(&[(0, 0), (0, 0), (5, 0), (0, 8), (0, 25)]);
     let ahead_by = *random.pick(&[400, 400, 310, 150]);
