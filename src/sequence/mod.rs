@@ -31,6 +31,11 @@ pub use plan::{Emission, Needs, Plan, PlanTerm, PlanTimes, TermSet};
 use footprint::key_bytes;
 use speculate::{Context, KeyState, Pace};
 
+/// So many keys are looked at for what a restart needs whenever that is asked.
+const FEW_KEYS: usize = 1_000;
+/// More are when one in so many has worked.
+const LOOK_SHARE: usize = 16;
+
 /// A complete sequence, or a sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
@@ -170,6 +175,10 @@ pub struct Sequences {
     bytes: usize,
     /// (what the clock must be past, rule, key), for every key exactly once.
     timers: BTreeSet<(EventTime, usize, JoinKey)>,
+    /// INVARIANT: no later than the floor of any key. A key's own falls only when it works.
+    floor: EventTime,
+    /// How many keys have worked since all were looked at.
+    worked: usize,
     out: Vec<Found>,
 }
 
@@ -189,6 +198,8 @@ impl Sequences {
             key_count: 0,
             bytes: 0,
             timers: BTreeSet::new(),
+            floor: EventTime::MAX,
+            worked: 0,
             out: Vec::new(),
         }
     }
@@ -271,6 +282,9 @@ impl Sequences {
     /// be wrong for a single host.
     pub fn advance(&mut self, clock: EventTime, slack: TimeSpan) {
         let clock = clock.max(self.pace.clock);
+        if slack != self.pace.slack {
+            self.worked = usize::MAX;
+        }
         self.pace = Pace { clock, slack };
         self.run_timers(self.pace);
     }
@@ -290,13 +304,25 @@ impl Sequences {
         std::mem::take(&mut self.out)
     }
 
-    /// Returns the event time below which no event matters after a restart; nothing if none does.
-    pub fn floor(&self) -> Option<EventTime> {
-        let floors = self.rules.iter().flat_map(|rule| {
-            let pace = self.pace;
-            rule.keys.values().map(move |key| key.state.floor(&rule.plan, pace))
-        });
-        floors.min()
+    /// Returns an event time below which no event matters after a restart; nothing if none does.
+    ///
+    /// Of many keys it may be a little lower than needed: all are looked at only when a share of them
+    /// has worked, so that a million keys cost a record no more than a few.
+    pub fn floor(&mut self) -> Option<EventTime> {
+        if self.key_count <= FEW_KEYS || self.worked >= self.key_count / LOOK_SHARE {
+            self.floor = self.lowest_floor();
+            self.worked = 0;
+        }
+        (self.key_count > 0).then_some(self.floor)
+    }
+
+    fn lowest_floor(&self) -> EventTime {
+        let pace = self.pace;
+        let floors = self
+            .rules
+            .iter()
+            .flat_map(|rule| rule.keys.values().map(move |key| key.state.floor(&rule.plan, pace)));
+        floors.min().unwrap_or(EventTime::MAX)
     }
 
     /// Returns what the rule has counted.
@@ -373,14 +399,79 @@ impl Sequences {
         let found = matches.into_iter().map(|found| Found { rule, key: key.clone(), found });
         self.out.extend(found);
         self.bytes -= keyed.bytes;
+        self.worked = self.worked.saturating_add(1);
         if is_over {
             keys.remove(key);
             self.key_count -= 1;
         } else {
+            self.floor = self.floor.min(keyed.state.floor(plan, self.pace));
             keyed.due = keyed.state.next_due(plan, self.pace.slack);
             keyed.bytes = key_bytes(key, size_of::<Keyed>()) + keyed.state.heap_bytes();
             self.bytes += keyed.bytes;
             self.timers.insert((keyed.due, rule, key.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::admitted::Body;
+    use crate::event::{Admitted, Ordinal};
+
+    fn at(seconds: i64) -> EventTime {
+        EventTime::from_millis(1_000 * seconds)
+    }
+
+    fn candidate(number: i64, seconds: i64, term: usize) -> Candidate {
+        Candidate {
+            ordinal: Ordinal::at(at(seconds), number),
+            terms: TermSet::of([term]),
+            late: false,
+            event: Arc::new(Admitted {
+                identity: Identity(number.cast_unsigned().into()),
+                event_time: at(seconds),
+                offset: number,
+                body: Body::default(),
+            }),
+        }
+    }
+
+    #[test]
+    fn the_floor_is_no_later_than_any_keys_and_follows_them() {
+        let times = PlanTimes {
+            maxspan: TimeSpan::from_secs(10),
+            order_tolerance: TimeSpan::ZERO,
+            allowed_lateness: TimeSpan::from_secs(5),
+            emission: Emission::Eager,
+        };
+        let terms = [PlanTerm { missing: false, runs: 1 }; 2];
+        let plan = Arc::new(Plan::new(&terms, false, times));
+        let bounds = Bounds { max_keys: 9_000, max_candidates_per_key: 100 };
+        let mut sequences = Sequences::new([Arc::clone(&plan)], bounds);
+        assert_eq!(sequences.floor(), None);
+        let (mut looks, mut low) = (0, 0);
+        for number in 0..40_000_i64 {
+            let clock = number / 500;
+            sequences.advance(at(clock), TimeSpan::from_secs(clock / 40));
+            // Some hosts are far behind.
+            let host = number * 7_919 % 5_000;
+            let behind = if host % 500 == 0 { 100 } else { number % 4 };
+            let key = JoinKey::new([Some(host.to_string().into())]);
+            let event = candidate(number, clock - behind, (number % 3 % 2) as usize);
+            sequences.offer(0, &key, event, Offer::Match);
+            let floor = sequences.floor().unwrap();
+            looks += usize::from(sequences.worked == 0 && sequences.key_count > FEW_KEYS);
+            if number % 49 == 0 {
+                let lowest = sequences.lowest_floor();
+                assert!(floor <= lowest, "{number}: {floor} {lowest}");
+                low += usize::from(lowest - floor > TimeSpan::from_secs(3));
+            }
+        }
+        assert!(sequences.key_count > 2 * FEW_KEYS, "{}", sequences.key_count);
+        assert!((10..1_000).contains(&looks), "all keys were looked at {looks} times");
+        assert!(low < 40_000 / 49 / 10, "{low} times it was far too low");
+        sequences.finish();
+        assert_eq!(sequences.floor(), None);
     }
 }

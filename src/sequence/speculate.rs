@@ -245,6 +245,8 @@ impl KeyState {
             self.time.observe(candidate.event_time(), context.pace);
         } else if self.time.waiting_count() < context.max_identities() {
             self.time.observe_later(candidate.event_time(), context.seen_at, None);
+        } else {
+            context.counts.refused_candidates += 1;
         }
         self.end_unheard(context);
         // It may be the one by which an earlier one turns out to be far ahead.
