@@ -43,7 +43,7 @@ chaos: kafka-jars ## kill, stop, starve and deceive instances and brokers (about
 	@trap 'status=$$?; $(CARGO) build --locked --quiet; \
 	    ! grep -q FAILPOINT target/debug/maxspan || { echo "chaos: failpoints are left" >&2; status=1; }; \
 	    exit $$status' EXIT; \
-	$(CARGO) test --locked --features failpoints --test chaos -- --test-threads=1 --nocapture $(ARGS)
+	$(CARGO) test --locked --features failpoints --test chaos -- --test-threads=1 --nocapture $(ARGS); \
 	$(CARGO) test --locked --features failpoints --test membership -- --test-threads=1 --nocapture long::
 
 .PHONY: latency
