@@ -55,11 +55,14 @@ fn two_events_of_a_wrong_clock_hide_the_others_for_one_memory_and_no_longer() {
     let mut heard = vec![(0, DAY, "A"), (1, DAY, "A"), (2, 0, "A"), (3, 0, "B")];
     // A memory is 13 s. The host is never silent for so long.
     heard.extend((4..60).map(|clock| (clock, 0, if clock % 2 == 0 { "A" } else { "B" })));
-    let (found, _) = alerts(PAIR, &heard);
+    let (found, mut detector) = alerts(PAIR, &heard);
     let first = found.first().map(|(number, _)| *number);
     assert!(first.is_some_and(|first| first > 3 && first <= 1 + 13 + 3), "{found:?}");
     let expected = (first.unwrap()..60).step_by(2).map(|number| (number, vec![number - 1, number]));
     assert_eq!(found, expected.collect::<Vec<_>>());
+    let counts = detector.take_stats().rules[0].sequences;
+    assert_eq!(counts.expired, 1, "what the wrong clock had begun");
+    assert!(counts.too_late > 5, "what it hid is counted: {}", counts.too_late);
 }
 
 #[test]

@@ -195,6 +195,7 @@ impl KeyState {
             self.base.push(context.plan, &candidate, &mut matches);
         }
         self.base.advance(EventTime::MAX, &mut matches);
+        context.counts.expired += self.base.pending_count() as u64;
         self.emit_final(matches, context);
     }
 
@@ -304,6 +305,7 @@ impl KeyState {
             ended.push(context.plan, &candidate, &mut matches);
         }
         ended.advance(EventTime::MAX, &mut matches);
+        context.counts.expired += ended.pending_count() as u64;
         self.emit_final(matches, context);
         if self.last_final.as_ref().is_some_and(|last| last.event_time > limit) {
             self.last_final = self.base.last_ordinal();
