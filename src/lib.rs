@@ -16,9 +16,10 @@ pub mod event;
 pub mod predicate;
 pub mod sequence;
 
-// Layer 3: rules, shapes, alerts, and the detector of one partition.
+// Layer 3: rules, shapes, alerts, the detector of one partition, and why it did or did not alert.
 pub mod alert;
 pub mod detect;
+pub mod explain;
 pub mod normalize;
 pub mod rule;
 pub mod transaction;

@@ -29,6 +29,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "detect",
         &["alert", "diag", "eql", "event", "normalize", "predicate", "rule", "sequence", "text"],
     ),
+    ("explain", &["detect", "eql", "event", "normalize", "predicate", "rule", "sequence"]),
     ("transaction", &["detect", "event"]),
     // Layer 4: the outside. Each of these may use everything above the I/O line, and:
     ("metrics", &[]),

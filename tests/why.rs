@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use maxspan::detect::why::report::{Change, KeyReport, Outcome, Reason};
-use maxspan::detect::why::{Explainer, Explanation, Limits, Place, text};
+use maxspan::explain::report::{Change, KeyReport, Outcome, Reason};
+use maxspan::explain::{Explainer, Explanation, Limits, Place, text};
 use maxspan::detect::{Detector, Options, Origin, Output, Past, Record, Stamp};
 use maxspan::rule::set::{Defaults, RuleSet};
 use maxspan::text::Text;

@@ -1,6 +1,6 @@
 //! `maxspan explain`: a rule as states, and why it did or did not fire on recorded events.
 //!
-//! Never judges itself: that is `detect::why`'s.
+//! Never judges itself: that is the library's `explain`'s.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::replay::{EmitArg, span};
 use super::{Exit, lines, output};
 use crate::detect::Options;
-use crate::detect::why::{Explainer, Explanation, Limits, Place, text};
+use crate::explain::{Explainer, Explanation, Limits, Place, text};
 use crate::event::TimeSpan;
-use crate::rule::explain;
+use crate::rule::explain as states;
 use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
 use crate::text::Text;
 use crate::{rules_dir, source};
@@ -132,7 +132,7 @@ fn print_states(rules: &RuleSet, format: output::Format) -> anyhow::Result<()> {
     if format == output::Format::Human {
         for (index, rule) in rules.enumerate() {
             let gap = if index > 0 { "\n" } else { "" };
-            output::line(&format!("{gap}{}", explain::explain(rule)));
+            output::line(&format!("{gap}{}", states::explain(rule)));
         }
         return Ok(());
     }
@@ -140,7 +140,7 @@ fn print_states(rules: &RuleSet, format: output::Format) -> anyhow::Result<()> {
         rule_id: &rule.metadata.id,
         name: &rule.metadata.name,
         version: &rule.version,
-        states: explain::states(rule),
+        states: states::states(rule),
     });
     let states: Vec<States<'_>> = states.collect();
     output::line(&serde_json::to_string_pretty(&serde_json::json!({ "rules": states }))?);

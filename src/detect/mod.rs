@@ -28,7 +28,6 @@ mod room;
 mod sources;
 pub mod stats;
 mod suppress;
-pub mod why;
 
 pub use boundary::{Cut, DeadLetter, JournalRecord, Options, Origin, Output, Past, Record, Stamp};
 pub use forward::{Forward, Rekey, Source};

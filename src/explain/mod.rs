@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Detector, Options, Origin, Output, Past, Record, Stamp, Stats};
+use crate::detect::{Detector, Options, Origin, Output, Past, Record, Stamp, Stats};
 use crate::event::{Fields, JoinKey};
 use crate::rule::set::RuleSet;
 
