@@ -97,7 +97,7 @@ impl Explainer {
         let suppresses = rules.rules().iter().any(|rule| rule.suppression.is_some());
         let count = rules.rules().len();
         let subject = |rule| Subject::new(&rules, rule, &limits.wanted);
-        let subjects = (0..count).filter_map(subject).collect();
+        let subjects = (0..count).map(subject).collect();
         Self {
             subjects,
             unsuppressed: suppresses.then_some(unsuppressed),

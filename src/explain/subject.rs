@@ -48,12 +48,10 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Returns a rule of which nothing has been seen; nothing if its query cannot be read, which
-    /// that of a rule that runs always can.
-    pub(super) fn new(rules: &RuleSet, rule: usize, wanted: &[String]) -> Option<Self> {
+    /// Returns a rule of which nothing has been seen.
+    pub(super) fn new(rules: &RuleSet, rule: usize, wanted: &[String]) -> Self {
         let compiled = &rules.rules()[rule];
-        let (query, _) = crate::eql::parse(&compiled.canonical);
-        let (terms, until, is_sample) = terms_of(&query?.body);
+        let (terms, until, is_sample) = terms_of(&compiled.query.body);
         let plan_term = |term: &Term| PlanTerm { missing: term.missing, runs: term.runs.max(1) };
         let shape = Shape {
             terms: terms.iter().map(plan_term).collect(),
@@ -76,7 +74,7 @@ impl Subject {
         let runs = terms.iter().map(|term| term.runs as usize).max().unwrap_or(1);
         let times = &shape.times;
         let reach = times.maxspan + times.order_tolerance;
-        Some(Self {
+        Self {
             rule,
             tracks: Tracks::new(watches.len(), runs, reach, wanted.to_vec()),
             shape,
@@ -87,7 +85,7 @@ impl Subject {
             fields: fields.into_iter().map(|id| (id, false)).collect(),
             alerts: 0,
             suppressed: 0,
-        })
+        }
     }
 
     /// Takes in a normalized event that has a time.

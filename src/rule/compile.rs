@@ -65,7 +65,9 @@ pub struct CompiledRule {
     pub suppression: Option<CompiledSuppression>,
     /// Tells the rule from others, and from itself before a change.
     pub hash: u32,
-    /// The canonical query.
+    /// The query's syntax tree.
+    pub query: Query,
+    /// The query in its canonical form.
     pub canonical: String,
 }
 
@@ -135,6 +137,7 @@ impl Compiler<'_> {
             },
             is_rekeyed,
             suppression: CompiledSuppression::compile(&settings.suppression, &subject, self.fields),
+            query,
             canonical,
             metadata,
         })

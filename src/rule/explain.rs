@@ -3,7 +3,7 @@
 //! Never judges events: it reads the compiled rule alone.
 
 use crate::eql::ast::{Body, Category, EventQuery, ExprKind, KeyField, Query, Term};
-use crate::eql::{self, print};
+use crate::eql::print;
 use crate::sequence::Emission;
 
 use super::compile::CompiledRule;
@@ -20,11 +20,7 @@ pub fn explain(rule: &CompiledRule) -> String {
 
 /// Returns what the rule waits for and what else decides, one line each.
 pub fn states(rule: &CompiledRule) -> Vec<String> {
-    // The canonical query of a rule that runs can be read.
-    let mut lines = match eql::parse(&rule.canonical) {
-        (Some(query), _) => of_query(rule, &query),
-        (None, _) => Vec::new(),
-    };
+    let mut lines = of_query(rule, &rule.query);
     lines.extend(around(rule));
     lines
 }
