@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use maxspan::alert::{Format, Renderer};
 use maxspan::detect::{Detector, Options, Origin, Output, Past, Record, Stamp};
 use maxspan::event::{Fields, TimeSpan};
 use maxspan::rule::Emit;
@@ -83,10 +84,13 @@ fn rules() -> Arc<RuleSet> {
     Arc::new(rules)
 }
 
+fn origin() -> Origin {
+    Origin { topic: "bench".into(), partition: 0 }
+}
+
 fn detector(rules: &Arc<RuleSet>) -> Detector {
-    let origin = Origin { topic: "bench".into(), partition: 0 };
     let options = Options { past: Past::Nothing, ..Options::default() };
-    Detector::new(Arc::clone(rules), origin, options)
+    Detector::new(Arc::clone(rules), origin(), options)
 }
 
 /// Returns the alerts, for the whole detector.
@@ -121,9 +125,11 @@ fn run(rules: &Arc<RuleSet>, file: &Path, step: Step) -> Vec<Output> {
 
 /// A fast wrong answer is none.
 fn check_answers(rules: &Arc<RuleSet>, file: &Path, corpus: &Corpus) {
+    let renderer = Renderer::new(Arc::clone(rules), Format::Ecs, usize::MAX);
     let mut finals: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for output in run(rules, file, Step::Detect) {
-        let Output::Alert(alert) = output else { panic!("an unreadable line") };
+        let Output::Finding(finding) = output else { panic!("an unreadable line") };
+        let alert = &renderer.alert(&origin(), &finding)[0];
         let alert: serde_json::Value = serde_json::from_slice(&alert.value).unwrap();
         finals.entry(rule_suffix(&alert)).or_default().push(event_index(&alert));
     }

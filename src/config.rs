@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::alert::Format;
 use crate::diag::Diagnostic;
 use crate::normalize::{EcsCompat, HostKey, HostNames};
 use crate::rule::set::Defaults;
@@ -32,6 +33,8 @@ pub struct Config {
     pub state: state::Settings,
     /// `[input]`: how records are read.
     pub input: InputSettings,
+    /// `[alerts]`: how alerts are written.
+    pub alerts: AlertSettings,
     /// `[http]`: probes, metrics, API.
     pub http: crate::http::Settings,
     /// `[log]`: level and format.
@@ -54,6 +57,14 @@ pub struct InputSettings {
     pub host_names: HostNames,
     /// Other names of hosts: a name or id, and the name that is used instead.
     pub host_aliases: BTreeMap<String, String>,
+}
+
+/// `[alerts]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlertSettings {
+    /// The form in which alerts are written: `"ecs"` or `"elastic"`.
+    pub format: Format,
 }
 
 impl Default for InputSettings {

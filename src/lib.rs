@@ -42,6 +42,8 @@ pub mod service;
 #[cfg(feature = "service")]
 pub mod setting;
 #[cfg(feature = "service")]
+pub mod setup;
+#[cfg(feature = "service")]
 pub mod shutdown;
 #[cfg(feature = "service")]
 pub mod source;

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::event::TimeSpan;
-use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
 use crate::rule::{self, Emit, MissingFields, Severity};
 use crate::setting;
 use crate::text::Text;
@@ -79,55 +78,6 @@ pub struct SeverityWhen {
     pub severity: Severity,
     /// An EQL condition.
     pub condition: String,
-}
-
-/// A rule set, and what there is to say about each file.
-pub struct Loaded {
-    /// The compiled rules.
-    pub rules: Arc<RuleSet>,
-    /// The reports, in the order of the files.
-    pub reports: Vec<RuleReport>,
-}
-
-/// Why no rules can be loaded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// A path cannot be read.
-    #[error(transparent)]
-    Unreadable(#[from] ReadError),
-    /// Nothing would run.
-    #[error("no rule runs: {files} file(s) found, {refused} rule(s) refused; see `maxspan check`")]
-    Empty {
-        /// How many files there are.
-        files: usize,
-        /// How many rules were refused.
-        refused: usize,
-    },
-}
-
-/// Reads and compiles the rules of a configuration; an error if none of them runs.
-pub fn load(settings: &Settings, defaults: &Defaults) -> Result<Loaded, LoadError> {
-    let texts = read(&settings.paths)?;
-    compile(texts, defaults)
-}
-
-/// Compiles rules; an error if none of them runs.
-pub fn compile(texts: Vec<Arc<Text>>, defaults: &Defaults) -> Result<Loaded, LoadError> {
-    let files = texts.len();
-    let (rules, reports) = RuleSet::compile(texts, defaults);
-    let loaded = Loaded { rules: Arc::new(rules), reports };
-    match loaded.rules.rules().is_empty() {
-        true => Err(LoadError::Empty { files, refused: loaded.refused().count() }),
-        false => Ok(loaded),
-    }
-}
-
-impl Loaded {
-    /// Returns the reports about rules that do not run although they should.
-    pub fn refused(&self) -> impl Iterator<Item = &RuleReport> {
-        self.reports.iter().filter(|report| report.status == Status::Refused)
-    }
 }
 
 impl RuleSettings {

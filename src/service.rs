@@ -12,7 +12,9 @@ use crate::http::{self, ListenError, RuleView};
 use crate::kafka;
 use crate::metrics::Metrics;
 use crate::rule::set::{RuleReport, Status as RuleStatus};
-use crate::rules_dir::{self, LoadError, Loaded};
+use crate::rules_dir::{self, ReadError};
+use crate::setup::Setup;
+use crate::text::Text;
 
 /// Why the service has ended other than by request.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +23,17 @@ pub enum ServiceError {
     /// Something is missing in the configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// There are no rules to run.
+    /// The rules cannot be read.
     #[error(transparent)]
-    Rules(#[from] LoadError),
+    Rules(#[from] ReadError),
+    /// Nothing would run.
+    #[error("no rule runs: {files} file(s) found, {refused} rule(s) refused; see `maxspan check`")]
+    NoRules {
+        /// How many files there are.
+        files: usize,
+        /// How many rules were refused.
+        refused: usize,
+    },
     /// The address for HTTP cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -53,28 +63,33 @@ pub struct View {
 /// Runs the service until `shutdown` is cancelled.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), ServiceError> {
     config.check_service()?;
-    let rules = rules_dir::load(&config.rules, &config.rule_defaults())?;
-    run_with(config, rules, shutdown, |_| ()).await
+    let files = rules_dir::read(&config.rules.paths)?;
+    run_with(config, files, shutdown, |_| ()).await
 }
 
-/// Runs the service with rules that are loaded already, and shows it to `started`.
+/// Runs the service with the texts of rule files, and shows it to `started`.
 pub async fn run_with(
     config: Config,
-    rules: Loaded,
+    files: Vec<Arc<Text>>,
     shutdown: CancellationToken,
     started: impl FnOnce(View),
 ) -> Result<(), ServiceError> {
+    let setup = Setup::new(&config, files);
+    if setup.rules.rules().is_empty() {
+        let (files, refused) = (setup.reports.len(), setup.refused().count());
+        return Err(ServiceError::NoRules { files, refused });
+    }
     let metrics = Arc::new(Metrics::new()?);
-    report(&rules, &metrics);
+    report(&setup, &metrics);
     // Every fault so far: nothing joined, nothing read.
     let listener = http::bind(&config.http)?;
-    let options = config.detector_options();
-    let mut consumer = kafka::Consumer::join(&config.kafka, rules.rules, options, &metrics)?;
+    let (engine, renderer) = (setup.service(), setup.renderer());
+    let mut consumer = kafka::Consumer::join(&config.kafka, engine, renderer, &metrics)?;
     let status = http::Status {
         health: consumer.health(),
         partitions: consumer.partitions(),
         metrics,
-        rules: Arc::new(views(&rules.reports)),
+        rules: Arc::new(views(&setup.reports)),
     };
     let server = listener.serve(status.clone())?;
     tracing::info!(address = %server.address, group = config.kafka.group, "started");
@@ -97,11 +112,11 @@ pub async fn run_with(
 }
 
 /// Says which rules run and which do not.
-fn report(loaded: &Loaded, metrics: &Metrics) {
-    let (running, refused) = (loaded.rules.rules().len(), loaded.refused().count());
+fn report(setup: &Setup, metrics: &Metrics) {
+    let (running, refused) = (setup.rules.rules().len(), setup.refused().count());
     metrics.rules.loaded.set(i64::try_from(running).unwrap_or(i64::MAX));
     metrics.rules.refused.set(i64::try_from(refused).unwrap_or(i64::MAX));
-    for report in loaded.refused() {
+    for report in setup.refused() {
         let first = report.diagnostics.iter().find(|found| found.is_error());
         tracing::error!(
             path = report.path,

@@ -6,6 +6,7 @@
 //! steps the process may die, partitions may be lost, and the outcome of a commit may stay
 //! unknown; output is given back as committed exactly when it is.
 
+use crate::alert::{Message, Renderer};
 use crate::detect::{Cut, Origin, Output};
 use crate::event::TimeSpan;
 
@@ -20,11 +21,28 @@ pub struct Bundle {
     pub outputs: Vec<Pending>,
 }
 
-/// Output that is not durable yet.
+impl Bundle {
+    /// Returns the bundle of a cut: its output, each item with what triggered it, is rendered.
+    pub fn new<'o>(
+        origin: Origin,
+        cut: Cut,
+        output: impl Iterator<Item = (&'o Output, Option<i64>)>,
+        renderer: &Renderer,
+    ) -> Self {
+        let pending = |(output, triggered_at)| {
+            let messages = renderer.messages(&origin, output).into_iter();
+            messages.map(move |message| Pending { message, triggered_at })
+        };
+        let outputs = output.take(cut.outputs).flat_map(pending).collect();
+        Self { origin, cut, outputs }
+    }
+}
+
+/// A record that is not durable yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
-    /// The output.
-    pub output: Output,
+    /// The record to write.
+    pub message: Message,
     /// The Kafka timestamp, in milliseconds, of the record that triggered it.
     pub triggered_at: Option<i64>,
 }

@@ -263,11 +263,10 @@ fn alert_holds_no_placeholder_for_what_was_absent() {
     let mut partition = Partition::new(Stamp::Append);
     partition.event("h1", "A", 0);
     partition.idle(DECIDED);
-    let maxspan::detect::Output::Alert(alert) = &partition.detector.outbox()[0] else {
-        panic!("no alert")
+    let maxspan::detect::Output::Finding(finding) = &partition.detector.outbox()[0] else {
+        panic!("no finding")
     };
-    let alert: serde_json::Value = serde_json::from_slice(&alert.value).unwrap();
-    let events = alert["maxspan"]["sequence"]["events"].as_array().unwrap();
-    assert_eq!(events.len(), 1);
-    assert_eq!(events[0]["tags"], "A");
+    let [event] = &finding.events[..] else { panic!("{finding:?}") };
+    let event: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+    assert_eq!(event["tags"], "A");
 }

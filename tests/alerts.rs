@@ -7,9 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use maxspan::alert::{
-    Alert, AlertEvent, AlertRecord, Format, SuppressedBy, SuppressionTerm, alert_id,
-};
+use maxspan::alert::{Alert, AlertEvent, AlertRecord, Format};
+use maxspan::detect::finding::{SuppressedBy, SuppressionTerm, alert_id};
 use maxspan::event::{EventTime, Identity, JoinKey};
 use maxspan::rule::file::{Parsed, parse};
 use maxspan::rule::{Metadata, Severity};
@@ -72,7 +71,7 @@ fn render_as(case: &Value, format: Format) -> Vec<AlertRecord> {
         suppression: case.get("suppression").map(suppression),
     };
     let max_bytes = case["max_bytes"].as_u64().unwrap_or(900_000);
-    maxspan::alert::render(&alert, format, usize::try_from(max_bytes).unwrap())
+    maxspan::alert::render::render(&alert, format, usize::try_from(max_bytes).unwrap())
 }
 
 fn suppression(case: &Value) -> SuppressedBy {

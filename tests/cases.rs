@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use maxspan::detect::case;
+use maxspan::detect::{Options, case};
 use maxspan::rule::case::{Case, parse};
+use maxspan::rule::set::Defaults;
 use maxspan::text::Text;
 
 fn shipped() -> Vec<PathBuf> {
@@ -28,7 +29,8 @@ fn shipped_rules_pass_their_cases() {
         let rule = read(Path::new(&path.display().to_string().replace(".cases.toml", ".toml")));
         let cases = parse(&read(&path)).unwrap_or_else(|found| panic!("{found:#?}"));
         for case in &cases {
-            let faults = case::run(&rule, case).unwrap_or_else(|found| panic!("{found:#?}"));
+            let faults = case::run(&rule, case, &Defaults::default(), &Options::default())
+                .unwrap_or_else(|found| panic!("{found:#?}"));
             let told = |fault| format!("{}: {}: {fault}", rule.name, case.name);
             wrong.extend(faults.into_iter().map(told));
         }

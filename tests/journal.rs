@@ -14,6 +14,7 @@ use std::sync::Arc;
 use maxspan::detect::{Detector, Options, Output, Stamp};
 use maxspan::event::TimeSpan;
 use maxspan::rule::set::RuleSet;
+use support::alerts::alert_of;
 use support::random::{Random, cases, seeds, survey};
 use support::streams::{
     RULES, Step, apply, at, options, origin, random_steps, random_steps_between, rule_set,
@@ -153,22 +154,29 @@ impl World<'_> {
             }
             let before = detector.outbox().len();
             apply(&mut detector, step, &self.steps[step]);
-            self.alerts.push(detector.outbox()[before..].iter().filter_map(alert).collect());
+            self.alerts.push(alerts(&detector, before));
             step += 1;
         }
     }
 }
 
-fn alert(output: &Output) -> Option<(String, String)> {
-    let Output::Alert(alert) = output else { return None };
-    Some((alert.rule_id.clone(), String::from_utf8(alert.value.clone()).unwrap()))
+/// (rule, alert) of the findings in an outbox, from one of its items on.
+fn alerts<C: FromIterator<(String, String)>>(detector: &Detector, from: usize) -> C {
+    let written = |output: &Output| {
+        let Output::Finding(finding) = output else { return None };
+        let alert = alert_of(detector.rules(), &origin(), finding);
+        Some((alert.rule_id, String::from_utf8(alert.value).unwrap()))
+    };
+    detector.outbox()[from..].iter().filter_map(written).collect()
 }
 
 fn uninterrupted(rules: &Arc<RuleSet>, steps: &[Step]) -> Alerts {
     let mut detector = Detector::new(Arc::clone(rules), origin(), options());
     let by_step = steps.iter().enumerate().map(|(offset, step)| {
         apply(&mut detector, offset, step);
-        detector.take_outbox().iter().filter_map(alert).collect()
+        let found = alerts(&detector, 0);
+        detector.take_outbox();
+        found
     });
     by_step.collect()
 }
@@ -391,7 +399,7 @@ fn run(
         }
         let before = detector.outbox().len();
         apply(&mut detector, offset, step);
-        found.extend(detector.outbox()[before..].iter().filter_map(alert).map(|_| offset));
+        found.extend(alerts::<Vec<_>>(&detector, before).into_iter().map(|_| offset));
     }
     found
 }
@@ -419,7 +427,7 @@ fn a_rule_that_is_new_before_the_first_record_has_not_seen_the_past() {
         for (offset, step) in steps.iter().enumerate() {
             apply(&mut detector, offset, step);
         }
-        let found: Vec<_> = detector.outbox().iter().filter_map(alert).map(|(id, _)| id).collect();
+        let found: Vec<_> = alerts::<Vec<_>>(&detector, 0).into_iter().map(|(id, _)| id).collect();
         assert_eq!(found, ["rule-0"]);
     }
 }

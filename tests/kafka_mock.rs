@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use maxspan::config::Config;
 use maxspan::event::TimeSpan;
-use maxspan::rules_dir;
 use maxspan::service::{self, ServiceError, View};
 use maxspan::text::Text;
 use rdkafka::bindings::rd_kafka_resp_err_t as RespErr;
@@ -141,16 +140,13 @@ impl Service {
     }
 
     fn with_rule(config: Config, rule: Arc<Text>) -> Self {
-        let rules = rules_dir::compile(vec![rule], &config.rule_defaults()).unwrap();
         let stop = CancellationToken::new();
         let (send, view) = std::sync::mpsc::channel();
         let token = stop.clone();
         let thread = std::thread::spawn(move || {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap()
-                .block_on(service::run_with(config, rules, token, |view| send.send(view).unwrap()))
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(
+                service::run_with(config, vec![rule], token, |view| send.send(view).unwrap()),
+            )
         });
         Self { view: view.recv_timeout(DEADLINE).unwrap(), stop, thread }
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use maxspan::detect::{Detector, Output, Stamp};
 use maxspan::event::TimeSpan;
 use maxspan::rule::set::RuleSet;
+use support::alerts::alert_of;
 use support::random::{Random, cases, seeds, survey};
 use support::streams::{
     RULES, Step, TOLERANT, apply, at, compile, options, origin, random_steps, random_steps_between,
@@ -23,13 +24,15 @@ use support::streams::{
 
 fn alerts(detector: &mut Detector) -> Vec<String> {
     let outputs = detector.take_outbox().into_iter();
-    let id = |output| match output {
-        Output::Alert(alert) => {
+    let rules = detector.rules();
+    let written = |output| match output {
+        Output::Finding(finding) => {
+            let alert = alert_of(rules, &origin(), &finding);
             Some(format!("{} {}", alert.rule_id, String::from_utf8(alert.value).unwrap()))
         }
         Output::DeadLetter(_) | Output::Journal(_) | Output::Forward(_) => None,
     };
-    outputs.filter_map(id).collect()
+    outputs.filter_map(written).collect()
 }
 
 /// Runs all steps without a restart; the alerts by step.

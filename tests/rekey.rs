@@ -19,6 +19,7 @@ use maxspan::event::{EventTime, JoinKey, TimeSpan};
 use maxspan::rule::Rekeying;
 use maxspan::rule::set::{Defaults, RuleSet, Status};
 use maxspan::text::Text;
+use support::alerts::alert_of;
 use support::random::{Random, cases};
 
 /// (query, whether events of several hosts match)
@@ -215,7 +216,7 @@ impl World {
             detector.on_record(&Record { offset, stamp: Stamp::None, payload, source: None });
         }
         detector.finish();
-        let found = ids(detector.take_outbox()).into_iter();
+        let found = taken(&mut detector).into_iter();
         // What a sample is made of depends on the order of arrival.
         found.filter(|id| !is_sample(id)).chain(self.samples(rules)).collect()
     }
@@ -232,7 +233,7 @@ impl World {
             detector.on_record(&Record { offset, stamp, payload, source: None });
         }
         detector.finish();
-        ids(detector.take_outbox()).into_iter().filter(|id| is_sample(id)).collect()
+        taken(&mut detector).into_iter().filter(|id| is_sample(id)).collect()
     }
 
     fn stamp(&self, event: &Event) -> Stamp {
@@ -247,9 +248,18 @@ fn is_sample(id: &str) -> bool {
     id.starts_with("rule-10 ")
 }
 
-fn ids(outputs: Vec<Output>) -> Vec<String> {
+/// Takes the output of a detector; rule and alert's id of each finding.
+fn taken(detector: &mut Detector) -> Vec<String> {
+    let outputs = detector.take_outbox();
+    ids(detector.rules(), outputs)
+}
+
+fn ids(rules: &RuleSet, outputs: Vec<Output>) -> Vec<String> {
     let id = |output| match output {
-        Output::Alert(alert) => Some(format!("{} {}", alert.rule_id, alert.id)),
+        Output::Finding(finding) => {
+            let rule = &rules.rules()[finding.rule].metadata.id;
+            Some(format!("{rule} {}", finding.id))
+        }
         Output::DeadLetter(letter) => panic!("{letter:?}"),
         Output::Forward(_) | Output::Journal(_) => None,
     };
@@ -344,7 +354,7 @@ fn first_half(
                 logs[forward.target as usize].push(Sent { stamp, forward: forward.clone() });
             }
         }
-        ids(outputs)
+        ids(rules, outputs)
     };
     for event in &world.events {
         for reader in &mut readers {
@@ -370,7 +380,7 @@ fn first_half(
     for reader in &mut readers {
         alerts.extend(send(reader.cut(last), last, &mut logs));
         reader.detector.finish();
-        alerts.extend(ids(reader.detector.take_outbox()));
+        alerts.extend(taken(&mut reader.detector));
     }
     (logs, alerts)
 }
@@ -423,7 +433,7 @@ fn second_half(
             && let Some(cut) = detector.cut()
         {
             assert!(cut.metadata.len() < 4_096 && cut.metadata.is_ascii());
-            alerts.extend(ids(detector.outbox()[..cut.outputs].to_vec()));
+            alerts.extend(ids(detector.rules(), detector.outbox()[..cut.outputs].to_vec()));
             detector.accept(&cut);
             committed = Some(cut);
         }
@@ -435,7 +445,7 @@ fn second_half(
         }
     }
     detector.finish();
-    alerts.extend(ids(detector.take_outbox()));
+    alerts.extend(taken(&mut detector));
     alerts
 }
 
@@ -460,7 +470,7 @@ fn resume(
             apply(&mut detector, offset, step);
         }
     }
-    assert_eq!(ids(detector.take_outbox()), Vec::<String>::new(), "a replay is silent");
+    assert_eq!(taken(&mut detector), Vec::<String>::new(), "a replay is silent");
     (detector, cut.position as usize)
 }
 
@@ -617,14 +627,18 @@ fn by_step(
             (detector, _) = resume(rules, options, &origin, steps, &cut);
         }
         apply(&mut detector, offset, step);
-        found.push(texts(detector.take_outbox()));
+        found.push(texts(&mut detector, &origin));
     }
     found
 }
 
-fn texts(outputs: Vec<Output>) -> BTreeSet<String> {
+fn texts(detector: &mut Detector, origin: &Origin) -> BTreeSet<String> {
+    let outputs = detector.take_outbox();
     let text = |output| match output {
-        Output::Alert(alert) => String::from_utf8(alert.value).unwrap(),
+        Output::Finding(finding) => {
+            let alert = alert_of(detector.rules(), origin, &finding);
+            String::from_utf8(alert.value).unwrap()
+        }
         other => panic!("{other:?}"),
     };
     outputs.into_iter().map(text).collect()

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use maxspan::diag::Diagnostic;
 use maxspan::event::TimeSpan;
 use maxspan::rule::file::{Parsed, parse, settings_at};
+use maxspan::rule::set::Defaults;
 use maxspan::rule::{Emit, MissingFields, RuleFile, Severity};
 use maxspan::text::{Span, Text};
 use proptest::prelude::*;
@@ -153,7 +154,9 @@ fn what_is_documented_loads_and_passes() {
     let cases = maxspan::rule::case::parse(&Text::new("rule.cases.toml", cases)).unwrap();
     assert_eq!(cases.len(), 2);
     for case in &cases {
-        assert_eq!(maxspan::detect::case::run(&rule, case), Ok(Vec::new()), "{}", case.name);
+        let (defaults, options) = (Defaults::default(), maxspan::detect::Options::default());
+        let faults = maxspan::detect::case::run(&rule, case, &defaults, &options);
+        assert_eq!(faults, Ok(Vec::new()), "{}", case.name);
     }
 }
 

@@ -42,11 +42,7 @@ fn found(query: &str, events: &[Event<'_>]) -> Vec<(String, usize)> {
     }
     detector.finish();
     let of_output = |output: &Output| match output {
-        Output::Alert(alert) => {
-            let value: serde_json::Value = serde_json::from_slice(&alert.value).unwrap();
-            let events = value["maxspan"]["sequence"]["events"].as_array().unwrap().len();
-            (String::from_utf8(alert.key.clone()).unwrap(), events)
-        }
+        Output::Finding(finding) => (finding.key.text(), finding.events.len()),
         other => panic!("{other:?}"),
     };
     detector.outbox().iter().map(of_output).collect()

@@ -511,8 +511,8 @@ fn detect(rules: &Arc<RuleSet>, records: &[&Json]) -> (usize, Stats) {
         detector.on_record(&Record { offset, stamp: Stamp::None, payload, source: None });
     }
     detector.finish();
-    let is_alert = |output: &&Output| matches!(output, Output::Alert(_));
-    (detector.outbox().iter().filter(is_alert).count(), detector.take_stats())
+    let is_finding = |output: &&Output| matches!(output, Output::Finding(_));
+    (detector.outbox().iter().filter(is_finding).count(), detector.take_stats())
 }
 
 /// An incoming connection to port 135, and a child of WMI's host, by shipper.

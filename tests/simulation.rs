@@ -13,10 +13,12 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use maxspan::detect::{Detector, Options, Origin, Output};
+use maxspan::alert::Message;
+use maxspan::detect::{Detector, Options, Origin};
 use maxspan::event::TimeSpan;
 use maxspan::rule::set::RuleSet;
 use maxspan::transaction::{Answer, Bundle, Outcome, Pending, Step as Todo, Transactions};
+use support::alerts::renderer;
 use support::random::{Random, seeds, survey};
 use support::streams::{RULES, Step, apply, options, random_steps, rule_set, story};
 
@@ -241,12 +243,10 @@ impl Instance {
                 continue;
             }
             let Some(cut) = state.detector.cut() else { continue };
-            let outputs = state.detector.outbox()[..cut.outputs].iter();
-            let outputs = outputs
-                .map(|output| Pending { output: output.clone(), triggered_at: None })
-                .collect();
+            let output = state.detector.outbox().iter().map(|output| (output, None));
+            let renderer = renderer(state.detector.rules());
             state.is_cut = true;
-            self.transactions.add([Bundle { origin: origin_of(partition), cut, outputs }]);
+            self.transactions.add([Bundle::new(origin_of(partition), cut, output, &renderer)]);
         }
     }
 
@@ -668,23 +668,23 @@ fn origin_of(partition: usize) -> Origin {
 /// What is written of a bundle.
 fn items(bundle: &Bundle) -> Vec<Item> {
     let partition = bundle.origin.partition;
-    let item = |pending: &Pending| match &pending.output {
-        Output::Journal(record) => Item::Entry(partition as usize, Arc::clone(&record.value)),
-        output => Item::Visible(text(partition, output)),
+    let item = |pending: &Pending| match &pending.message {
+        Message::Journal(record) => Item::Entry(partition as usize, Arc::clone(&record.value)),
+        message => Item::Visible(text(partition, message)),
     };
     bundle.outputs.iter().map(item).collect()
 }
 
 /// What a reader of the output topics sees.
-fn text(partition: i32, output: &Output) -> String {
-    match output {
-        Output::Alert(alert) => {
+fn text(partition: i32, message: &Message) -> String {
+    match message {
+        Message::Alert(alert) => {
             let value = String::from_utf8_lossy(&alert.value);
             format!("{partition} {} {} {value}", alert.rule_id, alert.id)
         }
-        Output::DeadLetter(letter) => format!("{partition} letter {}", letter.offset),
-        Output::Journal(record) => panic!("{record:?} is not for readers"),
-        Output::Forward(forward) => panic!("nothing is re-keyed: {forward:?}"),
+        Message::DeadLetter(letter) => format!("{partition} letter {}", letter.offset),
+        Message::Journal(record) => panic!("{record:?} is not for readers"),
+        Message::Forward(forward) => panic!("nothing is re-keyed: {forward:?}"),
     }
 }
 
@@ -722,7 +722,10 @@ fn undisturbed(rules: &Arc<RuleSet>, inputs: &[Vec<Step>]) -> Vec<String> {
         for (offset, step) in steps.iter().enumerate() {
             apply(&mut detector, offset, step);
         }
-        all.extend(detector.outbox().iter().map(|output| text(partition as i32, output)));
+        let origin = origin_of(partition);
+        let messages =
+            detector.outbox().iter().flat_map(|output| renderer(rules).messages(&origin, output));
+        all.extend(messages.map(|message| text(partition as i32, &message)));
     }
     all.sort();
     all

@@ -1,14 +1,17 @@
 //! Alert suppression, and what alerts take over from their events, as a rule's author sees them.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod support;
+
 use std::sync::Arc;
 
-use maxspan::detect::{Detector, Options, Origin, Output, Past, Record, Stamp};
+use maxspan::detect::{Detector, Options, Origin, Past, Record, Stamp};
 use maxspan::event::{EventTime, TimeSpan};
 use maxspan::rule::set::{Defaults, RuleSet, Status};
 use maxspan::rule::{Emit, MissingFields, Suppression};
 use maxspan::text::Text;
 use serde_json::{Value, json};
+use support::alerts::documents;
 
 const RUNS: &str =
     "sequence by host.id with maxspan=1m [any where event.outcome == `failure`] with runs=3";
@@ -52,18 +55,14 @@ struct Run {
 fn run(rules: &Arc<RuleSet>, events: &[Value]) -> Run {
     let origin = Origin { topic: "input".into(), partition: 0 };
     let options = Options { past: Past::Nothing, ..Options::default() };
-    let mut detector = Detector::new(Arc::clone(rules), origin, options);
+    let mut detector = Detector::new(Arc::clone(rules), origin.clone(), options);
     for (offset, event) in (0..).zip(events) {
         let payload = event.to_string();
         let payload = Some(payload.as_bytes());
         detector.on_record(&Record { offset, stamp: Stamp::None, payload, source: None });
     }
     detector.finish();
-    let read = |output| match output {
-        Output::Alert(alert) => serde_json::from_slice(&alert.value).unwrap(),
-        other => panic!("{other:?}"),
-    };
-    let alerts = detector.take_outbox().into_iter().map(read).collect();
+    let alerts = documents(rules, &origin, &detector.take_outbox());
     let stats = detector.take_stats();
     Run { alerts, suppressed: stats.rules[0].suppressed, matches: stats.rules[0].matches }
 }

@@ -18,7 +18,7 @@ use support::streams::{RULES, Step, apply, options, origin, random_steps, rule_s
 fn alerts(detector: &mut Detector) -> BTreeSet<String> {
     let outputs = detector.take_outbox().into_iter();
     let id = |output| match output {
-        Output::Alert(alert) => Some(format!("{} {}", alert.rule_id, alert.id)),
+        Output::Finding(finding) => Some(format!("{} {}", finding.rule, finding.id)),
         Output::DeadLetter(_) | Output::Journal(_) | Output::Forward(_) => None,
     };
     outputs.filter_map(id).collect()

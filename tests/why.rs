@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use maxspan::detect::{Detector, Engine, Options, Origin, Output, Past, Record, Stamp};
 use maxspan::explain::report::{Change, KeyReport, Outcome, Reason};
 use maxspan::explain::{Explainer, Explanation, Limits, Place, text};
-use maxspan::detect::{Detector, Options, Origin, Output, Past, Record, Stamp};
 use maxspan::rule::set::{Defaults, RuleSet};
 use maxspan::text::Text;
 use serde_json::{Value, json};
@@ -50,8 +50,8 @@ fn rule(query: &str, settings: &str) -> String {
 }
 
 fn explained(contents: &str, records: &[String], limits: Limits) -> Explanation {
-    let [rules, unsuppressed] = compiled(contents);
-    let mut explainer = Explainer::new(rules, unsuppressed, Options::default(), limits);
+    let [rules, _] = compiled(contents);
+    let mut explainer = Explainer::new(Engine::new(rules, Options::default()), limits);
     explainer.set_files(vec!["events.ndjson".to_owned()]);
     explainer.begin("events.ndjson");
     for (line, record) in (1..).zip(records) {
@@ -192,11 +192,9 @@ fn alerts(rules: &Arc<RuleSet>, records: &[String]) -> BTreeMap<String, BTreeSet
     detector.finish();
     let mut alerts: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
     for output in detector.take_outbox() {
-        let Output::Alert(alert) = output else { continue };
-        let value: Value = serde_json::from_slice(&alert.value).unwrap();
-        let last = value["maxspan"]["sequence"]["events"].as_array().unwrap().last().unwrap();
-        let last = last["maxspan"]["offset"].as_i64().unwrap();
-        alerts.entry(String::from_utf8(alert.key).unwrap()).or_default().insert(last);
+        let Output::Finding(finding) = output else { continue };
+        let last = finding.events.last().unwrap().offset;
+        alerts.entry(finding.key.text()).or_default().insert(last);
     }
     alerts
 }

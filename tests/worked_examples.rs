@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use maxspan::detect::{Detector, Options, Origin, Output, Past, Record, Stamp};
+use maxspan::detect::{Detector, FindingEvent, Options, Origin, Output, Past, Record, Stamp};
 use maxspan::event::{EventTime, TimeSpan};
 use maxspan::rule::Emit;
 use maxspan::rule::set::{Defaults, RuleSet, Status};
@@ -103,13 +103,13 @@ fn event(name: &str, place: usize) -> Vec<u8> {
 
 /// Writes an alert as an example does: `x: A1 B2`.
 fn show(output: &Output) -> String {
-    let Output::Alert(alert) = output else { panic!("{output:?}") };
-    let value: serde_json::Value = serde_json::from_slice(&alert.value).unwrap();
-    let sequence = &value["maxspan"]["sequence"];
-    let names = sequence["events"].as_array().unwrap().iter().map(|event| event["name"].as_str());
-    let names: Vec<&str> = names.map(Option::unwrap).collect();
-    let key = sequence["join_keys"][0]["value"].as_str().unwrap_or_default();
-    format!("{key}: {}", names.join(" "))
+    let Output::Finding(finding) = output else { panic!("{output:?}") };
+    let name = |event: &FindingEvent| -> String {
+        let event: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+        event["name"].as_str().unwrap().to_owned()
+    };
+    let names: Vec<String> = finding.events.iter().map(name).collect();
+    format!("{}: {}", finding.key.text(), names.join(" "))
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod support;
 
-use maxspan::detect::{Detector, Output, Stamp};
+use maxspan::detect::{Detector, FindingEvent, Output, Stamp};
 use maxspan::event::EventTime;
 use serde_json::json;
 use support::streams::{Step, apply, at, options, origin, rule_set};
@@ -36,10 +36,12 @@ fn alerts(rule: usize, heard: &[Heard]) -> (Vec<(usize, Vec<usize>)>, Detector) 
 }
 
 fn events(output: &Output) -> Vec<usize> {
-    let Output::Alert(alert) = output else { panic!("{output:?} is no alert") };
-    let document: serde_json::Value = serde_json::from_slice(&alert.value).unwrap();
-    let events = document["maxspan"]["sequence"]["events"].as_array().unwrap();
-    events.iter().map(|event| event["event"]["id"].as_str().unwrap().parse().unwrap()).collect()
+    let Output::Finding(finding) = output else { panic!("{output:?} is no finding") };
+    let number = |event: &FindingEvent| -> usize {
+        let event: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+        event["event"]["id"].as_str().unwrap().parse().unwrap()
+    };
+    finding.events.iter().map(number).collect()
 }
 
 #[test]

@@ -5,9 +5,9 @@
 use serde_json::{Map, Value, json};
 
 use super::document::{cut, shared, shorten, strings};
-use super::id::sha256_hex;
 use super::reason::reason;
-use super::{Alert, AlertEvent, AlertRecord};
+use super::{Alert, AlertEvent, AlertRecord, Part, terms_of};
+use crate::text::digest::sha256_hex;
 
 /// Renders an alert in at most `max_bytes` bytes.
 ///
@@ -17,7 +17,8 @@ pub fn render(alert: &Alert<'_>, max_bytes: usize) -> AlertRecord {
     let id = alert.id();
     let value = fit(alert, &id, max_bytes);
     let rule_id = alert.rule.id.clone();
-    AlertRecord { id, rule_id, severity: alert.severity.as_str(), key: record_key(alert), value }
+    let (severity, key) = (alert.severity.as_str(), record_key(alert));
+    AlertRecord { id, rule_id, severity, part: Part::Whole, key, value }
 }
 
 /// Longest key of an alert's record, in bytes; a longer one is replaced by its hash.
@@ -196,7 +197,7 @@ fn maxspan_fields(alert: &Alert<'_>, left_out: &LeftOut) -> Value {
         fields["suppression"] = json!({
             "docs_count": 0,
             "start": suppression.start.to_string(),
-            "terms": suppression.terms(),
+            "terms": terms_of(suppression),
         });
         if let Some(max_chars) = left_out.max_chars {
             shorten(&mut fields["suppression"], max_chars);

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::document::{shared, shorten, text};
 use super::ecs::{record_key, sequence_fields};
-use super::id::sha256_hex;
 use super::reason::reason;
-use super::{Alert, AlertEvent, AlertRecord};
+use super::{Alert, AlertEvent, AlertRecord, Part, terms_of};
+use crate::text::digest::sha256_hex;
 
 /// Renders an alert, the shell first, in records of at most `max_bytes` bytes each.
 ///
@@ -20,14 +20,16 @@ pub fn render(alert: &Alert<'_>, max_bytes: usize) -> Vec<AlertRecord> {
     let id = alert.id();
     if !alert.is_sequence {
         let documents = alert.events.iter().map(|event| single(alert, &id, event));
-        return documents.map(|document| record(alert, &id, document, max_bytes)).collect();
+        let whole = |document| record(alert, &id, document, Part::Whole, max_bytes);
+        return documents.map(whole).collect();
     }
     let blocks: Vec<Block<'_>> = alert.events.iter().enumerate().map(|e| block(&id, e)).collect();
-    let shell = record(alert, &id, shell(alert, &id, &blocks), max_bytes);
-    let blocks = blocks
-        .iter()
-        .map(|block| record(alert, &block.id, block_document(alert, &id, block), max_bytes));
-    std::iter::once(shell).chain(blocks).collect()
+    let shell = record(alert, &id, shell(alert, &id, &blocks), Part::Whole, max_bytes);
+    let block = |block: &Block<'_>| {
+        let document = block_document(alert, &id, block);
+        record(alert, &block.id, document, Part::BuildingBlock, max_bytes)
+    };
+    std::iter::once(shell).chain(blocks.iter().map(block)).collect()
 }
 
 /// A document in two parts: what comes from events, and what is said of the alert.
@@ -138,7 +140,7 @@ fn own_fields(alert: &Alert<'_>, id: &str, depth: u8) -> Map<String, Value> {
 /// Returns by what alerts like this one are suppressed: said once for a match.
 fn suppression_fields(alert: &Alert<'_>) -> Map<String, Value> {
     let Some(suppression) = &alert.suppression else { return Map::new() };
-    let terms = suppression.terms();
+    let terms = terms_of(suppression);
     let group = format!("{}{terms}", alert.rule.id);
     let start = suppression.start.to_string();
     let fields = [
@@ -154,7 +156,13 @@ fn suppression_fields(alert: &Alert<'_>) -> Map<String, Value> {
 /// Fields of events that are not those of the alert: where an event is stored, and its own match.
 const NOT_COPIED: &[&str] = &["@metadata", "data_stream", "maxspan"];
 
-fn record(alert: &Alert<'_>, id: &str, document: Document, max_bytes: usize) -> AlertRecord {
+fn record(
+    alert: &Alert<'_>,
+    id: &str,
+    document: Document,
+    part: Part,
+    max_bytes: usize,
+) -> AlertRecord {
     let value = [(false, None), (true, None), (true, Some(256))]
         .into_iter()
         .map(|(has_no_events, max_chars)| write(alert, &document, has_no_events, max_chars))
@@ -164,6 +172,7 @@ fn record(alert: &Alert<'_>, id: &str, document: Document, max_bytes: usize) -> 
         id: id.to_owned(),
         rule_id: alert.rule.id.clone(),
         severity: alert.severity.as_str(),
+        part,
         key: record_key(alert),
         value,
     }

@@ -1,11 +1,11 @@
-//! Alerts: a match rendered for output.
+//! Alerts: findings in the form in which they are written.
 //!
 //! Never reads a clock: `created` is the partition's clock, so that a replay writes the same
 //! bytes.
 
 pub mod ecs;
 pub mod elastic;
-pub mod id;
+pub mod render;
 
 mod document;
 mod reason;
@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::detect::finding::{SuppressedBy, alert_id};
 use crate::event::{EventTime, Identity, JoinKey, Place};
 use crate::rule::{Metadata, Severity};
 
-pub use id::alert_id;
+pub use render::{Format, Message, Renderer};
 
 /// A match with everything that its alert shows.
 #[derive(Debug)]
@@ -50,32 +51,6 @@ pub struct Alert<'a> {
     pub suppression: Option<SuppressedBy>,
 }
 
-/// By what the alerts that follow an alert are suppressed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SuppressedBy {
-    /// The values by which alerts are alike.
-    pub terms: Vec<SuppressionTerm>,
-    /// From when on, in event time.
-    pub start: EventTime,
-}
-
-/// A field by which alerts are alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SuppressionTerm {
-    /// Its name.
-    pub field: String,
-    /// Its values; nothing where it is missing.
-    pub value: Option<Vec<String>>,
-}
-
-impl SuppressedBy {
-    /// Returns the terms as alerts show them.
-    fn terms(&self) -> Value {
-        let term = |term: &SuppressionTerm| serde_json::json!({ "field": term.field, "value": term.value });
-        Value::Array(self.terms.iter().map(term).collect())
-    }
-}
-
 /// One event of a match.
 #[derive(Clone, Debug)]
 pub struct AlertEvent {
@@ -96,46 +71,27 @@ pub struct AlertEvent {
 /// An alert, ready to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertRecord {
-    /// The alert's identity: 64 hexadecimal digits.
+    /// The document's identity: 64 hexadecimal digits. That of the match as a whole is the alert's.
     pub id: String,
     /// The rule's id.
     pub rule_id: String,
     /// The severity's word.
     pub severity: &'static str,
+    /// What of the match it shows.
+    pub part: Part,
     /// Key for the alerts topic: the join key's text.
     pub key: Vec<u8>,
     /// One JSON document.
     pub value: Vec<u8>,
 }
 
-/// The form in which alerts are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Format {
-    /// One nested ECS document for each match.
-    #[default]
-    Ecs,
-    /// What Elastic's detection engine writes: one document for the match, one for each event.
-    Elastic,
-}
-
-impl Format {
-    /// Returns the format that a configuration's word names.
-    pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "ecs" => Some(Self::Ecs),
-            "elastic" => Some(Self::Elastic),
-            _ => None,
-        }
-    }
-}
-
-/// Renders an alert in records of at most `max_bytes` bytes each; the record of the match as a
-/// whole comes first.
-pub fn render(alert: &Alert<'_>, format: Format, max_bytes: usize) -> Vec<AlertRecord> {
-    match format {
-        Format::Ecs => vec![ecs::render(alert, max_bytes)],
-        Format::Elastic => elastic::render(alert, max_bytes),
-    }
+/// What of a match an alert's record shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The match as a whole: there is one such record for each match.
+    Whole,
+    /// One of its events, for those who show events as alerts of their own.
+    BuildingBlock,
 }
 
 impl Alert<'_> {
@@ -150,4 +106,11 @@ impl Alert<'_> {
         let final_event = self.events.last().map_or(Identity(0), |event| event.identity);
         alert_id(&self.rule.id, self.rule_version, self.key, final_event)
     }
+}
+
+/// Returns the terms of a suppression as alerts show them.
+fn terms_of(suppression: &SuppressedBy) -> Value {
+    let terms = suppression.terms.iter();
+    let shown = terms.map(|term| serde_json::json!({ "field": term.field, "value": term.value }));
+    Value::Array(shown.collect())
 }

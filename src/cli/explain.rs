@@ -7,21 +7,21 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::replay::{EmitArg, span};
+use super::setup::{self, ConfigArgs, TimeArgs};
 use super::{Exit, lines, output};
-use crate::detect::Options;
+use crate::config::Config;
+use crate::detect::Engine;
 use crate::explain::{Explainer, Explanation, Limits, Place, text};
-use crate::event::TimeSpan;
 use crate::rule::explain as states;
-use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
+use crate::rule::set::RuleSet;
+use crate::source;
 use crate::text::Text;
-use crate::{rules_dir, source};
 
 /// Arguments of `maxspan explain`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Rule files, or directories of them
-    #[arg(required = true, value_name = "RULE")]
+    /// Rule files, or directories of them; with --config they may be left out for its own
+    #[arg(required_unless_present = "config", value_name = "RULE")]
     rules: Vec<PathBuf>,
     /// Only the rule with this id
     #[arg(long, value_name = "ID")]
@@ -42,18 +42,10 @@ pub struct Args {
     /// Read all files as one partition, merged by event time
     #[arg(long, requires = "events")]
     merge: bool,
-    /// The service's configuration, for its `[rules]`, `[state]` and `[input]`
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// When matches leave, for all rules
-    #[arg(long, value_enum)]
-    emit: Option<EmitArg>,
-    /// By how much an event may precede that of the stage before it, for all rules: `1s`, `0s`
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    order_tolerance: Option<TimeSpan>,
-    /// How late an event may come and still be taken in its place, for all rules: `30s`
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    allowed_lateness: Option<TimeSpan>,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    times: TimeArgs,
     /// How to print the explanation
     #[arg(long, value_enum, default_value_t)]
     format: output::Format,
@@ -64,16 +56,11 @@ pub struct Args {
 /// # Errors
 /// If the configuration, a rule or a file of records cannot be read.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let (mut defaults, options) = match &args.config {
-        Some(path) => {
-            let config = crate::config::Config::load(Some(path), &[])?;
-            (config.rule_defaults(), config.detector_options())
-        }
-        None => Default::default(),
-    };
-    let emit = args.emit.map(Into::into);
-    defaults.force(emit, args.order_tolerance, args.allowed_lateness);
-    let (files, rules, mut exit) = compile(args, &defaults)?;
+    let config = args.config.load()?;
+    let files = setup::rule_files(&config, &args.rules)?;
+    let setup = setup::compile(&config, &args.times, wanted(args, &config, files));
+    let mut exit = if setup.refused().next().is_some() { Exit::Findings } else { Exit::Fine };
+    let rules = Arc::clone(&setup.rules);
     if rules.rules().is_empty() {
         output::error(&match &args.rule_id {
             Some(id) => format!("no rule with the id `{id}` runs"),
@@ -85,9 +72,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         print_states(&rules, args.format)?;
         return Ok(exit);
     }
-    defaults.forced.suppression.enabled = Some(false);
-    let (unsuppressed, _) = RuleSet::compile(files, &defaults);
-    let explanation = explain_events(args, rules, unsuppressed, options)?;
+    let explanation = explain_events(args, setup.offline())?;
     let is_known = explanation.rules.iter().any(|rule| !rule.by_key.is_empty());
     if !args.key.is_empty() && !is_known {
         output::warning(&format!("no join key has the parts `{}`", args.key.join("`, `")));
@@ -102,22 +87,12 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// Compiles the rules that are asked for, and shows what is wrong with those that are refused.
-fn compile(args: &Args, defaults: &Defaults) -> anyhow::Result<(Vec<Arc<Text>>, RuleSet, Exit)> {
-    let mut files = rules_dir::read(&args.rules)?;
-    let (mut rules, mut reports) = RuleSet::compile(files.clone(), defaults);
-    if let Some(id) = &args.rule_id {
-        let is_asked_for = |report: &RuleReport| report.rule_id.as_ref() == Some(id);
-        reports.retain(is_asked_for);
-        files = reports.iter().map(|report| Arc::clone(&report.text)).collect();
-        (rules, reports) = RuleSet::compile(files.clone(), defaults);
-    }
-    let mut exit = Exit::Fine;
-    for report in reports.iter().filter(|report| report.status == Status::Refused) {
-        output::diagnostics(&report.diagnostics, &report.text, output::Stream::Err);
-        exit = Exit::Findings;
-    }
-    Ok((files, rules, exit))
+/// Returns the files of the rules that are asked for.
+fn wanted(args: &Args, config: &Config, files: Vec<Arc<Text>>) -> Vec<Arc<Text>> {
+    let Some(id) = &args.rule_id else { return files };
+    let (_, reports) = RuleSet::compile(files, &config.rule_defaults());
+    let wanted = reports.into_iter().filter(|report| report.rule_id.as_ref() == Some(id));
+    wanted.map(|report| report.text).collect()
 }
 
 fn print_states(rules: &RuleSet, format: output::Format) -> anyhow::Result<()> {
@@ -148,15 +123,10 @@ fn print_states(rules: &RuleSet, format: output::Format) -> anyhow::Result<()> {
 }
 
 /// Each file is a partition of its own, unless they are merged.
-fn explain_events(
-    args: &Args,
-    rules: RuleSet,
-    unsuppressed: RuleSet,
-    options: Options,
-) -> anyhow::Result<Explanation> {
-    let rules = Arc::new(rules);
+fn explain_events(args: &Args, engine: Engine) -> anyhow::Result<Explanation> {
+    let rules = Arc::clone(engine.rules());
     let limits = Limits { keys: args.limit, hits: args.hits, wanted: args.key.clone() };
-    let mut explainer = Explainer::new(Arc::clone(&rules), Arc::new(unsuppressed), options, limits);
+    let mut explainer = Explainer::new(engine, limits);
     let name = |path: &PathBuf| match path.as_os_str() == source::STDIN {
         true => "stdin".to_owned(),
         false => path.display().to_string(),

@@ -10,6 +10,8 @@ pub mod normalize;
 pub mod output;
 pub mod replay;
 pub mod run;
+pub mod setup;
+mod summary;
 pub mod test;
 
 use std::process::ExitCode;
@@ -104,7 +106,7 @@ fn told(error: &anyhow::Error) -> Exit {
     match error.downcast_ref::<ServiceError>() {
         Some(ServiceError::Failed(_) | ServiceError::Deadline(_)) => Exit::Failed,
         Some(ServiceError::Kafka(crate::kafka::Error::Thread(_))) => Exit::Failed,
-        Some(ServiceError::Rules(crate::rules_dir::LoadError::Empty { .. })) => Exit::Findings,
+        Some(ServiceError::NoRules { .. }) => Exit::Findings,
         Some(_) => Exit::Usage,
         None => Exit::Failed,
     }

@@ -3,17 +3,14 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 
 use anyhow::Context;
 
-use super::{Exit, lines, output};
-use crate::detect::{Detector, Options, Origin, Output, Past, Record, Stamp, Stats};
-use crate::event::TimeSpan;
-use crate::normalize::Shape;
-use crate::rule::Emit;
-use crate::rule::set::{Defaults, RuleSet, Status};
-use crate::rules_dir;
+use super::setup::{self, ConfigArgs, TimeArgs};
+use super::{Exit, lines, output, summary};
+use crate::alert::{Format, Renderer};
+use crate::detect::{Detector, Engine, Origin, Output, Record, Stamp, Stats};
 
 /// How many unreadable lines of a file are named on stderr; all are counted.
 const NAMED_LINES: u64 = 5;
@@ -26,21 +23,17 @@ pub struct Args {
     /// Files of records, one JSON document a line: plain, .gz or .zst; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Rule file or directory of rule files; may be given several times
-    #[arg(long, value_name = "PATH", default_value = "config/rules")]
+    /// Rule file or directory of rule files; may be given several times. Without it, those of the
+    /// configuration, or `config/rules`
+    #[arg(long, value_name = "PATH")]
     rules: Vec<PathBuf>,
-    /// The service's configuration, for its `[rules]`, `[state]` and `[input]`
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// When matches leave, for all rules
-    #[arg(long, value_enum)]
-    emit: Option<EmitArg>,
-    /// By how much an event may precede that of the stage before it, for all rules: `1s`, `0s`
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    order_tolerance: Option<TimeSpan>,
-    /// How late an event may come and still be taken in its place, for all rules: `30s`
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    allowed_lateness: Option<TimeSpan>,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    times: TimeArgs,
+    /// The form of the alerts; without it, that of the configuration
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    alert_format: Option<AlertFormat>,
     /// Read all files as one partition, merged by event time
     #[arg(long)]
     merge: bool,
@@ -52,30 +45,22 @@ pub struct Args {
     quiet: bool,
 }
 
-/// `--emit`
+/// `--alert-format`
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum EmitArg {
-    /// As soon as the last event has arrived.
-    Eager,
-    /// When they are final.
-    Exact,
+pub enum AlertFormat {
+    /// One nested ECS document for each match.
+    Ecs,
+    /// What Elastic's detection engine writes: one document for the match, one for each event.
+    Elastic,
 }
 
-impl From<EmitArg> for Emit {
-    fn from(arg: EmitArg) -> Self {
+impl From<AlertFormat> for Format {
+    fn from(arg: AlertFormat) -> Self {
         match arg {
-            EmitArg::Eager => Self::Eager,
-            EmitArg::Exact => Self::Exact,
+            AlertFormat::Ecs => Self::Ecs,
+            AlertFormat::Elastic => Self::Elastic,
         }
     }
-}
-
-/// Reads a length of time from the command line.
-///
-/// # Errors
-/// If it is none.
-pub fn span(text: &str) -> Result<TimeSpan, String> {
-    TimeSpan::parse(text).ok_or_else(|| "expected a number and a unit: 500ms, 1s, 5m".to_owned())
 }
 
 /// Runs the command.
@@ -83,41 +68,28 @@ pub fn span(text: &str) -> Result<TimeSpan, String> {
 /// # Errors
 /// If rules, configuration or a file cannot be read.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let (mut defaults, options) = settings(args)?;
-    defaults.force(args.emit.map(Into::into), args.order_tolerance, args.allowed_lateness);
-    let (rules, reports) = RuleSet::compile(rules_dir::read(&args.rules)?, &defaults);
-    for report in reports.iter().filter(|report| report.status == Status::Refused) {
-        output::diagnostics(&report.diagnostics, &report.text, output::Stream::Err);
+    let mut config = args.config.load()?;
+    if let Some(format) = args.alert_format {
+        config.alerts.format = format.into();
     }
-    if rules.rules().is_empty() {
+    let files = setup::rule_files(&config, &args.rules)?;
+    let setup = setup::compile(&config, &args.times, files);
+    if setup.rules.rules().is_empty() {
         output::error("no rule to run");
         return Ok(Exit::Findings);
     }
-    let replay = Replay { rules: Arc::new(rules), options };
+    let replay = Replay { engine: setup.offline(), renderer: setup.renderer() };
     let started = std::time::Instant::now();
     let stats = if args.merge { replay.merged(&args.files)? } else { replay.apart(args)? };
     if !args.quiet {
-        summarize(&replay.rules, &stats, started.elapsed());
+        summary::print(&setup.rules, &stats, started.elapsed());
     }
-    let refused = reports.iter().any(|report| report.status == Status::Refused);
-    Ok(if refused { Exit::Findings } else { Exit::Fine })
-}
-
-fn settings(args: &Args) -> anyhow::Result<(Defaults, Options)> {
-    let (defaults, options) = match &args.config {
-        Some(path) => {
-            let config = crate::config::Config::load(Some(path), &[])?;
-            (config.rule_defaults(), config.detector_options())
-        }
-        None => Default::default(),
-    };
-    // A file is the whole past: an absence that looks back sees where it begins.
-    Ok((defaults, Options { past: Past::Nothing, ..options }))
+    Ok(if setup.refused().next().is_some() { Exit::Findings } else { Exit::Fine })
 }
 
 struct Replay {
-    rules: Arc<RuleSet>,
-    options: Options,
+    engine: Engine,
+    renderer: Renderer,
 }
 
 impl Replay {
@@ -165,7 +137,7 @@ impl Replay {
         let mut alerts = io::stdout().lock();
         let mut partition = Partition::new(self, Path::new("merged"), &mut alerts);
         let mut number = 0;
-        lines::merged(paths, &self.rules, |_, _, line| {
+        lines::merged(paths, self.engine.rules(), |_, _, line| {
             number += 1;
             partition.line(number, line)
         })?;
@@ -175,8 +147,9 @@ impl Replay {
 
 /// One detector and where its alerts go.
 struct Partition<'a> {
-    name: String,
+    origin: Origin,
     detector: Detector,
+    renderer: &'a Renderer,
     alerts: &'a mut dyn Write,
     stats: Stats,
     named: u64,
@@ -184,11 +157,11 @@ struct Partition<'a> {
 }
 
 impl<'a> Partition<'a> {
-    fn new(replay: &Replay, path: &Path, alerts: &'a mut dyn Write) -> Self {
-        let name = path.display().to_string();
-        let origin = Origin { topic: name.as_str().into(), partition: 0 };
-        let detector = Detector::new(Arc::clone(&replay.rules), origin, replay.options.clone());
-        Self { name, detector, alerts, stats: Stats::default(), named: 0, waiting: 0 }
+    fn new(replay: &'a Replay, path: &Path, alerts: &'a mut dyn Write) -> Self {
+        let origin = Origin { topic: path.display().to_string().into(), partition: 0 };
+        let (detector, renderer) = (replay.engine.detector(origin.clone()), &replay.renderer);
+        let stats = Stats::default();
+        Self { origin, detector, renderer, alerts, stats, named: 0, waiting: 0 }
     }
 
     fn line(&mut self, number: i64, line: &[u8]) -> anyhow::Result<()> {
@@ -209,16 +182,18 @@ impl<'a> Partition<'a> {
         }
         for output in self.detector.take_outbox() {
             match output {
-                Output::Alert(alert) => {
-                    self.alerts.write_all(&alert.value).context("cannot write an alert")?;
-                    self.alerts.write_all(b"\n").context("cannot write an alert")?;
+                Output::Finding(finding) => {
+                    for alert in self.renderer.alert(&self.origin, &finding) {
+                        self.alerts.write_all(&alert.value).context("cannot write an alert")?;
+                        self.alerts.write_all(b"\n").context("cannot write an alert")?;
+                    }
                 }
-                // There is no other life that would read it, and no brokers to forward to.
+                // Bounded input has no journal, and nothing of it is forwarded.
                 Output::Journal(_) | Output::Forward(_) => {}
                 Output::DeadLetter(letter) => {
                     self.named += 1;
                     if self.named <= NAMED_LINES {
-                        let place = format!("{}:{}", self.name, letter.offset);
+                        let place = format!("{}:{}", self.origin.topic, letter.offset);
                         output::warning(&format!("{place}: unreadable record: {}", letter.reason));
                     }
                 }
@@ -249,46 +224,4 @@ fn print_in_order(results: mpsc::Receiver<Done>, stats: &mut Stats) -> anyhow::R
         }
     }
     Ok(())
-}
-
-fn summarize(rules: &RuleSet, stats: &Stats, elapsed: std::time::Duration) {
-    let rate = stats.records as f64 / elapsed.as_secs_f64().max(1e-6);
-    output::note(&format!(
-        "records: {} in {:.1} s ({rate:.0} a second); hits: {}",
-        stats.records,
-        elapsed.as_secs_f64(),
-        stats.admitted,
-    ));
-    for (rule, counted) in rules.rules().iter().zip(&stats.rules) {
-        let left = match counted.suppressed {
-            0 => String::new(),
-            count => format!(", {count} more suppressed"),
-        };
-        let alerts = counted.matches - counted.suppressed;
-        output::note(&format!("alerts: {alerts} of {}{left}", rule.metadata.id));
-    }
-    let sequences = stats
-        .rules
-        .iter()
-        .fold(Default::default(), |sum: crate::sequence::Counts, r| sum.plus(r.sequences));
-    for (count, what) in [
-        (stats.dead_letter_count(), "unreadable records"),
-        (stats.of_shape(Shape::Unknown), "records of unknown shape"),
-        (stats.foreign_ids, "records whose `host.id` is their collector's, and was left out"),
-        (stats.shared_ids, "`host.id`s that two machines share"),
-        (stats.no_event_time, "records without a time, which no rule sees"),
-        (stats.no_host, "records without a host"),
-        (sequences.duplicates, "repeated hits, left out"),
-        (sequences.late, "late hits, taken all the same"),
-        (sequences.too_late, "hits too late to be taken"),
-        (sequences.contradicted, "eager matches that a later arrival contradicts"),
-        (stats.refused_bytes, "hits refused because of `max_bytes`"),
-        (stats.refused_keys, "join keys refused because of `max_key_expansion`"),
-        (sequences.refused_keys, "hits refused because of `max_keys`"),
-        (sequences.refused_candidates, "hits refused because of `max_candidates_per_key`"),
-    ] {
-        if count > 0 {
-            output::note(&format!("{what}: {count}"));
-        }
-    }
 }

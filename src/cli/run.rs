@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use super::Exit;
+use super::{Exit, setup};
 use crate::config::{Config, ConfigError, Override};
-use crate::diag::Diagnostic;
 use crate::{service, shutdown, telemetry};
 
 /// Arguments of `maxspan run`.
@@ -40,13 +39,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 
 /// Returns the overrides, the stronger ones last: environment, then command line.
 fn overrides(args: &Args) -> Result<Vec<Override>, ConfigError> {
-    let fault = |found: Diagnostic| ConfigError { text: None, diagnostics: vec![found] };
-    // A variable that is no UTF-8 cannot be one of ours that makes sense.
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let mut overrides = Override::from_env(environment).map_err(fault)?;
+    let mut overrides = setup::environment()?;
     for argument in &args.overrides {
-        overrides.push(Override::from_argument(argument).map_err(fault)?);
+        overrides.push(Override::from_argument(argument).map_err(setup::fault)?);
     }
     Ok(overrides)
 }

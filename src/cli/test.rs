@@ -9,19 +9,24 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde::Serialize;
 
+use super::setup::ConfigArgs;
 use super::{Exit, output};
-use crate::detect::case;
+use crate::detect::{Options, case};
 use crate::diag::Diagnostic;
 use crate::rule;
+use crate::rule::set::Defaults;
 use crate::rules_dir::{self, WithCases};
 use crate::text::Text;
 
 /// Arguments of `maxspan test`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Rule files, their `*.cases.toml`, or directories of them
-    #[arg(required = true, value_name = "PATH")]
+    /// Rule files, their `*.cases.toml`, or directories of them; with --config they may be left out
+    /// for its own
+    #[arg(required_unless_present = "config", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArgs,
     /// Write the results as JUnit XML as well
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -63,8 +68,11 @@ struct Totals {
 /// # Errors
 /// If a path cannot be read, or the JUnit file cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let files = rules_dir::read_with_cases(&args.paths).context("nothing tested")?;
-    let suites: Vec<Suite> = files.iter().map(suite).collect();
+    let config = args.config.load()?;
+    let paths = if args.paths.is_empty() { &config.rules.paths } else { &args.paths };
+    let files = rules_dir::read_with_cases(paths).context("nothing tested")?;
+    let run = Run { defaults: config.rule_defaults(), options: config.detector_options() };
+    let suites: Vec<Suite> = files.iter().map(|file| run.suite(file)).collect();
     let totals = totals(&suites);
     match args.format {
         output::Format::Human => print_human(&suites, totals, args.verbose),
@@ -77,20 +85,28 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(if totals.failed > 0 { Exit::Findings } else { Exit::Fine })
 }
 
-fn suite(file: &WithCases) -> Suite {
-    let rule = file.rule.name.clone();
-    let Some(cases) = &file.cases else { return Suite { rule, cases: Vec::new() } };
-    let outcomes = match rule::case::parse(cases) {
-        Ok(cases) => cases.iter().map(|case| outcome(&file.rule, case)).collect(),
-        Err(found) => vec![failed("(the file of cases)", told(&found, cases))],
-    };
-    Suite { rule, cases: outcomes }
+/// How cases are run: as the configuration says.
+struct Run {
+    defaults: Defaults,
+    options: Options,
 }
 
-fn outcome(rule: &Arc<Text>, case: &rule::case::Case) -> Outcome {
-    match case::run(rule, case) {
-        Ok(faults) => Outcome { name: case.name.clone(), passed: faults.is_empty(), faults },
-        Err(found) => failed(&case.name, told(&found, rule)),
+impl Run {
+    fn suite(&self, file: &WithCases) -> Suite {
+        let rule = file.rule.name.clone();
+        let Some(cases) = &file.cases else { return Suite { rule, cases: Vec::new() } };
+        let outcomes = match rule::case::parse(cases) {
+            Ok(cases) => cases.iter().map(|case| self.outcome(&file.rule, case)).collect(),
+            Err(found) => vec![failed("(the file of cases)", told(&found, cases))],
+        };
+        Suite { rule, cases: outcomes }
+    }
+
+    fn outcome(&self, rule: &Arc<Text>, case: &rule::case::Case) -> Outcome {
+        match case::run(rule, case, &self.defaults, &self.options) {
+            Ok(faults) => Outcome { name: case.name.clone(), passed: faults.is_empty(), faults },
+            Err(found) => failed(&case.name, told(&found, rule)),
+        }
     }
 }
 

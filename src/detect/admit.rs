@@ -88,7 +88,7 @@ impl Detector {
             lane.trail.note_admission(offset, event_time, clock, seen_at);
         }
         self.forward(record, targets);
-        self.collect(self.suppression());
+        self.collect(self.occasion());
         self.room.settle(self.bytes());
         admitted
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::finding::Finding;
 use super::forward::{Forward, Rekey, Source};
-use crate::alert::AlertRecord;
 use crate::event::{EventTime, Place, TimeSpan};
 
 pub use super::journal::JournalRecord;
@@ -88,8 +88,10 @@ pub struct Options {
     /// Most bytes of state in all partitions of an instance: what their [`Budget`](super::Budget)
     /// is made of.
     pub max_total_bytes: usize,
-    /// Largest alert in bytes; a larger one leaves event bodies out.
+    /// Largest record in bytes that the journal keeps: the topics allow no larger ones.
     pub max_alert_bytes: usize,
+    /// Whether matches that suppression leaves out are handed out too, marked as such.
+    pub shows_suppressed: bool,
     /// What lies before the first record.
     pub past: Past,
     /// Who runs it: a name that stands in the metadata.
@@ -112,6 +114,7 @@ impl Default for Options {
             max_bytes: 256 << 20,
             max_total_bytes: 256 << 20,
             max_alert_bytes: 900_000,
+            shows_suppressed: false,
             past: Past::Unseen,
             owner: "maxspan".to_owned(),
             journal_beyond: None,
@@ -139,8 +142,8 @@ pub struct DeadLetter {
 /// Something that must be made durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// A match.
-    Alert(AlertRecord),
+    /// A match, to be written as an alert.
+    Finding(Arc<Finding>),
     /// An unreadable record.
     DeadLetter(DeadLetter),
     /// What a rule of the long lane has admitted.

@@ -5,9 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use super::{Detector, Options, Origin, Output, Past, Record, Stamp};
+use super::{Engine, Finding, FindingEvent, Options, Origin, Output, Record, Stamp};
 use crate::diag::Diagnostic;
 use crate::rule::case::{Case, Expected};
 use crate::rule::set::{Defaults, RuleSet};
@@ -24,10 +22,17 @@ struct Came {
 
 /// Runs a case; returns what came otherwise than expected, nothing if all is well.
 ///
+/// `defaults` and `options` are those of the configuration; what the case says stands above them.
+///
 /// # Errors
 /// If the rule does not compile: what is wrong with it.
-pub fn run(rule: &Arc<Text>, case: &Case) -> Result<Vec<String>, Vec<Diagnostic>> {
-    let mut defaults = Defaults::default();
+pub fn run(
+    rule: &Arc<Text>,
+    case: &Case,
+    defaults: &Defaults,
+    options: &Options,
+) -> Result<Vec<String>, Vec<Diagnostic>> {
+    let mut defaults = defaults.clone();
     defaults.force(case.emit, case.order_tolerance, case.allowed_lateness);
     // A rule that is switched off is tested all the same.
     defaults.forced.enabled = Some(true);
@@ -35,46 +40,44 @@ pub fn run(rule: &Arc<Text>, case: &Case) -> Result<Vec<String>, Vec<Diagnostic>
     if rules.rules().is_empty() {
         return Err(reports.pop().map(|report| report.diagnostics).unwrap_or_default());
     }
-    Ok(match alerts(Arc::new(rules), case) {
-        Ok(came) => compare(&case.alerts, came),
+    let engine = Engine::new(Arc::new(rules), options.clone()).for_bounded_input();
+    Ok(match findings(&engine, case) {
+        Ok(found) => compare(&case.alerts, found.iter().map(|finding| Came::of(finding)).collect()),
         Err(unreadable) => vec![unreadable],
     })
 }
 
 /// Each event is a record whose offset is its number.
-fn alerts(rules: Arc<RuleSet>, case: &Case) -> Result<Vec<Came>, String> {
-    let origin = Origin { topic: "case".into(), partition: 0 };
-    let options = Options { past: Past::Nothing, ..Options::default() };
-    let mut detector = Detector::new(rules, origin, options);
+fn findings(engine: &Engine, case: &Case) -> Result<Vec<Arc<Finding>>, String> {
+    let mut detector = engine.detector(Origin { topic: "case".into(), partition: 0 });
     for (offset, event) in (1..).zip(&case.events) {
         let payload = Some(event.as_bytes());
         detector.on_record(&Record { offset, stamp: Stamp::None, payload, source: None });
     }
     detector.finish();
-    let mut came = Vec::new();
+    let mut found = Vec::new();
     for output in detector.take_outbox() {
         match output {
-            Output::Alert(alert) => came.extend(read(&alert.value)),
-            // Nothing is restored here, and nothing is re-keyed where all is in one partition.
+            Output::Finding(finding) => found.push(finding),
+            // Bounded input has no journal, and nothing of it is forwarded.
             Output::Journal(_) | Output::Forward(_) => {}
             Output::DeadLetter(letter) => {
                 return Err(format!("event {} is unreadable: {}", letter.offset, letter.reason));
             }
         }
     }
-    Ok(came)
+    Ok(found)
 }
 
-fn read(alert: &[u8]) -> Option<Came> {
-    let alert: Value = serde_json::from_slice(alert).ok()?;
-    let maxspan = &alert["maxspan"];
-    let events = maxspan["sequence"]["events"].as_array()?.iter();
-    let number = |event: &Value| usize::try_from(event["maxspan"]["offset"].as_u64()?).ok();
-    Some(Came {
-        events: events.filter_map(number).collect(),
-        severity: maxspan["severity"].as_str()?.to_owned(),
-        order_adjusted: maxspan["sequence"]["order_adjusted"].as_bool()?,
-    })
+impl Came {
+    fn of(finding: &Finding) -> Self {
+        let number = |event: &FindingEvent| usize::try_from(event.offset).unwrap_or(0);
+        Self {
+            events: finding.events.iter().map(number).collect(),
+            severity: finding.severity.as_str().to_owned(),
+            order_adjusted: finding.order_adjusted,
+        }
+    }
 }
 
 /// Returns in which way the alerts that came differ from those that were expected.

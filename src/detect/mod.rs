@@ -1,4 +1,4 @@
-//! The detector of one partition: normalize, predicates, sequences, alerts.
+//! The detector of one partition: normalize, predicates, sequences, findings.
 //!
 //! Pure: never reads a clock, a file or the network. Whoever owns the partition feeds it records
 //! in offset order, makes its output durable, and only then tells it so.
@@ -6,9 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use crate::alert::AlertRecord;
 use crate::event::{EventTime, Fields, TimeSpan};
-use crate::normalize::{Documents, Envelope, HostHash, Shape};
+use crate::normalize::{Envelope, HostHash, Shape};
 use crate::rule::compile::CompiledRule;
 use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Bounds, Counts, Needs, PartitionClock};
@@ -16,12 +15,13 @@ use crate::sequence::{Bounds, Counts, Needs, PartitionClock};
 mod admit;
 mod boundary;
 pub mod case;
+mod engine;
+pub mod finding;
 pub mod forward;
 mod journal;
 mod lane;
 mod machines;
 mod recovery;
-mod render;
 mod restore;
 mod resume;
 mod room;
@@ -30,6 +30,8 @@ pub mod stats;
 mod suppress;
 
 pub use boundary::{Cut, DeadLetter, JournalRecord, Options, Origin, Output, Past, Record, Stamp};
+pub use engine::Engine;
+pub use finding::{Finding, FindingEvent, InputEnd};
 pub use forward::{Forward, Rekey, Source};
 pub use room::Budget;
 pub use stats::{Held, RuleStats, Stats};
@@ -72,7 +74,6 @@ pub struct Detector {
     /// Bytes that the kept events take.
     ledger: Arc<AtomicUsize>,
     room: Room,
-    documents: Arc<Documents>,
     machines: Machines,
     /// The host of the latest record.
     last_host: Option<HostHash>,
@@ -132,7 +133,6 @@ impl Detector {
             idle_changed: false,
             ledger: Arc::default(),
             room: Room::default(),
-            documents: Arc::clone(rules.documents()),
             machines: Machines::default(),
             last_host: None,
             unknown: None,
@@ -261,7 +261,7 @@ impl Detector {
             self.note_sight();
             self.lanes[lane].sequences.advance_idle(reached);
         }
-        self.collect(Suppress::Nothing);
+        self.collect(Occasion::Live);
     }
 
     /// Ends the input: closes every window, as a batch engine would.
@@ -270,7 +270,7 @@ impl Detector {
         for lane in &mut self.lanes {
             lane.sequences.finish();
         }
-        self.collect(Suppress::Nothing);
+        self.collect(Occasion::InputEnds);
     }
 
     /// Returns the output that has not been accepted yet, oldest first.
@@ -376,6 +376,11 @@ impl Detector {
     /// would need none.
     pub fn safe_age(&self) -> Option<TimeSpan> {
         self.clock.shows.zip(self.floor).map(|(shows, floor)| shows - floor)
+    }
+
+    /// Returns the rules that it runs.
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        &self.rules
     }
 
     /// Returns the offset of the next record.
@@ -500,7 +505,7 @@ impl Detector {
                 self.lanes[lane].sequences.advance(shows, self.slack);
             }
         }
-        self.collect(self.suppression());
+        self.collect(self.occasion());
         self.room.settle(self.bytes());
     }
 
@@ -524,31 +529,33 @@ impl Detector {
         matches!(self.role, Role::Receiver)
     }
 
-    fn suppression(&self) -> Suppress {
-        if self.is_replaying() { Suppress::Everything } else { Suppress::Nothing }
+    fn occasion(&self) -> Occasion {
+        if self.is_replaying() { Occasion::Replay } else { Occasion::Live }
     }
 
-    /// Turns what the sequences have found into alerts.
-    fn collect(&mut self, suppress: Suppress) {
+    /// Hands out what the sequences have found.
+    fn collect(&mut self, occasion: Occasion) {
         let found = self.lanes.each_mut().map(Lane::take_found);
-        for found in found.into_iter().flatten() {
-            if suppress == Suppress::Everything {
-                continue;
-            }
-            self.stats.rules[found.rule].matches += 1;
-            match self.alert(&found) {
-                Some(alert) => self.outbox.push(Output::Alert(alert)),
-                None => self.stats.rules[found.rule].suppressed += 1,
+        for found in found.into_iter().flatten().filter(|_| occasion != Occasion::Replay) {
+            let finding = self.finding(&found, occasion);
+            let Finding { rule, is_suppressed, rests_on, .. } = finding;
+            self.stats.rules[rule].count_match(is_suppressed, rests_on);
+            if !is_suppressed || self.options.shows_suppressed {
+                self.outbox.push(Output::Finding(Arc::new(finding)));
             }
         }
     }
 }
 
-/// What of the output has left in an earlier life.
+/// When matches are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Suppress {
-    Everything,
-    Nothing,
+enum Occasion {
+    /// While records are read again: an earlier life has handed these matches out.
+    Replay,
+    /// As records come, or time passes.
+    Live,
+    /// When a bounded input ends.
+    InputEnds,
 }
 
 /// How many lanes there are.

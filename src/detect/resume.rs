@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::recovery::{Idle, Metadata, Replay};
 use super::suppress::Windows;
-use super::{Detector, LONG, SHORT, Suppress};
+use super::{Detector, LONG, Occasion, SHORT};
 use crate::event::EventTime;
 use crate::sequence::Offer;
 
@@ -125,7 +125,7 @@ impl Detector {
             replaying.idle.next();
             self.lanes[SHORT].sequences.advance_idle(idle.clock);
         }
-        self.collect(Suppress::Everything);
+        self.collect(Occasion::Replay);
         if offset >= replaying.until {
             let position = self.position.unwrap_or(replaying.until);
             self.position = Some(position.max(replaying.until));

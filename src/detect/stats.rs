@@ -1,5 +1,7 @@
 //! What a detector counts, as plain numbers: whoever runs it turns them into metrics.
 
+use super::finding::InputEnd;
+use crate::event::EventTime;
 use crate::normalize::{Envelope, Shape};
 use crate::sequence::Counts;
 
@@ -30,6 +32,10 @@ pub struct Stats {
     pub no_host: u64,
     /// Readable records without a time, which no rule sees.
     pub no_event_time: u64,
+    /// Time of the earliest event.
+    pub first_event: Option<EventTime>,
+    /// Time of the latest event.
+    pub last_event: Option<EventTime>,
     /// Events that satisfied a stage.
     pub admitted: u64,
     /// Candidates refused because the partition's state takes as many bytes as it may.
@@ -57,6 +63,10 @@ pub struct RuleStats {
     pub matches: u64,
     /// Of these, matches whose alert was suppressed.
     pub suppressed: u64,
+    /// Alerts with an absence that looks back beyond the first event of a bounded input.
+    pub resting_on_first: u64,
+    /// Alerts with an absence that looks ahead beyond the last event of a bounded input.
+    pub resting_on_last: u64,
     /// What its sequences have counted.
     pub sequences: Counts,
 }
@@ -74,10 +84,30 @@ pub struct Held {
     pub unrecoverable_keys: usize,
 }
 
+impl RuleStats {
+    /// Counts a match and what becomes of it.
+    pub(super) fn count_match(&mut self, is_suppressed: bool, rests_on: Option<InputEnd>) {
+        self.matches += 1;
+        match (is_suppressed, rests_on) {
+            (true, _) => self.suppressed += 1,
+            (false, Some(InputEnd::First)) => self.resting_on_first += 1,
+            (false, Some(InputEnd::Last)) => self.resting_on_last += 1,
+            (false, None) => {}
+        }
+    }
+}
+
+/// Returns the earlier of two times; one that is missing does not count.
+fn earliest(left: Option<EventTime>, right: Option<EventTime>) -> Option<EventTime> {
+    left.into_iter().chain(right).min()
+}
+
 impl Stats {
     pub(super) fn count_envelope(&mut self, envelope: &Envelope) {
         self.shapes[envelope.shape.index()] += 1;
         self.no_host += u64::from(envelope.host.is_none());
+        self.first_event = earliest(self.first_event, envelope.event_time);
+        self.last_event = self.last_event.max(envelope.event_time);
         self.forwarded += u64::from(envelope.is_forwarded);
         self.foreign_ids += u64::from(envelope.has_foreign_id);
     }
@@ -114,6 +144,8 @@ impl Stats {
         }
         self.no_host += other.no_host;
         self.no_event_time += other.no_event_time;
+        self.first_event = earliest(self.first_event, other.first_event);
+        self.last_event = self.last_event.max(other.last_event);
         self.admitted += other.admitted;
         self.refused_bytes += other.refused_bytes;
         self.refused_budget += other.refused_budget;
@@ -126,6 +158,8 @@ impl Stats {
         for (sum, rule) in self.rules.iter_mut().zip(&other.rules) {
             sum.matches += rule.matches;
             sum.suppressed += rule.suppressed;
+            sum.resting_on_first += rule.resting_on_first;
+            sum.resting_on_last += rule.resting_on_last;
             sum.sequences = sum.sequences.plus(rule.sequences);
         }
     }

@@ -7,9 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
 use crate::event::{EventTime, TimeSpan};
+use crate::text::digest::Digest;
 
 /// Most windows of a partition; beyond these alerts are not suppressed.
 const MAX_WINDOWS: usize = 16_384;
@@ -87,22 +86,18 @@ impl Windows {
 
 /// Returns what stands for a rule and the values by which its alerts are grouped.
 pub(super) fn group(rule: u32, values: &[Option<Vec<String>>]) -> u64 {
-    let mut hash = Sha256::new();
-    hash.update(rule.to_be_bytes());
+    let mut digest = Digest::default();
+    digest.bytes(&rule.to_be_bytes());
     for value in values {
         let Some(texts) = value else {
-            hash.update([0]);
+            digest.bytes(&[0]);
             continue;
         };
-        hash.update([1]);
-        hash.update((texts.len() as u64).to_be_bytes());
-        for text in texts {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text.as_bytes());
-        }
+        digest.bytes(&[1]);
+        digest.length(texts.len());
+        texts.iter().for_each(|text| digest.text(text));
     }
-    let digest = hash.finalize();
-    digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    digest.number()
 }
 
 fn millis(at: EventTime) -> i64 {

@@ -95,12 +95,12 @@ impl fmt::Debug for Identity {
 
 /// What a kept event takes beside its record: the struct itself, its reference counts, and what an
 /// allocator adds to two pieces of memory.
-const BESIDE_RECORD: usize = size_of::<Admitted>() + 2 * size_of::<usize>() + 2 * 16;
+const BESIDE_RECORD: usize = size_of::<Admitted>() + 4 * size_of::<usize>() + 2 * 16;
 
 /// The bytes of a kept record, counted in a ledger for as long as they are kept.
 #[derive(Default)]
 pub struct Body {
-    bytes: Box<[u8]>,
+    bytes: Arc<[u8]>,
     ledger: Option<Arc<AtomicUsize>>,
 }
 
@@ -120,6 +120,11 @@ impl Body {
     /// Returns the bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Returns the bytes for a use that may outlast this; the ledger does not count that.
+    pub fn shared(&self) -> Arc<[u8]> {
+        Arc::clone(&self.bytes)
     }
 }
 

@@ -88,6 +88,7 @@ impl Builder<'_> {
             span_ms: found.span_ms,
             order_adjusted: found.order_adjusted,
             late: found.late,
+            rests_on: found.rests_on,
         }
     }
 

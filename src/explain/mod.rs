@@ -7,17 +7,16 @@
 //! Pure: never reads a file. Memory is bounded; counts stay exact.
 //!
 //! ```text
-//! record ──> detector (with and without suppression) ──> matches of each key
+//! record ──> detector ──> matches of each key, suppressed ones marked
 //!    └─────> subject: conditions, hits, near misses ───> verdict: what stood in the way
 //! ```
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use crate::detect::{Detector, Options, Origin, Output, Past, Record, Stamp, Stats};
-use crate::event::{Fields, JoinKey};
+use crate::detect::{
+    Detector, Engine, Finding, FindingEvent, Origin, Output, Record, Stamp, Stats,
+};
+use crate::event::Fields;
 use crate::rule::set::RuleSet;
 
 mod attempt;
@@ -65,44 +64,28 @@ impl Default for Limits {
 /// Explains rules over records.
 pub struct Explainer {
     rules: Arc<RuleSet>,
-    /// The same rules without suppression, if any of them has it.
-    unsuppressed: Option<Arc<RuleSet>>,
-    options: Options,
+    engine: Engine,
     limits: Limits,
     subjects: Vec<Subject>,
     input: Input,
     categories: Tally,
     stats: Stats,
     partitions: Vec<String>,
-    current: Option<Detectors>,
-}
-
-/// The detectors of one partition.
-struct Detectors {
-    /// Finds every match.
-    matcher: Detector,
-    /// Leaves out what is suppressed; nothing where no rule suppresses.
-    alerter: Option<Detector>,
+    /// The detector of the partition that was begun.
+    current: Option<Detector>,
 }
 
 impl Explainer {
-    /// Returns an explainer of these rules that has seen nothing. `unsuppressed` are the same rules
-    /// compiled with suppression switched off.
-    pub fn new(
-        rules: Arc<RuleSet>,
-        unsuppressed: Arc<RuleSet>,
-        options: Options,
-        limits: Limits,
-    ) -> Self {
-        let suppresses = rules.rules().iter().any(|rule| rule.suppression.is_some());
+    /// Returns an explainer of an engine's rules that has seen nothing.
+    pub fn new(engine: Engine, limits: Limits) -> Self {
+        let engine = engine.for_bounded_input().showing_suppressed();
+        let rules = Arc::clone(engine.rules());
         let count = rules.rules().len();
         let subject = |rule| Subject::new(&rules, rule, &limits.wanted);
         let subjects = (0..count).map(subject).collect();
         Self {
             subjects,
-            unsuppressed: suppresses.then_some(unsuppressed),
-            // A file is the whole past; an alert that left bodies out would do, but none need be.
-            options: Options { past: Past::Nothing, max_alert_bytes: usize::MAX, ..options },
+            engine,
             limits,
             input: Input::default(),
             categories: Tally::default(),
@@ -121,25 +104,16 @@ impl Explainer {
     /// Begins a partition: what came before it is finished and has nothing to do with it.
     pub fn begin(&mut self, name: &str) {
         self.end();
-        let origin = Origin { topic: name.into(), partition: 0 };
-        let detector = |rules: &Arc<RuleSet>| {
-            Detector::new(Arc::clone(rules), origin.clone(), self.options.clone())
-        };
-        self.current = Some(match &self.unsuppressed {
-            None => Detectors { matcher: detector(&self.rules), alerter: None },
-            Some(unsuppressed) => {
-                Detectors { matcher: detector(unsuppressed), alerter: Some(detector(&self.rules)) }
-            }
-        });
+        self.current = Some(self.engine.detector(Origin { topic: name.into(), partition: 0 }));
         self.partitions.push(name.to_owned());
     }
 
     /// Takes in the next record of the partition that was begun; offsets ascend.
     pub fn on_record(&mut self, offset: i64, place: Place, payload: &[u8]) {
-        let Some(detectors) = &mut self.current else { return };
+        let Some(detector) = &mut self.current else { return };
         self.input.records += 1;
         let record = Record { offset, stamp: Stamp::None, payload: Some(payload), source: None };
-        detectors.on_record(&record);
+        detector.on_record(&record);
         // Hits first: the matches that they complete are found at once.
         self.watch(offset, place, payload);
         self.collect(Some(place));
@@ -152,17 +126,17 @@ impl Explainer {
     }
 
     fn end(&mut self) {
-        let Some(detectors) = &mut self.current else { return };
-        detectors.finish();
+        let Some(detector) = &mut self.current else { return };
+        detector.finish();
         self.collect(None);
         if let Some(mut ended) = self.current.take() {
-            self.stats.add(&ended.matcher.take_stats());
+            self.stats.add(&ended.take_stats());
         }
     }
 
     /// Shows a record to the rules.
     fn watch(&mut self, offset: i64, place: Place, payload: &[u8]) {
-        if payload.len() > self.options.max_record_bytes {
+        if payload.len() > self.engine.options().max_record_bytes {
             return;
         }
         let mut fields = Fields::new(self.rules.fields().len());
@@ -187,18 +161,17 @@ impl Explainer {
             partition,
             offset,
             place,
-            max_key_expansion: self.options.max_key_expansion,
+            max_key_expansion: self.engine.options().max_key_expansion,
         };
         for subject in &mut self.subjects {
             subject.on_event(&self.rules, &event);
         }
     }
 
-    /// Takes over what the detectors have found.
+    /// Takes over what the detector has found.
     fn collect(&mut self, place: Option<Place>) {
-        let Some(detectors) = &mut self.current else { return };
-        let alerts = detectors.alerts();
-        for output in detectors.matcher.take_outbox() {
+        let Some(detector) = &mut self.current else { return };
+        for output in detector.take_outbox() {
             match output {
                 Output::DeadLetter(letter) => {
                     *self.input.unreadable.entry(letter.reason.to_owned()).or_default() += 1;
@@ -211,67 +184,28 @@ impl Explainer {
                 }
                 // Nothing is restored here, nor re-keyed.
                 Output::Journal(_) | Output::Forward(_) => {}
-                Output::Alert(alert) => {
-                    let suppressed = alerts.as_ref().is_some_and(|ids| !ids.contains(&alert.id));
-                    let of_rule =
-                        |s: &&mut Subject| self.rules.rules()[s.rule].metadata.id == alert.rule_id;
-                    let found = read(&alert.id, suppressed, &alert.value);
-                    let subject = self.subjects.iter_mut().find(of_rule);
-                    if let (Some((key, found)), Some(subject)) = (found, subject) {
-                        subject.found(self.partitions.len() - 1, &key, found);
-                    }
+                Output::Finding(finding) => {
+                    let partition = self.partitions.len() - 1;
+                    // There is a subject for each rule, in the order of the rules.
+                    self.subjects[finding.rule].found(partition, &finding.key, found(&finding));
                 }
             }
         }
     }
 }
 
-impl Detectors {
-    fn on_record(&mut self, record: &Record<'_>) {
-        self.matcher.on_record(record);
-        if let Some(alerter) = &mut self.alerter {
-            alerter.on_record(record);
-        }
+/// Returns what is kept of a finding.
+fn found(finding: &Finding) -> Found {
+    let event = |event: &FindingEvent| (event.offset, event.event_time.to_string());
+    Found {
+        alert_id: finding.id.clone(),
+        suppressed: finding.is_suppressed,
+        severity: finding.severity.as_str().to_owned(),
+        hits: vec![None; finding.events.len()],
+        events: finding.events.iter().map(event).collect(),
+        span_ms: finding.span().millis(),
+        order_adjusted: finding.order_adjusted,
+        late: finding.late,
+        rests_on: finding.rests_on,
     }
-
-    fn finish(&mut self) {
-        self.matcher.finish();
-        if let Some(alerter) = &mut self.alerter {
-            alerter.finish();
-        }
-    }
-
-    /// Takes the ids of the alerts that were not suppressed; nothing if none ever is.
-    fn alerts(&mut self) -> Option<BTreeSet<String>> {
-        let alerter = self.alerter.as_mut()?;
-        let id = |output: Output| match output {
-            Output::Alert(alert) => Some(alert.id),
-            Output::DeadLetter(_) | Output::Journal(_) | Output::Forward(_) => None,
-        };
-        Some(alerter.take_outbox().into_iter().filter_map(id).collect())
-    }
-}
-
-/// Reads join key and events out of an alert.
-fn read(id: &str, suppressed: bool, alert: &[u8]) -> Option<(JoinKey, Found)> {
-    let alert: Value = serde_json::from_slice(alert).ok()?;
-    let sequence = &alert["maxspan"]["sequence"];
-    let part = |part: &Value| part["value"].as_str().map(Into::into);
-    let event = |event: &Value| {
-        let time = event["@timestamp"].as_str().unwrap_or_default();
-        Some((event["maxspan"]["offset"].as_i64()?, time.to_owned()))
-    };
-    let events: Vec<(i64, String)> =
-        sequence["events"].as_array()?.iter().filter_map(event).collect();
-    let found = Found {
-        alert_id: id.to_owned(),
-        suppressed,
-        severity: alert["maxspan"]["severity"].as_str()?.to_owned(),
-        hits: vec![None; events.len()],
-        events,
-        span_ms: sequence["span_ms"].as_i64()?,
-        order_adjusted: sequence["order_adjusted"].as_bool()?,
-        late: sequence["late"].as_bool()?,
-    };
-    Some((JoinKey::new(sequence["join_keys"].as_array()?.iter().map(part)), found))
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::detect::InputEnd;
+
 /// An explanation of rules over records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
@@ -240,6 +242,9 @@ pub struct MatchReport {
     pub order_adjusted: bool,
     /// Whether one of its events came later than allowed.
     pub late: bool,
+    /// Which end of the input an absence of it rests on: `first` or `last` event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rests_on: Option<InputEnd>,
 }
 
 /// An event in a few words.

@@ -272,6 +272,9 @@ fn match_text(found: &MatchReport, times: &Times) -> String {
     if found.late {
         line.push_str(", with a late event");
     }
+    if let Some(end) = found.rests_on {
+        line.push_str(&format!(", {}", end.describe()));
+    }
     line
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use crate::detect::InputEnd;
 use crate::event::{EventTime, Identity, JoinKey, Ordinal, TimeSpan};
 use crate::sequence::TermSet;
 
@@ -102,6 +103,8 @@ pub(super) struct Found {
     pub(super) span_ms: i64,
     pub(super) order_adjusted: bool,
     pub(super) late: bool,
+    /// Which end of the input an absence of it rests on.
+    pub(super) rests_on: Option<InputEnd>,
 }
 
 /// One join key in one partition.

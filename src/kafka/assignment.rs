@@ -256,13 +256,9 @@ impl Group {
 
     /// Returns a detector that rebuilds a state, and whether it can.
     pub(super) fn detector(&self, origin: &Origin, resume: &Committed) -> (Detector, bool) {
-        let (mut detector, refused) = Detector::resume(
-            Arc::clone(&self.shared.rules),
-            origin.clone(),
-            self.shared.detector_options(),
-            resume.position,
-            &resume.metadata,
-        );
+        let engine = self.shared.engine();
+        let (mut detector, refused) =
+            engine.resume(origin.clone(), resume.position, &resume.metadata);
         if let Some(reason) = &refused {
             tracing::warn!(topic = %origin.topic, partition = origin.partition, reason,
                 "state cannot be rebuilt from the committed metadata and starts empty");
@@ -391,7 +387,7 @@ impl Group {
     fn count_partitions(&self) {
         let count = lock(&self.shared.owned).len();
         self.shared.divide_memory();
-        let limit = count.saturating_mul(self.shared.options.max_bytes);
+        let limit = count.saturating_mul(self.shared.options().max_bytes);
         let limit = limit.min(self.shared.budget.limit());
         let signed = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.shared.metrics.kafka.assigned.set(signed(count));

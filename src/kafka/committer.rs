@@ -16,7 +16,8 @@ use super::health::{Concern, Heart};
 use super::outcome::{Delivered, backoff, on_delivery};
 use super::shared::Shared;
 use super::worker::{self, Command, index_of, seconds, unix_millis};
-use crate::detect::{Cut, Origin, Output};
+use crate::alert::Message;
+use crate::detect::{Cut, Origin};
 use crate::transaction::{Bundle, Pending};
 
 /// How long one cycle waits for the workers' cuts, the acknowledgements, the commit's answer.
@@ -263,8 +264,8 @@ impl Outside {
     /// Counts an item of output that is durable.
     pub(super) fn count_delivered(&self, pending: &Pending) {
         let metrics = &self.shared.metrics.alert;
-        metrics.record_delivered(&pending.output);
-        let is_internal = matches!(pending.output, Output::Journal(_) | Output::Forward(_));
+        metrics.record_delivered(&pending.message);
+        let is_internal = matches!(pending.message, Message::Journal(_) | Message::Forward(_));
         if let (Some(time), false) = (pending.triggered_at, is_internal) {
             metrics.detection_latency.observe(seconds(unix_millis() - time));
         }

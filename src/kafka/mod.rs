@@ -44,9 +44,9 @@ use assignment::{Group, GroupConsumer};
 use health::{Health, Partitions, now_millis};
 use shared::Shared;
 
-use crate::detect::Options;
+use crate::alert::Renderer;
+use crate::detect::Engine;
 use crate::metrics::Metrics;
-use crate::rule::set::RuleSet;
 
 pub use settings::{
     Delivery, GroupProtocol, Journal, OnMissingOffsets, PropertyName, PropertyValue, Protocol,
@@ -79,15 +79,16 @@ impl Consumer {
     /// Starts the threads and joins the group; returns before the brokers have answered.
     pub fn join(
         settings: &Settings,
-        rules: Arc<RuleSet>,
-        options: Options,
+        engine: Engine,
+        renderer: Renderer,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, Error> {
         let (announce, failures) = unbounded_channel();
-        let shared =
-            Arc::new(Shared::new(settings.clone(), rules, options, Arc::clone(metrics), announce));
-        let engine = Engine::start(&shared)?;
-        let poll = std::thread::Builder::new().name("poll".to_owned()).spawn(|| engine.run())?;
+        let metrics = Arc::clone(metrics);
+        let shared = Shared::new(settings.clone(), engine, renderer, metrics, announce);
+        let shared = Arc::new(shared);
+        let polling = Polling::start(&shared)?;
+        let poll = std::thread::Builder::new().name("poll".to_owned()).spawn(|| polling.run())?;
         Ok(Self { shared, poll, failures })
     }
 
@@ -125,7 +126,7 @@ impl Consumer {
 }
 
 /// What the poll thread owns.
-struct Engine {
+struct Polling {
     shared: Arc<Shared>,
     consumer: Arc<GroupConsumer>,
     threads: Vec<JoinHandle<()>>,
@@ -139,7 +140,7 @@ const STUCK_FOR_GOOD: Duration = Duration::from_secs(30);
 /// How long the last cuts may take to become durable.
 const LAST_CUTS: Duration = Duration::from_secs(10);
 
-impl Engine {
+impl Polling {
     fn start(shared: &Arc<Shared>) -> Result<Self, Error> {
         let client = shared.settings.consumer()?;
         // Made here even where it is opened later: wrong settings are told at once.

@@ -201,7 +201,7 @@ impl Judge {
 fn tell(shared: &Shared, topic: &str, verdict: Option<Verdict>, hosts: i64) {
     // Single events need no company, and what is re-keyed is brought together.
     let needs = |rule: &CompiledRule| rule.is_sequence && !rule.is_rekeyed;
-    let joins = shared.rules.rules().iter().any(needs);
+    let joins = shared.rules().rules().iter().any(needs);
     let what = match verdict {
         _ if !joins => None,
         _ if hosts > 0 => {

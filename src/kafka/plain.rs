@@ -126,7 +126,7 @@ impl Plain {
                     continue;
                 }
                 let origin = &parcel.bundle.origin;
-                match writer.send(origin, &pending.output, *next_ticket) {
+                match writer.send(origin, &pending.message, *next_ticket) {
                     Ok(()) => {
                         in_flight.insert(*next_ticket, (origin.clone(), index));
                         *progress = Progress::InFlight;

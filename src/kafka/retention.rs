@@ -48,9 +48,9 @@ enum Verdict {
 /// How far a restart reads the input back, and the rule that has most part in it, of those whose
 /// events are read from there.
 pub(super) fn longest_reach(shared: &Shared) -> Option<(&str, TimeSpan)> {
-    let beyond = shared.options.journal_beyond;
+    let beyond = shared.options().journal_beyond;
     let is_short = |rule: &&CompiledRule| beyond.is_none_or(|b| rule.plan.times.maxspan <= b);
-    let rules = || shared.rules.rules().iter().filter(is_short);
+    let rules = || shared.rules().rules().iter().filter(is_short);
     let longest = rules().max_by_key(|rule| Needs::of([&*rule.plan]).reach())?;
     let needs = Needs::of(rules().map(|rule| &*rule.plan));
     Some((longest.metadata.id.as_str(), needs.reach()))

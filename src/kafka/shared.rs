@@ -13,7 +13,8 @@ use super::placement::Placement;
 use super::settings::Settings;
 use super::start::Committed;
 use super::warm::Store;
-use crate::detect::{self, Budget, Detector, Options, Origin, Rekey};
+use crate::alert::Renderer;
+use crate::detect::{self, Budget, Detector, Engine, Origin, Rekey};
 use crate::event::TimeSpan;
 use crate::metrics::Metrics;
 use crate::rule::set::RuleSet;
@@ -21,8 +22,10 @@ use crate::rule::set::RuleSet;
 /// What the threads of the consumer share.
 pub(super) struct Shared {
     pub(super) settings: Settings,
-    pub(super) rules: Arc<RuleSet>,
-    pub(super) options: Options,
+    /// What makes detectors, but for how rules are re-keyed.
+    engine: Engine,
+    /// What writes their output.
+    pub(super) renderer: Renderer,
     /// The memory that all partitions share.
     pub(super) budget: Arc<Budget>,
     pub(super) health: Arc<Health>,
@@ -61,24 +64,25 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(
         settings: Settings,
-        rules: Arc<RuleSet>,
-        options: Options,
+        engine: Engine,
+        renderer: Renderer,
         metrics: Arc<Metrics>,
         failures: UnboundedSender<String>,
     ) -> Self {
         let health = Arc::new(Health::default());
         health.set_replay_budget(settings.replay_budget);
         let keep_for = u64::try_from(settings.warm_resume.as_millis()).unwrap_or(u64::MAX);
-        let kept = Mutex::new(Store::new(keep_for, options.max_total_bytes / 4));
+        let max_total_bytes = engine.options().max_total_bytes;
+        let kept = Mutex::new(Store::new(keep_for, max_total_bytes / 4));
         Self {
             kept,
             kept_count: AtomicUsize::new(0),
             refused_topics: Mutex::default(),
             new_rules_told: AtomicBool::new(false),
             settings,
-            rules,
-            budget: Arc::new(Budget::new(options.max_total_bytes)),
-            options,
+            budget: Arc::new(Budget::new(max_total_bytes)),
+            engine,
+            renderer,
             health,
             partitions: Arc::default(),
             metrics,
@@ -97,11 +101,21 @@ impl Shared {
     /// Returns for how long the journal must keep entries for the rules that need it; nothing if
     /// none does.
     pub(super) fn journal_memory(&self) -> Option<TimeSpan> {
-        detect::journal_memory(&self.rules, &self.options)
+        detect::journal_memory(self.engine.rules(), self.engine.options())
     }
 
-    /// Returns the options of a detector: how rules are re-keyed is known once the topic is.
-    pub(super) fn detector_options(&self) -> Options {
+    /// Returns the rules.
+    pub(super) fn rules(&self) -> &RuleSet {
+        self.engine.rules()
+    }
+
+    /// Returns how detectors run, but for how rules are re-keyed.
+    pub(super) fn options(&self) -> &detect::Options {
+        self.engine.options()
+    }
+
+    /// Returns what makes detectors: how rules are re-keyed is known once the topic is.
+    pub(super) fn engine(&self) -> Engine {
         let rekey = &self.settings.rekey;
         let rekeyed = self.rekey_partitions.get().map(|partitions| Rekey {
             topic: rekey.topic.as_str().into(),
@@ -109,7 +123,7 @@ impl Shared {
             idle_timeout: rekey.idle_timeout,
             max_record_bytes: rekey.max_record_bytes,
         });
-        Options { rekey: rekeyed, ..self.options.clone() }
+        self.engine.clone().with_rekeying(rekeyed)
     }
 
     /// Announces that the consumer cannot go on.

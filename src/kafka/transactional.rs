@@ -175,11 +175,11 @@ impl Transactional {
     /// Hands the client what it has not been given yet.
     fn write(&mut self, outside: &Outside) -> Answer {
         let Some(writer) = &self.writer else { return Answer::Broken };
-        let outputs = self.transactions.bundles().iter().flat_map(|bundle| {
-            bundle.outputs.iter().map(|pending| (&bundle.origin, &pending.output))
+        let messages = self.transactions.bundles().iter().flat_map(|bundle| {
+            bundle.outputs.iter().map(|pending| (&bundle.origin, &pending.message))
         });
-        for (origin, output) in outputs.skip(self.written) {
-            match writer.send(origin, output, self.written) {
+        for (origin, message) in messages.skip(self.written) {
+            match writer.send(origin, message, self.written) {
                 Ok(()) => self.written += 1,
                 Err(RDKafkaErrorCode::QueueFull) => {
                     writer.answers(Duration::from_millis(1));

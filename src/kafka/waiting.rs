@@ -32,7 +32,7 @@ impl Waiting {
     pub(super) fn note(&mut self, outbox: &[Output], triggered_at: Option<i64>) {
         for output in &outbox[self.items.len().min(outbox.len())..] {
             let (bytes, is_urgent) = match output {
-                Output::Alert(alert) => (alert.value.len(), true),
+                Output::Finding(finding) => (finding.bytes(), true),
                 Output::DeadLetter(letter) => (letter.value.len(), false),
                 Output::Journal(record) => (record.value.len(), false),
                 // Somewhere an alert may hang on it; on how far a clock has come, it does not.

@@ -23,9 +23,10 @@ use super::queue::{Item, PartitionQueue};
 use super::shared::Shared;
 use super::start::Committed;
 use super::waiting::Waiting;
+use crate::alert::Renderer;
 use crate::detect::{Cut, Detector, Held, Origin};
 use crate::event::{EventTime, TimeSpan};
-use crate::transaction::{Bundle, Pending};
+use crate::transaction::Bundle;
 
 /// How long a worker sleeps when nothing wakes it.
 const NAP: Duration = Duration::from_millis(100);
@@ -180,7 +181,14 @@ impl Worker {
             }
             Command::Cut(reply) => {
                 // The committer may have stopped waiting.
-                drop(reply.send(self.partitions.iter_mut().filter_map(Partition::cut).collect()));
+                drop(
+                    reply.send(
+                        self.partitions
+                            .iter_mut()
+                            .filter_map(|p| p.cut(&self.shared.renderer))
+                            .collect(),
+                    ),
+                );
             }
             Command::Accept(cuts) => {
                 for (origin, cut) in &cuts {
@@ -420,7 +428,7 @@ impl Partition {
     fn publish(&mut self, shared: &Shared) {
         let stats = self.detector.take_stats();
         shared.metrics.ingest.record(&self.origin.topic, &stats);
-        shared.metrics.detect.record(&shared.rules, &stats);
+        shared.metrics.detect.record(shared.rules(), &stats);
         if let Some(clock) = self.detector.clock() {
             self.clock.set(clock.millis() as f64 / 1_000.0);
         }
@@ -455,7 +463,7 @@ impl Partition {
         let now = now_millis();
         if now.saturating_sub(self.held.1) >= HELD_EVERY {
             let held = self.detector.held();
-            shared.metrics.detect.replace_held(&shared.rules, &self.held.0, &held);
+            shared.metrics.detect.replace_held(shared.rules(), &self.held.0, &held);
             self.held = (held, now);
             let labels = [&*self.origin.topic, &self.origin.partition.to_string()];
             let age = self.detector.safe_age().map_or(0, TimeSpan::millis);
@@ -465,7 +473,7 @@ impl Partition {
 
     /// Takes back what was published of a partition that is given up.
     fn unpublish(&self, shared: &Shared) {
-        shared.metrics.detect.replace_held(&shared.rules, &self.held.0, &Held::default());
+        shared.metrics.detect.replace_held(shared.rules(), &self.held.0, &Held::default());
         let labels = [&*self.origin.topic, &self.origin.partition.to_string()];
         // There is one: it was made when the partition was adopted.
         drop(shared.metrics.ingest.clock.remove_label_values(&labels));
@@ -474,7 +482,7 @@ impl Partition {
     }
 
     /// Returns a cut if there is something to make durable and no other cut is on its way.
-    fn cut(&mut self) -> Option<Bundle> {
+    fn cut(&mut self, renderer: &Renderer) -> Option<Bundle> {
         if self.is_cut || !self.detector.has_news() {
             return None;
         }
@@ -487,12 +495,9 @@ impl Partition {
         if !is_news && cut.outputs == 0 {
             return None;
         }
-        let outputs = self.detector.outbox().iter().take(cut.outputs).zip(self.waiting.triggers());
-        let outputs = outputs
-            .map(|(output, triggered_at)| Pending { output: output.clone(), triggered_at })
-            .collect();
+        let output = self.detector.outbox().iter().zip(self.waiting.triggers());
         self.is_cut = true;
-        Some(Bundle { origin: self.origin.clone(), cut, outputs })
+        Some(Bundle::new(self.origin.clone(), cut, output, renderer))
     }
 
     /// Leaves the state for the case that the partition comes back, if all of it is committed.

@@ -9,14 +9,15 @@ use std::time::Duration;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Message, OwnedHeaders};
+use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::health::lock;
 use super::journal::{self, Ends};
 use super::shared::Shared;
-use crate::detect::{AlertRecord, DeadLetter, Forward, JournalRecord, Origin, Output};
+use crate::alert::{AlertRecord, Message, Part};
+use crate::detect::{DeadLetter, Forward, JournalRecord, Origin};
 
 /// The brokers' answers that nobody has looked at yet.
 pub(super) struct Answers {
@@ -62,16 +63,16 @@ impl Writer {
     pub(super) fn send(
         &self,
         origin: &Origin,
-        output: &Output,
+        message: &Message,
         ticket: usize,
     ) -> Result<(), RDKafkaErrorCode> {
-        let sent = match output {
-            Output::Alert(alert) => self.producer.send(self.alert(alert, ticket)),
-            Output::DeadLetter(letter) => {
+        let sent = match message {
+            Message::Alert(alert) => self.producer.send(self.alert(alert, ticket)),
+            Message::DeadLetter(letter) => {
                 self.producer.send(self.dead_letter(origin, letter, ticket))
             }
-            Output::Journal(record) => self.producer.send(self.journal(origin, record, ticket)),
-            Output::Forward(forward) => self.producer.send(self.forward(forward, ticket)),
+            Message::Journal(record) => self.producer.send(self.journal(origin, record, ticket)),
+            Message::Forward(forward) => self.producer.send(self.forward(forward, ticket)),
         };
         sent.map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))
     }
@@ -139,10 +140,13 @@ impl Writer {
     }
 
     fn alert<'a>(&'a self, alert: &'a AlertRecord, ticket: usize) -> Record<'a> {
-        let headers = OwnedHeaders::new_with_capacity(3)
+        let mut headers = OwnedHeaders::new_with_capacity(4)
             .insert(text("rule_id", &alert.rule_id))
             .insert(text("alert_id", &alert.id))
             .insert(text("severity", alert.severity));
+        if alert.part == Part::BuildingBlock {
+            headers = headers.insert(text("part", "building_block"));
+        }
         BaseRecord::with_opaque_to(&self.alerts_topic, ticket)
             .key(alert.key.as_slice())
             .payload(alert.value.as_slice())

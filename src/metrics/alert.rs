@@ -3,11 +3,11 @@
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 
 use super::{Area, Result};
-use crate::detect::Output;
+use crate::alert::{Message, Part};
 
 /// Alerts and dead letters.
 pub struct AlertMetrics {
-    /// Alerts that the brokers have acknowledged.
+    /// Alerts that the brokers have acknowledged, each once however many records it has.
     pub delivered: IntCounter,
     /// Attempts to write an alert or a dead letter that failed.
     pub errors: IntCounterVec,
@@ -56,18 +56,18 @@ impl AlertMetrics {
         })
     }
 
-    /// Counts output that the brokers have acknowledged.
-    pub fn record_delivered(&self, output: &Output) {
-        match output {
-            Output::Alert(_) => self.delivered.inc(),
-            Output::Journal(record) => {
+    /// Counts a record that the brokers have acknowledged.
+    pub fn record_delivered(&self, message: &Message) {
+        match message {
+            Message::Alert(alert) => self.delivered.inc_by(u64::from(alert.part == Part::Whole)),
+            Message::Journal(record) => {
                 self.journal_entries.inc();
                 self.journal_bytes.inc_by(record.value.len() as u64);
             }
-            Output::DeadLetter(letter) => {
+            Message::DeadLetter(letter) => {
                 self.dead_letters.with_label_values(&[letter.reason]).inc();
             }
-            Output::Forward(forward) => self.rekeyed.inc_by(u64::from(forward.value.is_some())),
+            Message::Forward(forward) => self.rekeyed.inc_by(u64::from(forward.value.is_some())),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! A rule file to a compiled rule: the one place that knows both conditions and sequences.
 
-use sha2::{Digest, Sha256};
-
 use super::mapping::CompiledMappings;
 use super::set::Defaults;
 use super::suppress::{CompiledSuppression, Subject};
@@ -17,6 +15,7 @@ use crate::predicate::key::KeyPlan;
 use crate::sequence::plan::MAX_TERMS;
 use crate::sequence::{Emission, Plan, PlanTerm, PlanTimes};
 use crate::text::Span;
+use crate::text::digest::{Digest, sha256_hex};
 use crate::text::origin::Origin;
 
 /// One bracket of a query: what an event must be like, and which key it has there.
@@ -326,7 +325,7 @@ fn times(settings: &Settings, defaults: &Defaults, maxspan: TimeSpan) -> PlanTim
 }
 
 fn short_hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(text.as_bytes())[..16].to_owned()
 }
 
 /// Returns a number that changes with everything on which the rule's state depends.
@@ -340,11 +339,7 @@ fn rule_hash(metadata: &Metadata, canonical: &str, settings: &Settings, plan: &P
         &format!("{:?}", metadata.index),
         &format!("{:?}{:?}", metadata.event_category_override, metadata.tiebreaker_field),
     ];
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    let digest = hash.finalize();
-    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+    let mut digest = Digest::default();
+    parts.into_iter().for_each(|part| digest.text(part));
+    (digest.number() >> 32) as u32
 }

@@ -178,6 +178,11 @@ impl Plan {
         !self.leading.is_empty()
     }
 
+    /// Tells whether an absence comes last.
+    pub fn has_trailing_absence(&self) -> bool {
+        !self.trailing.is_empty()
+    }
+
     /// Tells whether each event is a match by itself: order and time play no part.
     pub fn is_single(&self) -> bool {
         self.stages.len() == 1 && self.missing.is_empty() && !self.is_sample

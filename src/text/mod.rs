@@ -2,6 +2,7 @@
 //!
 //! Never reads a file: whoever has a text hands it in.
 
+pub mod digest;
 pub mod fold;
 pub mod origin;
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
+pub mod alerts;
 pub mod random;
 pub mod reference;
 #[cfg(feature = "cli")]

@@ -19,7 +19,7 @@ use super::{Exit, output};
 use crate::config::Config;
 use crate::service::{self, View};
 use crate::text::Text;
-use crate::{rules_dir, shutdown, telemetry};
+use crate::{shutdown, telemetry};
 
 /// Arguments of `maxspan demo`.
 #[derive(Debug, clap::Args)]
@@ -70,12 +70,11 @@ async fn demo(args: &Args) -> anyhow::Result<Exit> {
         "in-process broker: {} records of a recorded attack in topic `{INPUT}`",
         records.len()
     ));
-    let rules = rules_dir::compile(texts(), &config.rule_defaults())?;
     let reader = Reader::new(&broker, &config.kafka.alerts_topic)?;
 
     let (show_view, view) = tokio::sync::oneshot::channel();
     let ended = stop.child_token();
-    let service = service::run_with(config, rules, ended.clone(), |view| {
+    let service = service::run_with(config, texts(), ended.clone(), |view| {
         // The receiver waits below; if it is gone, so is the demo.
         drop(show_view.send(view));
     });

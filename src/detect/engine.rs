@@ -1,0 +1,71 @@
+//! What all detectors of a process have in common, and the one place where detectors are made.
+//!
+//! Never reads a configuration: whoever has one hands in rules and options.
+
+use std::sync::Arc;
+
+use super::{Detector, Options, Origin, Past, Rekey};
+use crate::rule::set::RuleSet;
+
+/// Rules, and how detectors run them. Made once for a process; a clone shares the rules.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    rules: Arc<RuleSet>,
+    options: Options,
+}
+
+impl Engine {
+    /// Returns the engine of a service.
+    pub fn new(rules: Arc<RuleSet>, options: Options) -> Self {
+        Self { rules, options }
+    }
+
+    /// Returns the same engine for input that has a beginning and an end, such as a file.
+    ///
+    /// The input is the whole past, and no other life of a detector reads it: nothing is kept in a
+    /// journal or awaited from one, and no event is forwarded to another partition.
+    #[must_use]
+    pub fn for_bounded_input(self) -> Self {
+        let options =
+            Options { past: Past::Nothing, journal_beyond: None, rekey: None, ..self.options };
+        Self { options, ..self }
+    }
+
+    /// Returns the same engine with events re-keyed in this way.
+    #[must_use]
+    pub fn with_rekeying(self, rekey: Option<Rekey>) -> Self {
+        Self { options: Options { rekey, ..self.options }, ..self }
+    }
+
+    /// Returns the same engine whose detectors hand out what suppression leaves out, marked as such.
+    #[must_use]
+    pub fn showing_suppressed(self) -> Self {
+        Self { options: Options { shows_suppressed: true, ..self.options }, ..self }
+    }
+
+    /// Returns a detector without any state.
+    pub fn detector(&self, origin: Origin) -> Detector {
+        Detector::new(Arc::clone(&self.rules), origin, self.options.clone())
+    }
+
+    /// Returns a detector that rebuilds the state of a committed cut: see [`Detector::resume`].
+    pub fn resume(
+        &self,
+        origin: Origin,
+        position: i64,
+        metadata: &str,
+    ) -> (Detector, Option<String>) {
+        let (rules, options) = (Arc::clone(&self.rules), self.options.clone());
+        Detector::resume(rules, origin, options, position, metadata)
+    }
+
+    /// Returns the rules.
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        &self.rules
+    }
+
+    /// Returns how detectors run.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+}
