@@ -11,11 +11,13 @@ mod live;
 mod support;
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use live::*;
+use maxspan::event::EventTime;
 use rdkafka::producer::Producer;
-use support::replay::rule_suffix;
+use support::replay::{Replay, not_run, rule_suffix, shared};
 
 #[test]
 fn two_instances_find_exactly_what_is_there() {
@@ -73,6 +75,94 @@ fn a_killed_instance_loses_nothing_and_repeats_nothing() {
     assert_eq!(by_final(&records).into_keys().collect::<BTreeSet<_>>(), truth);
     assert_eq!(records.len(), truth.len(), "each comes once");
     assert_eq!(survivor.terminate(), Some(0));
+}
+
+/// What depends on where a record stood, and on when it was read, is left out.
+fn comparable(mut alert: serde_json::Value) -> String {
+    alert["event"]["created"].take();
+    for event in alert["maxspan"]["sequence"]["events"].as_array_mut().unwrap() {
+        ["topic", "partition", "offset"].map(|place| event["maxspan"][place].take());
+    }
+    alert.to_string()
+}
+
+/// Sends the lines of recordings to one partition, each with its own time, as Winlogbeat does.
+fn send_recordings(setup: &Setup<'_>, recordings: &[PathBuf]) {
+    let producer = setup.producer();
+    let topic = format!("{}-in", setup.name);
+    for recording in recordings {
+        let mut input = maxspan::source::open(recording).unwrap();
+        let (mut line, mut number) = (Vec::new(), 0);
+        while maxspan::source::next_line(&mut *input, &mut line, &mut number).unwrap() {
+            let event: serde_json::Value = serde_json::from_slice(&line).unwrap();
+            let time = EventTime::parse(event["@timestamp"].as_str().unwrap()).unwrap();
+            send_at(&producer, &topic, time.millis(), &line);
+        }
+    }
+    producer.flush(DEADLINE).unwrap();
+}
+
+#[test]
+fn a_topic_of_one_partition_gives_the_alerts_of_its_file() {
+    let Some((broker, _turn)) = broker() else { return };
+    let mut setup = Setup::bare(broker, "as-file", tempfile::tempdir().unwrap());
+    for topic in ["in", "alerts", "dead"] {
+        broker.create_topic(&format!("as-file-{topic}"), 1, &[]);
+    }
+    setup.kafka = "journal = { enabled = false }\n".to_owned();
+    let mut recordings = vec![PathBuf::from("src/cli/demo/attack.ndjson.gz")];
+    match (shared("data/elastic-rules"), shared("data/attacks/wmi_exec_method.ndjson.gz")) {
+        (Some(rules), Some(attack)) => {
+            setup.rules = format!("config/rules\", \"{}", rules.display());
+            recordings = vec![attack];
+        }
+        _ => not_run("published rules from a topic and from its file", "../shared is not there"),
+    }
+    let instance = setup.instance(0);
+    instance.wait_ready();
+    send_recordings(&setup, &recordings);
+    let config = setup.config(0);
+    let flags = ["--emit", "eager", "--config", config.to_str().unwrap()];
+    let files: Vec<&Path> = recordings.iter().map(PathBuf::as_path).collect();
+    let expected = Replay::new(&flags, &files).run().alerts;
+    let records = setup.read("alerts", |records| records.len() >= expected.len());
+    let found: Vec<String> = records.iter().map(|record| comparable(record.alert())).collect();
+    let expected: Vec<String> = expected.into_iter().map(comparable).collect();
+    assert!(expected.len() >= 3, "{expected:#?}");
+    assert_eq!(found, expected);
+    assert_eq!(instance.terminate(), Some(0));
+}
+
+/// A match in Elastic's form: the shell and its building blocks, in one piece.
+#[test]
+fn the_elastic_form_is_written_whole() {
+    let Some((broker, _turn)) = broker() else { return };
+    let setup = Setup::new(broker, "elastic", "[alerts]\nformat = \"elastic\"\n");
+    let instance = setup.instance(0);
+    instance.wait_ready();
+    let attack = PathBuf::from("src/cli/demo/attack.ndjson.gz");
+    send_recordings(&setup, std::slice::from_ref(&attack));
+    let replayed = Replay::new(&["--alert-format", "elastic"], &[&attack]).run().alerts;
+    let records = setup.read("alerts", |records| records.len() >= replayed.len());
+    let uuids = |alerts: &[serde_json::Value]| -> BTreeSet<String> {
+        alerts.iter().map(|alert| alert["kibana.alert.uuid"].to_string()).collect()
+    };
+    let found: Vec<serde_json::Value> = records.iter().map(Received::alert).collect();
+    assert_eq!(uuids(&found), uuids(&replayed));
+    assert_eq!(found.len(), replayed.len());
+    for record in &records {
+        let alert = record.alert();
+        let is_block = alert["kibana.alert.building_block_type"] == "default";
+        assert_eq!(
+            record.headers.get("part").map(String::as_str),
+            is_block.then_some("building_block")
+        );
+        assert_eq!(alert["kibana.alert.uuid"], record.headers["alert_id"].as_str());
+    }
+    let shells = records.iter().filter(|record| !record.headers.contains_key("part")).count();
+    let delivered = instance.metric("maxspan_alerts_delivered_total", "");
+    assert_eq!(delivered, shells as f64, "a match counts once");
+    assert_eq!(instance.terminate(), Some(0));
 }
 
 #[test]

@@ -76,6 +76,15 @@ impl<'b> Setup<'b> {
     /// Starts an instance that knows the brokers by these addresses.
     pub fn instance_at(&self, brokers: &str, number: usize, failpoint: &str) -> Instance {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Instance::start(&self.write_config(brokers, number, port), port, failpoint)
+    }
+
+    /// Returns a configuration file as instances have it.
+    pub fn config(&self, number: usize) -> PathBuf {
+        self.write_config(&self.broker.bootstrap(), number, 0)
+    }
+
+    fn write_config(&self, brokers: &str, number: usize, port: u16) -> PathBuf {
         let Self { name, settings, rules, kafka, .. } = self;
         let config = format!(
             "[kafka]\nbrokers = \"{brokers}\"\ngroup = \"{name}\"\ntopics = [\"{name}-in\"]\n\
@@ -85,7 +94,7 @@ impl<'b> Setup<'b> {
         );
         let path = self.directory.path().join(format!("{number}-{port}.toml"));
         std::fs::write(&path, config).unwrap();
-        Instance::start(&path, port, failpoint)
+        path
     }
 
     pub fn producer(&self) -> ThreadedProducer<DefaultProducerContext> {
@@ -202,6 +211,24 @@ pub fn send_to(
     record.partition = partition;
     record.key = key;
     record.payload = payload;
+    enqueue(producer, record);
+}
+
+/// Sends a record with a timestamp of the producer's own, in milliseconds.
+pub fn send_at(
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    topic: &str,
+    timestamp: i64,
+    payload: &[u8],
+) {
+    let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+    enqueue(producer, record.payload(payload).timestamp(timestamp));
+}
+
+fn enqueue(
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    mut record: BaseRecord<'_, [u8], [u8]>,
+) {
     loop {
         match producer.send(record) {
             Ok(()) => return,
