@@ -9,10 +9,11 @@ use toml::de::DeTable;
 
 use super::caveat;
 use super::mapping::{Mappings, SeverityMapping};
-use super::read::{At, Reader, Table, closest, distance, quoted, span};
+use super::read::{At, Reader, Table, quoted, span};
 use super::suppress;
 use super::{Emit, Metadata, RuleFile, Settings, Severity, SeverityWhen, Threat, ThreatEntry};
 use crate::diag::Diagnostic;
+use crate::text::edit_distance::{distance, nearest};
 use crate::text::{Span, Text};
 
 /// What became of a file.
@@ -279,7 +280,7 @@ pub(super) fn one_of<T>(
     let word = reader.string(table, key)?;
     let value = parse(word.value);
     if value.is_none() {
-        let help = match closest(word.value, words) {
+        let help = match nearest(word.value, words.iter().copied()) {
             Some(near) => format!("did you mean `{key} = \"{near}\"`?"),
             None => format!("one of {}", quoted(words)),
         };

@@ -1,9 +1,10 @@
 //! W0702: a value that a field with few fixed values never has.
 
-use super::{Parts, TextTest, slips};
+use super::{Parts, TextTest};
 use crate::diag::Diagnostic;
 use crate::eql::ast::Case;
 use crate::text::Span;
+use crate::text::edit_distance::distance;
 
 pub(super) fn lint(parts: &Parts<'_>, found: &mut Vec<Diagnostic>) {
     for test in parts.text_tests() {
@@ -30,7 +31,7 @@ fn judge(test: &TextTest<'_>, values: &[&str], text: &str, span: Span) -> Option
             lint.label("never equal").help(format!("write `\"{lower}\"`"))
         });
     }
-    let near = values.iter().map(|value| (slips(&lower, value), value)).min()?;
+    let near = values.iter().map(|value| (distance(&lower, value), value)).min()?;
     let (1, meant) = near else { return None };
     let message = format!("`{field}` is never `{text}`");
     let lint = Diagnostic::warning("W0702", message).at(span);

@@ -13,7 +13,6 @@ use crate::diag::Diagnostic;
 use crate::eql::ast::{
     Body, Case, CompareOp, Expr, ExprKind, KeyField, Literal, Query, Sequence, Term,
 };
-use crate::rule::read::distance;
 use crate::text::Span;
 
 /// How the codes of all lints begin.
@@ -123,21 +122,5 @@ fn literal(expr: &Expr) -> Option<(&str, Span)> {
     match &expr.kind {
         ExprKind::Literal(Literal::Str(text)) => Some((text, expr.span)),
         _ => None,
-    }
-}
-
-/// Returns how many slips turn one name into the other: a letter too many, too few or wrong, or
-/// two neighbours exchanged.
-fn slips(written: &str, known: &str) -> usize {
-    let plain = distance(written, known);
-    if plain != 2 || written.len() != known.len() {
-        return plain;
-    }
-    let differing: Vec<usize> =
-        (0..known.len()).filter(|at| written.as_bytes()[*at] != known.as_bytes()[*at]).collect();
-    let (written, known) = (written.as_bytes(), known.as_bytes());
-    match differing[..] {
-        [a, b] if b == a + 1 && written[a] == known[b] && written[b] == known[a] => 1,
-        _ => plain,
     }
 }
