@@ -210,6 +210,10 @@ pub const CODES: &[Code] = &[
         "W0606",
         "A sample has no maxspan, and a stream no run whose events could be looked at together: a window of `default_maxspan` stands for it.",
     ),
+    code(
+        "W0607",
+        "The category is none of those that the Elastic Common Schema allows, letter case included. The rule runs, and its stage matches only events that carry exactly this category.",
+    ),
     code("W0701", "An entry stands in a list twice, letter case considered only where it counts."),
     code(
         "W0702",

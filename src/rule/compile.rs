@@ -6,7 +6,7 @@ use super::mapping::CompiledMappings;
 use super::set::Defaults;
 use super::suppress::{CompiledSuppression, Subject};
 use super::{Condition, Emit, Metadata, Rekeying, RuleFile, Settings, Severity};
-use super::{caveat, lint};
+use super::{category, caveat, lint};
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sample, Sequence, Term};
 use crate::eql::{self, print};
@@ -103,6 +103,8 @@ impl Compiler<'_> {
         if !is_rekeyed {
             self.report(&file.origin, caveat::of_query(&query));
         }
+        let overridden = file.metadata.event_category_override.as_deref();
+        self.report(&file.origin, category::of_query(&query, overridden));
         self.report(&file.origin, lint::of_query(&query));
         let canonical = print::canonical(&query);
         let parts = self.query(&query, &settings, defaults, &file.origin)?;

@@ -3,6 +3,7 @@
 //! Never opens a file: `rules_dir` hands the texts in.
 
 pub mod case;
+mod category;
 mod caveat;
 pub mod compile;
 pub mod explain;

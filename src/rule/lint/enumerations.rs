@@ -8,13 +8,16 @@ use crate::text::edit_distance::distance;
 
 pub(super) fn lint(parts: &Parts<'_>, found: &mut Vec<Diagnostic>) {
     for test in parts.text_tests() {
-        let Some((_, values)) = FIELDS.iter().find(|(field, _)| *field == test.field) else {
-            continue;
-        };
+        let Some(values) = values_of(test.field) else { continue };
         for (text, span) in &test.texts {
             found.extend(judge(&test, values, text, *span));
         }
     }
+}
+
+/// Returns the values of a field that is in the table.
+pub(super) fn values_of(field: &str) -> Option<&'static [&'static str]> {
+    FIELDS.iter().find(|(known, _)| *known == field).map(|(_, values)| *values)
 }
 
 fn judge(test: &TextTest<'_>, values: &[&str], text: &str, span: Span) -> Option<Diagnostic> {

@@ -22,6 +22,11 @@ pub(super) const CODES: &str = "W07";
 const LINTS: &[fn(&Parts<'_>, &mut Vec<Diagnostic>)] =
     &[duplicates::lint, enumerations::lint, fields::lint, names::lint];
 
+/// Returns the values of a field that has few fixed ones.
+pub(super) fn values_of(field: &str) -> Option<&'static [&'static str]> {
+    enumerations::values_of(field)
+}
+
 /// Returns the advice on a query, in its order; spans are offsets in it.
 pub(super) fn of_query(query: &Query) -> Vec<Diagnostic> {
     let parts = Parts::of(query);
