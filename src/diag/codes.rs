@@ -227,6 +227,10 @@ pub const CODES: &[Code] = &[
         "W0704",
         "No event has a field of this name, and there is one whose name is a single slip away.",
     ),
+    code(
+        "W0705",
+        "A sequence with absences at both ends, `![a] [b] ![c]`, alerts unless an `a` before and a `c` after lie within one maxspan of each other: one of the two alone prevents nothing.",
+    ),
 ];
 
 const fn code(code: &'static str, meaning: &'static str) -> Code {

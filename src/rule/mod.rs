@@ -2,6 +2,7 @@
 //!
 //! Never opens a file: `rules_dir` hands the texts in.
 
+pub mod absence;
 pub mod case;
 mod category;
 mod caveat;

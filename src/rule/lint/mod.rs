@@ -3,6 +3,7 @@
 //! Never refuses a rule, and never speaks on mere suspicion: what a lint says can be shown from the
 //! query alone. A lint is a file and a line of the table.
 
+mod absences;
 mod duplicates;
 mod enumerations;
 mod fields;
@@ -20,7 +21,7 @@ pub(super) const CODES: &str = "W07";
 
 /// All lints: each adds what it has to say about a query.
 const LINTS: &[fn(&Parts<'_>, &mut Vec<Diagnostic>)] =
-    &[duplicates::lint, enumerations::lint, fields::lint, names::lint];
+    &[absences::lint, duplicates::lint, enumerations::lint, fields::lint, names::lint];
 
 /// Returns the values of a field that has few fixed ones.
 pub(super) fn values_of(field: &str) -> Option<&'static [&'static str]> {
@@ -45,6 +46,8 @@ struct Parts<'q> {
     exprs: Vec<&'q Expr>,
     /// The fields behind `by`.
     keys: Vec<&'q KeyField>,
+    /// The terms of a sequence as written, without `until`.
+    terms: &'q [Term],
 }
 
 /// A test of a field against texts.
@@ -63,6 +66,7 @@ impl<'q> Parts<'q> {
         match &query.body {
             Body::Event(event) => parts.add(&event.condition),
             Body::Sequence(Sequence { by, terms, until, .. }) => {
+                parts.terms = terms;
                 parts.add_terms(by, terms.iter().chain(until));
             }
             Body::Sample(sample) => parts.add_terms(&sample.by, sample.terms.iter()),
