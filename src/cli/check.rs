@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Exit, output};
 use crate::diag::{Diagnostic, Severity};
 use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
-use crate::rules_dir;
+use crate::{rules_dir, text_file};
 
 /// Arguments of `maxspan check`.
 #[derive(Debug, clap::Args)]
@@ -76,9 +76,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 
 /// A configuration has a section that no rule file has.
 fn is_configuration(path: &std::path::Path) -> bool {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let Ok(text) = text_file::read(path) else { return false };
     let sections = ["[kafka]", "[rules]", "[http]", "[state]", "[log]"];
-    text.lines().any(|line| sections.contains(&line.trim()))
+    let lines = text.contents.trim_start_matches('\u{feff}').lines();
+    lines.map(str::trim).any(|line| sections.contains(&line))
 }
 
 fn print_human(reports: &[RuleReport], verbose: bool) {

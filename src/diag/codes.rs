@@ -146,6 +146,10 @@ pub const CODES: &[Code] = &[
         "A file of cases holds `[[case]]` with `name`, `events` and `alerts`, and the events that they name under `[events.<name>]`.",
     ),
     code("E0508", "A case names an event that is not there, or asks for something senseless."),
+    code(
+        "E0509",
+        "Rules, their cases and the configuration are UTF-8. A file in another encoding is refused at its first byte that is none; UTF-16, which Windows tools write, is told by name.",
+    ),
     code("E0602", "A sequence has more terms than the engine keeps apart."),
     code(
         "E0603",

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Emit, Severity};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, encoding};
 use crate::event::{EventTime, TimeSpan};
 use crate::text::{Span, Text};
 
@@ -49,6 +49,9 @@ pub struct Expected {
 
 /// Reads a file of cases; the error says, with places in it, what is wrong.
 pub fn parse(text: &Text) -> Result<Vec<Case>, Vec<Diagnostic>> {
+    if let Some(fault) = encoding::fault(text) {
+        return Err(vec![fault]);
+    }
     let file: File = match toml::from_str(&text.contents) {
         Ok(file) => file,
         Err(error) => {

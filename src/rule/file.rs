@@ -12,7 +12,7 @@ use super::mapping::{Mappings, SeverityMapping};
 use super::read::{At, Reader, Table, quoted, span};
 use super::suppress;
 use super::{Emit, Metadata, RuleFile, Settings, Severity, SeverityWhen, Threat, ThreatEntry};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, encoding};
 use crate::text::edit_distance::{distance, nearest};
 use crate::text::{Span, Text};
 
@@ -39,6 +39,9 @@ pub enum Parsed {
 
 /// Reads a rule file. The spans of all diagnostics are offsets in `text`.
 pub fn parse(text: Arc<Text>) -> Parsed {
+    if let Some(fault) = encoding::fault(&text) {
+        return Parsed::Refused { rule_id: None, diagnostics: vec![fault] };
+    }
     let (document, errors) = DeTable::parse_recoverable(&text.contents);
     if !errors.is_empty() {
         return Parsed::Refused {
