@@ -315,6 +315,105 @@ fn senseless_suppression_is_refused() {
     }
 }
 
+/// Elastic refuses such tables as well: its schema is strict, and `group_by` is required.
+#[test]
+fn elastics_suppression_knows_its_keys_and_needs_a_group() {
+    for (table, expected) in [
+        (
+            "groupBy = ['host.id']\nduration = { value = 10, unit = 'm' }",
+            &[
+                "E0503 «[rule.alert_suppression]» `group_by` is missing in \
+                 `[rule.alert_suppression]` | add `group_by = [\"host.id\"]`",
+                "E0506 «groupBy» unknown key `groupBy` in `[rule.alert_suppression]` \
+                 | did you mean `group_by`?",
+            ][..],
+        ),
+        (
+            "group_by = ['a']\nmissingFieldsStrategy = 'suppress'\nduration = { value = 1, unit = 's' }",
+            &["E0506 «missingFieldsStrategy» unknown key `missingFieldsStrategy` in \
+               `[rule.alert_suppression]` | did you mean `missing_fields_strategy`?"],
+        ),
+        (
+            "group_by = []\nduration = { value = 1, unit = 's' }",
+            &["E0505 «group_by» `group_by` names no field \
+               | name one to three fields: `group_by = [\"host.id\"]`"],
+        ),
+        (
+            "group_by = 'host.id'\nduration = { value = 1, unit = 's' }",
+            &["E0504 «'host.id'» `group_by` in `[rule.alert_suppression]` must be a list of \
+               strings | write `group_by = ['host.id']`"],
+        ),
+        (
+            "group_by = ['a', ' ']\nduration = { value = 1, unit = 's' }",
+            &["E0505 «' '» a field has a name | such as `host.id`"],
+        ),
+        (
+            "group_by = ['a']\nduration = '5m'",
+            &["E0504 «'5m'» `duration` in `[rule.alert_suppression]` must be a table \
+               | write `duration = { value = 5, unit = \"m\" }`"],
+        ),
+        (
+            "group_by = ['a']\nduration = { value = 5 }",
+            &["E0503 «{ value = 5 }» `unit` is missing in `[rule.alert_suppression.duration]` \
+               | add `unit = \"m\"`"],
+        ),
+        (
+            "group_by = ['a']\nduration = { value = 5, units = 'm', unit = 'm' }",
+            &["E0506 «units» unknown key `units` in `[rule.alert_suppression.duration]` \
+               | did you mean `unit`?"],
+        ),
+        (
+            "group_by = ['a']\nduration = { value = '5', unit = 'm' }",
+            &["E0504 «'5'» `value` in `[rule.alert_suppression.duration]` must be a whole number \
+               | write `value = 5`"],
+        ),
+        (
+            "group_by = ['a']\nduration = { value = 1, unit = 's' }\n\
+             missing_fields_strategy = 'donotsuppress'",
+            &["E0505 «'donotsuppress'» `donotsuppress` is no value of `missing_fields_strategy` \
+               | did you mean `missing_fields_strategy = \"doNotSuppress\"`?"],
+        ),
+        (
+            "group_by_v2 = [{ field = 'host.id' }]\nduration = { value = 1, unit = 's' }",
+            &[
+                "E0503 «[rule.alert_suppression]» `group_by` is missing in \
+                 `[rule.alert_suppression]` | add `group_by = [\"host.id\"]`",
+                "E0506 «group_by_v2» `group_by_v2` is a newer form of Elastic's that is not \
+                 supported | name one to three fields: `group_by = [\"host.id\", \"user.name\"]`",
+            ],
+        ),
+    ] {
+        let contents = format!("{RULE}[rule.alert_suppression]\n{table}\n");
+        assert_eq!(refused_lines(&contents), expected, "{table}");
+    }
+}
+
+#[test]
+fn keys_that_nearly_count_are_named() {
+    for (table, key, meant) in [
+        ("[rule.maxpsan]\nemit = 'exact'", "maxpsan", "[rule.maxspan]"),
+        ("[rule.max_span]\nemit = 'exact'", "max_span", "[rule.maxspan]"),
+        ("[maxspan]\nemit = 'exact'", "maxspan", "[rule.maxspan]"),
+        (
+            "[rule.alert_supression]\ngroup_by = ['a']",
+            "alert_supression",
+            "[rule.alert_suppression]",
+        ),
+        (
+            "[rule.alertSuppression]\ngroupBy = ['a']",
+            "alertSuppression",
+            "[rule.alert_suppression]",
+        ),
+    ] {
+        let contents = format!("{RULE}{table}\n");
+        let (_, found) = loaded(&contents);
+        let lines: Vec<String> = found.iter().map(|found| line(&contents, found)).collect();
+        let expected =
+            format!("W0502 «{key}» the key `{key}` is not read | did you mean `{meant}`?");
+        assert_eq!(lines, [expected]);
+    }
+}
+
 #[test]
 fn mappings_of_elastic_are_read() {
     let (file, diagnostics) = loaded(&format!(

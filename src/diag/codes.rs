@@ -194,6 +194,10 @@ pub const CODES: &[Code] = &[
     ),
     code("W0501", "The file asks for something that has no effect here."),
     code(
+        "W0502",
+        "A key that nobody reads there is nearly one that counts, or stands in the wrong table. Other unknown keys are left alone.",
+    ),
+    code(
         "W0601",
         "A sequence without maxspan would wait for ever: `default_maxspan` is used, and matches that take longer are not found.",
     ),
@@ -217,6 +221,10 @@ pub const CODES: &[Code] = &[
     code(
         "W0607",
         "The category is none of those that the Elastic Common Schema allows, letter case included. The rule runs, and its stage matches only events that carry exactly this category.",
+    ),
+    code(
+        "W0608",
+        "Suppression is asked for, nothing says which alerts are alike, and a rule about single events has no join key that could: no alert is left out.",
     ),
     code("W0701", "An entry stands in a list twice, letter case considered only where it counts."),
     code(
