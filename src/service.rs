@@ -11,6 +11,7 @@ use crate::config::{Config, ConfigError};
 use crate::http::{self, ListenError, RuleView};
 use crate::kafka;
 use crate::metrics::Metrics;
+use crate::rule::overrides::{self, Reason};
 use crate::rule::set::{RuleReport, Status as RuleStatus};
 use crate::rules_dir::{self, LoadError, Loaded};
 
@@ -66,6 +67,7 @@ pub async fn run_with(
 ) -> Result<(), ServiceError> {
     let metrics = Arc::new(Metrics::new()?);
     report(&rules, &metrics);
+    report_unused_overrides(&config, &rules);
     // Every fault so far: nothing joined, nothing read.
     let listener = http::bind(&config.http)?;
     let options = config.detector_options();
@@ -111,6 +113,19 @@ fn report(loaded: &Loaded, metrics: &Metrics) {
         );
     }
     tracing::info!(running, refused, "rules loaded");
+}
+
+/// Says which overrides change nothing, as their rules do not run or have another id.
+fn report_unused_overrides(config: &Config, loaded: &Loaded) {
+    let overrides = config.rule_defaults().overrides;
+    for unused in overrides::unused(&overrides, &loaded.reports) {
+        let nearest = match unused.reason {
+            Reason::NoRule { nearest } => nearest,
+            Reason::Refused | Reason::Skipped => None,
+        };
+        let reason = unused.reason.as_str();
+        tracing::warn!(rule = unused.id, reason, nearest, "override changes nothing");
+    }
 }
 
 fn views(reports: &[RuleReport]) -> Vec<RuleView> {

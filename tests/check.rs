@@ -105,6 +105,30 @@ fn config(directory: &tempfile::TempDir, more: &[u8]) -> String {
 }
 
 #[test]
+fn an_override_that_names_no_rule_is_a_warning_and_no_more() {
+    let directory =
+        directory(&[("good.toml", rule("good-rule", "process where process.name == \"a\""))]);
+    let path = config(
+        &directory,
+        b"[rules.override.\"good-rule\"]\nemit = \"exact\"\n\
+          [rules.override.\"god-rule\"]\nemit = \"exact\"\n",
+    );
+    let output = check(&[&path]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for part in
+        ["warning[W0901]", "service.conf:5:17", "[rules.override.\"good-rule\"]", "1 rules: 1 run"]
+    {
+        assert!(said.contains(part), "`{part}` is not in:\n{said}");
+    }
+    assert_eq!(said.matches("W0901").count(), 1, "{said}");
+    let output = check(&["--format", "json", &path]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = &report["configurations"][0]["diagnostics"];
+    assert_eq!((found[0]["code"].as_str(), found.as_array().unwrap().len()), (Some("W0901"), 1));
+}
+
+#[test]
 fn files_that_are_not_utf8_are_refused_at_the_byte() {
     let good = rule("good", "process where process.name == \"a\"");
     let directory = directory(&[("a_good.toml", good.clone())]);

@@ -243,6 +243,10 @@ pub const CODES: &[Code] = &[
         "W0705",
         "A sequence with absences at both ends, `![a] [b] ![c]`, alerts unless an `a` before and a `c` after lie within one maxspan of each other: one of the two alone prevents nothing.",
     ),
+    code(
+        "W0901",
+        "An override of the configuration changes nothing: no rule that runs has its id. Letter case counts in ids.",
+    ),
 ];
 
 const fn code(code: &'static str, meaning: &'static str) -> Code {

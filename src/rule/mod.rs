@@ -11,6 +11,7 @@ pub mod explain;
 pub mod file;
 mod lint;
 pub mod mapping;
+pub mod overrides;
 mod read;
 pub mod set;
 pub mod suppress;
