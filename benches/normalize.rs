@@ -109,7 +109,7 @@ fn rules(root: &Path) -> RuleSet {
     paths.sort();
     let text = |path: &PathBuf| {
         let contents = fs::read_to_string(path).unwrap();
-        Arc::new(Text { name: path.display().to_string(), contents })
+        Arc::new(Text::new(path.display().to_string(), contents))
     };
     RuleSet::compile(paths.iter().map(text).collect(), &Defaults::default()).0
 }

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::alert::Format;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, encoding};
 use crate::normalize::{EcsCompat, HostKey, HostNames};
 use crate::rule::set::Defaults;
 use crate::text::Text;
+use crate::text_file;
 
 pub use overlay::Override;
 
@@ -106,10 +107,10 @@ impl Config {
     /// Returns the configuration of a file, if one is named, with the overrides on top of it.
     pub fn load(path: Option<&Path>, overrides: &[Override]) -> Result<Self, ConfigError> {
         let Some(path) = path else { return Self::parse(None, overrides) };
-        let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(contents) => Self::parse(Some(Text { name, contents }), overrides),
+        match text_file::read(path) {
+            Ok(text) => Self::parse(Some(text), overrides),
             Err(error) => {
+                let name = path.display();
                 let what = format!("cannot read the configuration `{name}`: {error}");
                 Err(ConfigError::new(None, Diagnostic::error(codes::UNREADABLE, what)))
             }
@@ -120,6 +121,9 @@ impl Config {
     ///
     /// The text is judged alone first, so that its faults are shown where they stand.
     pub fn parse(text: Option<Text>, overrides: &[Override]) -> Result<Self, ConfigError> {
+        if let Some(fault) = text.as_ref().and_then(encoding::fault) {
+            return Err(ConfigError::new(text, fault));
+        }
         let source = text.as_ref().map_or("", |text| text.contents.as_str());
         let parsed = match toml::from_str(source) {
             Ok(config) if overrides.is_empty() => Ok(config),

@@ -49,6 +49,8 @@ pub mod shutdown;
 pub mod source;
 #[cfg(feature = "service")]
 pub mod telemetry;
+#[cfg(feature = "service")]
+pub mod text_file;
 
 // Layer 5: the command line.
 #[cfg(feature = "cli")]

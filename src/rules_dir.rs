@@ -1,4 +1,4 @@
-//! Rule files from disk: the only code that opens one.
+//! Rule files from disk: which there are, and how they are configured to run.
 //!
 //! Never judges a rule: that is `rule`'s.
 
@@ -14,6 +14,7 @@ use crate::event::TimeSpan;
 use crate::rule::{self, Emit, MissingFields, Severity};
 use crate::setting;
 use crate::text::Text;
+use crate::text_file;
 
 /// `[rules]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -200,10 +201,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
 }
 
 fn read_file(path: &Path) -> Result<Arc<Text>, ReadError> {
-    let bytes = fs::read(path).map_err(|source| ReadError { path: path.to_owned(), source })?;
-    // A byte that is no UTF-8 shows itself in a diagnostic of the rule, with its place.
-    let contents = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Arc::new(Text { name: path.display().to_string(), contents }))
+    let text = text_file::read(path);
+    text.map(Arc::new).map_err(|source| ReadError { path: path.to_owned(), source })
 }
 
 fn paths<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<PathBuf>, D::Error> {

@@ -11,6 +11,7 @@ use crate::config::{Config, ConfigError};
 use crate::http::{self, ListenError, RuleView};
 use crate::kafka;
 use crate::metrics::Metrics;
+use crate::rule::overrides::{self, Reason};
 use crate::rule::set::{RuleReport, Status as RuleStatus};
 use crate::rules_dir::{self, ReadError};
 use crate::setup::Setup;
@@ -81,6 +82,7 @@ pub async fn run_with(
     }
     let metrics = Arc::new(Metrics::new()?);
     report(&setup, &metrics);
+    report_unused_overrides(&config, &setup);
     // Every fault so far: nothing joined, nothing read.
     let listener = http::bind(&config.http)?;
     let (engine, renderer) = (setup.service(), setup.renderer());
@@ -126,6 +128,19 @@ fn report(setup: &Setup, metrics: &Metrics) {
         );
     }
     tracing::info!(running, refused, "rules loaded");
+}
+
+/// Says which overrides change nothing, as their rules do not run or have another id.
+fn report_unused_overrides(config: &Config, setup: &Setup) {
+    let overrides = config.rule_defaults().overrides;
+    for unused in overrides::unused(&overrides, &setup.reports) {
+        let nearest = match unused.reason {
+            Reason::NoRule { nearest } => nearest,
+            Reason::Refused | Reason::Skipped => None,
+        };
+        let reason = unused.reason.as_str();
+        tracing::warn!(rule = unused.id, reason, nearest, "override changes nothing");
+    }
 }
 
 fn views(reports: &[RuleReport]) -> Vec<RuleView> {

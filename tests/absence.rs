@@ -270,3 +270,24 @@ fn alert_holds_no_placeholder_for_what_was_absent() {
     let event: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
     assert_eq!(event["tags"], "A");
 }
+
+/// With `![a] [b]` the `a` would prevent the alert, with `[b] ![c]` a `c` would.
+#[test]
+fn absences_at_both_ends_are_told_as_what_they_forbid() {
+    let sentence = |terms: &str| {
+        let contents = format!(
+            "[rule]\nname = \"n\"\nrule_id = \"r\"\nseverity = \"low\"\nrisk_score = 21\n\
+             language = \"eql\"\nquery = '''sequence by host.id with maxspan=2m {terms}'''\n"
+        );
+        let text = Arc::new(Text::new("rule.toml", contents));
+        let (set, _) = RuleSet::compile(vec![text], &Defaults::default());
+        maxspan::rule::absence::at_both_ends(&set.rules()[0])
+    };
+    let (a, b, c) =
+        ("![any where tags == \"a\"]", "[any where true]", "![any where tags == \"c\"]");
+    let told = sentence(&format!("{a} {b} {c}")).unwrap();
+    assert!(told.contains("maxspan = 2m") && told.contains("of each other"), "{told}");
+    for terms in [format!("{a} {b}"), format!("{b} {c}"), format!("{b} {a} {b}")] {
+        assert_eq!(sentence(&terms), None, "{terms}");
+    }
+}

@@ -21,7 +21,7 @@ fn corpus() -> PathBuf {
 
 fn metadata(file: &str) -> Metadata {
     let contents = std::fs::read_to_string(corpus().join(file)).unwrap();
-    match parse(Arc::new(Text { name: file.to_owned(), contents })) {
+    match parse(Arc::new(Text::new(file, contents))) {
         Parsed::Rule(rule, _) => rule.metadata,
         other => panic!("{file}: {other:?}"),
     }

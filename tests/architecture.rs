@@ -33,11 +33,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ("setting", &[]),
     ("shutdown", &["setting"]),
     ("telemetry", &[]),
-    ("rules_dir", &["setting"]),
+    ("text_file", &[]),
+    ("rules_dir", &["setting", "text_file"]),
     ("source", &[]),
     ("kafka", &["metrics", "setting", "shutdown", "source"]),
     ("http", &["kafka", "metrics", "rules_dir", "shutdown"]),
-    ("config", &["http", "kafka", "rules_dir", "setting", "shutdown", "source", "telemetry"]),
+    (
+        "config",
+        &["http", "kafka", "rules_dir", "setting", "shutdown", "source", "telemetry", "text_file"],
+    ),
     ("setup", &["config"]),
     (
         "service",
@@ -67,6 +71,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "shutdown",
             "source",
             "telemetry",
+            "text_file",
         ],
     ),
     ("main", &["cli"]),
@@ -209,7 +214,7 @@ fn every_shipped_rule_loads() {
             continue;
         }
         let contents = std::fs::read_to_string(&path).unwrap();
-        match parse(Arc::new(Text { name: name.clone(), contents })) {
+        match parse(Arc::new(Text::new(name.clone(), contents))) {
             Parsed::Rule(..) => rules += 1,
             other => panic!("{name}: {other:?}"),
         }

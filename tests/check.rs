@@ -94,3 +94,61 @@ fn a_broken_condition_of_the_configuration_is_shown_there() {
     let caret = said.lines().find(|line| line.contains('^')).unwrap_or_default();
     assert_eq!(caret.find('^'), Some("5 | ".len() + 44), "{said}");
 }
+
+/// Writes a configuration whose rules are those of a directory, and what follows.
+fn config(directory: &tempfile::TempDir, more: &[u8]) -> String {
+    let config = directory.path().join("service.conf");
+    let mut contents = format!("[rules]\npaths = '{}'\n", directory.path().display()).into_bytes();
+    contents.extend(more);
+    std::fs::write(&config, contents).unwrap();
+    config.display().to_string()
+}
+
+#[test]
+fn an_override_that_names_no_rule_is_a_warning_and_no_more() {
+    let directory =
+        directory(&[("good.toml", rule("good-rule", "process where process.name == \"a\""))]);
+    let path = config(
+        &directory,
+        b"[rules.override.\"good-rule\"]\nemit = \"exact\"\n\
+          [rules.override.\"god-rule\"]\nemit = \"exact\"\n",
+    );
+    let output = check(&[&path]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for part in
+        ["warning[W0901]", "service.conf:5:17", "[rules.override.\"good-rule\"]", "1 rules: 1 run"]
+    {
+        assert!(said.contains(part), "`{part}` is not in:\n{said}");
+    }
+    assert_eq!(said.matches("W0901").count(), 1, "{said}");
+    let output = check(&["--format", "json", &path]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = &report["configurations"][0]["diagnostics"];
+    assert_eq!((found[0]["code"].as_str(), found.as_array().unwrap().len()), (Some("W0901"), 1));
+}
+
+#[test]
+fn files_that_are_not_utf8_are_refused_at_the_byte() {
+    let good = rule("good", "process where process.name == \"a\"");
+    let directory = directory(&[("a_good.toml", good.clone())]);
+    let latin1 = good.replace("== \"a\"", "== \"?ung.exe\"").into_bytes();
+    let latin1: Vec<u8> =
+        latin1.into_iter().map(|byte| if byte == b'?' { 0xfc } else { byte }).collect();
+    std::fs::write(directory.path().join("b_latin1.toml"), latin1).unwrap();
+    let wide = good.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    std::fs::write(directory.path().join("c_wide.toml"), wide).unwrap();
+    let output = check(&[&directory.path().display().to_string()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in ["b_latin1.toml:11:32", "byte 0xfc", "c_wide.toml:1:1", "UTF-16", "2 refused"] {
+        assert!(said.contains(part), "`{part}` is not in:\n{said}");
+    }
+    assert_eq!(said.matches("error[E0509]").count(), 2, "{said}");
+
+    let path = config(&directory, b"[kafka]\ngroup = \"gr\xfcn\"\n");
+    let output = check(&[&path]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("error[E0509]") && said.contains("service.conf:4:12"), "{said}");
+}

@@ -104,6 +104,32 @@ fn port_in_use_is_named() {
     fails(&["run", "--config", &path], 2, &["cannot listen on", &listen, "http.listen"]);
 }
 
+/// The rules are loaded, and told about, before the port is asked for.
+#[test]
+fn an_override_that_names_no_rule_is_logged_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let contents = format!(
+        "[kafka]\nbrokers = \"127.0.0.1:1\"\n[http]\nlisten = \"{address}\"\n\
+         [rules.override.\"f3475224-b179-4f78-8877-c2bd64c26b88-20S\"]\nemit = \"exact\"\n\
+         [log]\nformat = \"json\"\n"
+    );
+    let output = maxspan(&["run", "--config", &config(&directory, &contents)]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    let logged: Vec<serde_json::Value> = said
+        .lines()
+        .filter(|line| line.contains("override changes nothing"))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(logged.len(), 1, "{said}");
+    assert_eq!(logged[0]["level"], "WARN");
+    let fields = &logged[0];
+    assert_eq!(fields["rule"], "f3475224-b179-4f78-8877-c2bd64c26b88-20S");
+    assert_eq!(fields["nearest"], "f3475224-b179-4f78-8877-c2bd64c26b88-20s");
+    assert_eq!(fields["reason"], "no rule has this id");
+}
+
 #[test]
 fn wrong_client_property_and_missing_secret_are_named() {
     let directory = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@ use maxspan::rule::Emit;
 use maxspan::text::Text;
 
 fn parse(contents: &str, overrides: &[Override]) -> Result<Config, ConfigError> {
-    let text = Text { name: "maxspan.toml".to_owned(), contents: contents.to_owned() };
+    let text = Text::new("maxspan.toml", contents);
     Config::parse(Some(text), overrides)
 }
 
@@ -46,6 +46,18 @@ fn the_shipped_file_says_the_defaults() {
     let mut defaults = Config::default();
     defaults.kafka.brokers = vec!["localhost:9092".to_owned()];
     assert_eq!(format!("{shipped:?}"), format!("{defaults:?}"));
+}
+
+#[test]
+fn a_configuration_that_is_not_utf8_is_refused_at_the_byte() {
+    let text = Text::from_bytes("maxspan.toml", b"[kafka]\ngroup = \"gr\xfcn\"\n");
+    let error = Config::parse(Some(text), &[]).unwrap_err();
+    let shown = render(&error.diagnostics, &error.text.unwrap(), Colour::None);
+    for part in ["error[E0509]", "maxspan.toml:2:12", "byte 0xfc"] {
+        assert!(shown.contains(part), "`{part}` is not in:\n{shown}");
+    }
+    let marked = Text::from_bytes("maxspan.toml", b"\xef\xbb\xbf[kafka]\r\ngroup = \"a\"\r\n");
+    assert_eq!(Config::parse(Some(marked), &[]).unwrap().kafka.group, "a");
 }
 
 #[test]

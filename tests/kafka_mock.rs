@@ -198,7 +198,7 @@ fn rule() -> Arc<Text> {
           [any where event.code == "B"]
         '''
     "#;
-    Arc::new(Text { name: "two_steps.toml".to_owned(), contents: contents.to_owned() })
+    Arc::new(Text::new("two_steps.toml", contents))
 }
 
 fn event(code: &str, second: u32) -> String {
@@ -291,7 +291,7 @@ fn absence_rule() -> Arc<Text> {
             .replace("[any where event.code == \"B\"]", "![any where event.code == \"B\"]")
     };
     let contents = query(&rule().contents) + "[rule.maxspan]\nallowed_lateness = \"1s\"\n";
-    Arc::new(Text { name: "absence.toml".to_owned(), contents })
+    Arc::new(Text::new("absence.toml", contents))
 }
 
 #[test]

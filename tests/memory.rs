@@ -32,7 +32,7 @@ fn rules() -> Arc<RuleSet> {
              author = [\"a\"]\nseverity = \"low\"\nrisk_score = 21\ntype = \"eql\"\n\
              language = \"eql\"\nquery = '''{query}'''\n"
         );
-        Arc::new(Text { name: format!("r{number}.toml"), contents })
+        Arc::new(Text::new(format!("r{number}.toml"), contents))
     };
     let files = QUERIES.iter().enumerate().map(file).collect();
     let (rules, reports) = RuleSet::compile(files, &Defaults::default());

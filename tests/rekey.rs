@@ -80,7 +80,7 @@ fn rule_set(
              allowed_lateness = \"{LATENESS}s\"\nsuppression = {{ enabled = false }}\n",
             query.replace('`', "\""),
         );
-        Arc::new(Text { name: format!("rule-{index}.toml"), contents })
+        Arc::new(Text::new(format!("rule-{index}.toml"), contents))
     };
     let defaults =
         Defaults { default_maxspan: TimeSpan::from_secs(6), rekeying, ..Defaults::default() };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use maxspan::diag::Diagnostic;
+use maxspan::diag::render::{Colour, render};
 use maxspan::event::TimeSpan;
 use maxspan::rule::file::{Parsed, parse, settings_at};
 use maxspan::rule::set::Defaults;
@@ -24,7 +25,7 @@ query = 'process where true'
 "#;
 
 fn parse_text(contents: &str) -> Parsed {
-    parse(Arc::new(Text { name: "rule.toml".to_owned(), contents: contents.to_owned() }))
+    parse(Arc::new(Text::new("rule.toml", contents)))
 }
 
 fn loaded(contents: &str) -> (RuleFile, Vec<Diagnostic>) {
@@ -93,7 +94,7 @@ fn every_published_rule_loads_and_its_query_is_found_in_the_file() {
     }
     for path in &paths {
         let contents = std::fs::read_to_string(path).unwrap();
-        let text = Text { name: path.display().to_string(), contents };
+        let text = Text::new(path.display().to_string(), contents);
         let Parsed::Rule(file, diagnostics) = parse(Arc::new(text)) else {
             panic!("{} does not load", path.display());
         };
@@ -314,6 +315,105 @@ fn senseless_suppression_is_refused() {
         };
         let lines: Vec<String> = found.iter().map(|found| line(&contents, found)).collect();
         assert!(lines.iter().any(|line| line.starts_with(expected)), "{table}: {lines:#?}");
+    }
+}
+
+/// Elastic refuses such tables as well: its schema is strict, and `group_by` is required.
+#[test]
+fn elastics_suppression_knows_its_keys_and_needs_a_group() {
+    for (table, expected) in [
+        (
+            "groupBy = ['host.id']\nduration = { value = 10, unit = 'm' }",
+            &[
+                "E0503 «[rule.alert_suppression]» `group_by` is missing in \
+                 `[rule.alert_suppression]` | add `group_by = [\"host.id\"]`",
+                "E0506 «groupBy» unknown key `groupBy` in `[rule.alert_suppression]` \
+                 | did you mean `group_by`?",
+            ][..],
+        ),
+        (
+            "group_by = ['a']\nmissingFieldsStrategy = 'suppress'\nduration = { value = 1, unit = 's' }",
+            &["E0506 «missingFieldsStrategy» unknown key `missingFieldsStrategy` in \
+               `[rule.alert_suppression]` | did you mean `missing_fields_strategy`?"],
+        ),
+        (
+            "group_by = []\nduration = { value = 1, unit = 's' }",
+            &["E0505 «group_by» `group_by` names no field \
+               | name one to three fields: `group_by = [\"host.id\"]`"],
+        ),
+        (
+            "group_by = 'host.id'\nduration = { value = 1, unit = 's' }",
+            &["E0504 «'host.id'» `group_by` in `[rule.alert_suppression]` must be a list of \
+               strings | write `group_by = ['host.id']`"],
+        ),
+        (
+            "group_by = ['a', ' ']\nduration = { value = 1, unit = 's' }",
+            &["E0505 «' '» a field has a name | such as `host.id`"],
+        ),
+        (
+            "group_by = ['a']\nduration = '5m'",
+            &["E0504 «'5m'» `duration` in `[rule.alert_suppression]` must be a table \
+               | write `duration = { value = 5, unit = \"m\" }`"],
+        ),
+        (
+            "group_by = ['a']\nduration = { value = 5 }",
+            &["E0503 «{ value = 5 }» `unit` is missing in `[rule.alert_suppression.duration]` \
+               | add `unit = \"m\"`"],
+        ),
+        (
+            "group_by = ['a']\nduration = { value = 5, units = 'm', unit = 'm' }",
+            &["E0506 «units» unknown key `units` in `[rule.alert_suppression.duration]` \
+               | did you mean `unit`?"],
+        ),
+        (
+            "group_by = ['a']\nduration = { value = '5', unit = 'm' }",
+            &["E0504 «'5'» `value` in `[rule.alert_suppression.duration]` must be a whole number \
+               | write `value = 5`"],
+        ),
+        (
+            "group_by = ['a']\nduration = { value = 1, unit = 's' }\n\
+             missing_fields_strategy = 'donotsuppress'",
+            &["E0505 «'donotsuppress'» `donotsuppress` is no value of `missing_fields_strategy` \
+               | did you mean `missing_fields_strategy = \"doNotSuppress\"`?"],
+        ),
+        (
+            "group_by_v2 = [{ field = 'host.id' }]\nduration = { value = 1, unit = 's' }",
+            &[
+                "E0503 «[rule.alert_suppression]» `group_by` is missing in \
+                 `[rule.alert_suppression]` | add `group_by = [\"host.id\"]`",
+                "E0506 «group_by_v2» `group_by_v2` is a newer form of Elastic's that is not \
+                 supported | name one to three fields: `group_by = [\"host.id\", \"user.name\"]`",
+            ],
+        ),
+    ] {
+        let contents = format!("{RULE}[rule.alert_suppression]\n{table}\n");
+        assert_eq!(refused_lines(&contents), expected, "{table}");
+    }
+}
+
+#[test]
+fn keys_that_nearly_count_are_named() {
+    for (table, key, meant) in [
+        ("[rule.maxpsan]\nemit = 'exact'", "maxpsan", "[rule.maxspan]"),
+        ("[rule.max_span]\nemit = 'exact'", "max_span", "[rule.maxspan]"),
+        ("[maxspan]\nemit = 'exact'", "maxspan", "[rule.maxspan]"),
+        (
+            "[rule.alert_supression]\ngroup_by = ['a']",
+            "alert_supression",
+            "[rule.alert_suppression]",
+        ),
+        (
+            "[rule.alertSuppression]\ngroupBy = ['a']",
+            "alertSuppression",
+            "[rule.alert_suppression]",
+        ),
+    ] {
+        let contents = format!("{RULE}{table}\n");
+        let (_, found) = loaded(&contents);
+        let lines: Vec<String> = found.iter().map(|found| line(&contents, found)).collect();
+        let expected =
+            format!("W0502 «{key}» the key `{key}` is not read | did you mean `{meant}`?");
+        assert_eq!(lines, [expected]);
     }
 }
 
@@ -578,6 +678,51 @@ fn a_byte_order_mark_and_crlf_shift_nothing() {
     let (file, _) = loaded(&contents);
     assert_origin_is_right(&file);
     assert_eq!(file.query, "process where true");
+}
+
+/// TOML is UTF-8. A rule in another encoding would look for other characters than its author's.
+#[test]
+fn a_file_that_is_not_utf8_is_refused_at_the_byte() {
+    let contents = RULE.replace("process where true", "process where process.name : \"?ung.exe\"");
+    let mut bytes = contents.into_bytes();
+    let at = bytes.iter().position(|byte| *byte == b'?').unwrap();
+    bytes[at] = 0xfc;
+    let text = Arc::new(Text::from_bytes("rule.toml", &bytes));
+    let Parsed::Refused { diagnostics, .. } = parse(Arc::clone(&text)) else { panic!("it runs") };
+    let shown = render(&diagnostics, &text, Colour::None);
+    assert_eq!(diagnostics.len(), 1, "{shown}");
+    for part in ["error[E0509]", "rule.toml:9:40", "^ byte 0xfc, `ü` in Latin-1", "iconv -f"] {
+        assert!(shown.contains(part), "`{part}` is not in:\n{shown}");
+    }
+    // U+FFFD itself is a character like any other.
+    loaded(&RULE.replace("process where true", "process where process.name : \"\u{fffd}\""));
+}
+
+#[test]
+fn a_file_in_utf16_is_refused_in_one_sentence() {
+    for mark in ["\u{feff}", ""] {
+        let units: Vec<u16> = format!("{mark}{RULE}").encode_utf16().collect();
+        let bytes: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let text = Arc::new(Text::from_bytes("rule.toml", &bytes));
+        let Parsed::Refused { diagnostics, .. } = parse(Arc::clone(&text)) else { panic!() };
+        let shown = render(&diagnostics, &text, Colour::None);
+        assert_eq!(diagnostics.len(), 1, "{shown}");
+        assert!(shown.contains("UTF-16") && shown.contains("iconv -f UTF-16LE"), "{shown}");
+        assert!(shown.contains("rule.toml:1:1"), "{shown}");
+    }
+}
+
+#[test]
+fn cases_that_are_not_utf8_are_refused_at_the_byte() {
+    let contents = b"[[case]]\nname = '\xfc'\nevents = ['{}']\nalerts = 'none'\n";
+    let text = Text::from_bytes("rule.cases.toml", contents);
+    let found = maxspan::rule::case::parse(&text).unwrap_err();
+    assert_eq!((found.len(), found[0].code), (1, "E0509"));
+    let place = text.position(found[0].span.unwrap().start);
+    assert_eq!((place.line, place.column), (2, 9));
+    let marked = "\u{feff}[[case]]\r\nname = 'a'\r\nevents = ['{}']\r\nalerts = 'none'\r\n";
+    let text = Text::from_bytes("rule.cases.toml", marked.as_bytes());
+    assert_eq!(maxspan::rule::case::parse(&text).unwrap().len(), 1);
 }
 
 /// Writes a text as the inside of a basic string, each character in one of the ways there are.

@@ -21,7 +21,7 @@ fn found(query: &str, events: &[Event<'_>]) -> Vec<(String, usize)> {
          severity = \"low\"\nrisk_score = 21\ntype = \"eql\"\nlanguage = \"eql\"\n\
          query = '''{query}'''\n"
     );
-    let text = Arc::new(Text { name: "rule.toml".into(), contents });
+    let text = Arc::new(Text::new("rule.toml", contents));
     let defaults = Defaults { default_maxspan: TimeSpan::from_secs(60), ..Defaults::default() };
     let (rules, reports) = RuleSet::compile(vec![text], &defaults);
     assert_eq!(reports[0].status, Status::Caveat, "{reports:#?}");

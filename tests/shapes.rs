@@ -493,7 +493,7 @@ fn rule_20s(options: Options) -> Arc<RuleSet> {
     let name = "config/rules/wmi_incoming_lateral_movement_20s.toml";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let contents = fs::read_to_string(path).unwrap();
-    let text = Arc::new(Text { name: name.to_owned(), contents });
+    let text = Arc::new(Text::new(name, contents));
     let defaults = Defaults { normalize: options, ..Defaults::default() };
     let (set, reports) = RuleSet::compile(vec![text], &defaults);
     assert!(reports.iter().all(|report| report.status != Status::Refused), "{reports:#?}");

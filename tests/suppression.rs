@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use maxspan::detect::{Detector, Options, Origin, Past, Record, Stamp};
 use maxspan::event::{EventTime, TimeSpan};
-use maxspan::rule::set::{Defaults, RuleSet, Status};
+use maxspan::rule::set::{Defaults, RuleReport, RuleSet, Status};
 use maxspan::rule::{Emit, MissingFields, Suppression};
 use maxspan::text::Text;
 use serde_json::{Value, json};
@@ -17,15 +17,24 @@ const RUNS: &str =
     "sequence by host.id with maxspan=1m [any where event.outcome == `failure`] with runs=3";
 const SINGLE: &str = "any where event.outcome == `failure`";
 
-fn rules(query: &str, more: &str, defaults: &Defaults) -> Arc<RuleSet> {
-    let contents = format!(
+fn contents(query: &str, more: &str) -> String {
+    format!(
         "[rule]\nname = \"Rule\"\nrule_id = \"r\"\nseverity = \"low\"\nrisk_score = 21\n\
          language = \"eql\"\nquery = '''{}'''\n{more}\n",
         query.replace('`', "\"")
-    );
-    let (set, reports) = RuleSet::compile(vec![Arc::new(Text::new("r.toml", contents))], defaults);
+    )
+}
+
+fn rules(query: &str, more: &str, defaults: &Defaults) -> Arc<RuleSet> {
+    let text = Arc::new(Text::new("r.toml", contents(query, more)));
+    let (set, reports) = RuleSet::compile(vec![text], defaults);
     assert!(reports.iter().all(|r| r.status != Status::Refused), "{reports:#?}");
     Arc::new(set)
+}
+
+fn report(query: &str, more: &str, defaults: &Defaults) -> RuleReport {
+    let text = Arc::new(Text::new("r.toml", contents(query, more)));
+    RuleSet::compile(vec![text], defaults).1.remove(0)
 }
 
 fn at(seconds: i64) -> EventTime {
@@ -173,8 +182,11 @@ fn terms_are_what_all_events_of_a_match_have_in_common() {
 #[test]
 fn the_configuration_stands_above_the_file() {
     let mut defaults = Defaults::default();
-    let ten = Suppression { duration: Some(TimeSpan::from_secs(10)), ..Suppression::default() };
-    defaults.settings.suppression = ten.clone();
+    defaults.settings.suppression = Suppression {
+        group_by: Some(vec!["host.id".to_owned()]),
+        duration: Some(TimeSpan::from_secs(10)),
+        ..Suppression::default()
+    };
     assert_eq!(times(&run(&rules(SINGLE, "", &defaults), &failures(0..12))), [0, 10]);
     let file = "[rule.maxspan.suppression]\nduration = \"4s\"";
     assert_eq!(times(&run(&rules(SINGLE, file, &defaults), &failures(0..12))), [0, 4, 8]);
@@ -184,6 +196,40 @@ fn the_configuration_stands_above_the_file() {
     assert_eq!(run(&rules(SINGLE, file, &defaults), &failures(0..12)).alerts.len(), 12);
     let words = [MissingFields::parse("suppress"), MissingFields::parse("never")];
     assert_eq!(words, [Some(MissingFields::Suppress), None]);
+}
+
+/// A table without `group_by` made alerts of different hosts alike.
+#[test]
+fn nothing_is_suppressed_for_want_of_a_group() {
+    let hosts = ["h1", "h2", "h3"].map(|host| failure(0, host, &json!({})));
+    let table = "[rule.maxspan.suppression]\nduration = \"10m\"\n";
+    let mut all = Defaults::default();
+    all.settings.suppression.enabled = Some(true);
+    let mut own = Defaults::default();
+    let asked = Suppression { enabled: Some(true), ..Suppression::default() };
+    let asked = maxspan::rule::Settings { suppression: asked, ..Default::default() };
+    own.overrides.insert("r".to_owned(), asked);
+    for (more, defaults, is_told) in [
+        (table, &Defaults::default(), true),
+        ("[rule.maxspan.suppression]\ngroup_by = []\n", &Defaults::default(), true),
+        ("", &own, true),
+        // What is set for all rules is meant for those that have a key.
+        ("", &all, false),
+        ("[rule.maxspan.suppression]\nenabled = false\n", &Defaults::default(), false),
+    ] {
+        assert_eq!(run(&rules(SINGLE, more, defaults), &hosts).alerts.len(), 3, "{more}");
+        let report = report(SINGLE, more, defaults);
+        let told = report.diagnostics.iter().any(|found| found.code == "W0608");
+        assert_eq!(told, is_told, "{more}: {:?}", report.diagnostics);
+        let status = if is_told { Status::Caveat } else { Status::Runs };
+        assert_eq!(report.status, status, "{more}");
+    }
+    let grouped = format!("{table}group_by = [\"host.id\"]\n");
+    assert_eq!(report(SINGLE, &grouped, &Defaults::default()).status, Status::Runs);
+    let elastics = "[rule.alert_suppression]\ngroupBy = [\"host.id\"]\n\
+                    missingFieldsStrategy = \"doNotSuppress\"\n\
+                    duration = { value = 10, unit = \"m\" }\n";
+    assert_eq!(report(SINGLE, elastics, &Defaults::default()).status, Status::Refused);
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl Example {
              query = '''{}'''\n",
             self.query()
         );
-        let text = Arc::new(Text { name: self.name.clone(), contents });
+        let text = Arc::new(Text::new(self.name.clone(), contents));
         let mut defaults = Defaults::default();
         let tolerance = TimeSpan::from_secs(self.tolerance);
         defaults.force(Some(emit), Some(tolerance), None);

@@ -1,14 +1,18 @@
 //! `maxspan check`: compiles rules and says what there is to say about each.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use serde::Serialize;
 
 use super::{Exit, output};
+use crate::config::Config;
 use crate::diag::{Diagnostic, Severity};
+use crate::rule::overrides;
 use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
-use crate::rules_dir;
+use crate::text::Text;
+use crate::{rules_dir, text_file};
 
 /// Arguments of `maxspan check`.
 #[derive(Debug, clap::Args)]
@@ -50,6 +54,15 @@ impl Totals {
     }
 }
 
+/// What there is to say about a configuration once its rules are known.
+#[derive(Serialize)]
+struct ConfigReport {
+    path: String,
+    diagnostics: Vec<Diagnostic>,
+    #[serde(skip)]
+    text: Arc<Text>,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -59,16 +72,25 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         args.paths.iter().cloned().partition(|path| is_configuration(path));
     let mut defaults = Defaults::default();
     let mut paths = rules;
+    let mut texts = Vec::new();
     for path in &configs {
-        let config = crate::config::Config::load(Some(path), &[])?;
+        let config = Config::load(Some(path), &[])?;
         defaults = config.rule_defaults();
         paths.extend(config.rules.paths.iter().cloned());
+        texts
+            .extend(text_file::read(path).map(|text| (Arc::new(text), defaults.overrides.clone())));
     }
     let files = rules_dir::read(&paths).context("nothing checked")?;
     let (_, reports) = RuleSet::compile(files, &defaults);
+    let judge = |(text, overrides): (Arc<Text>, _)| ConfigReport {
+        path: text.name.clone(),
+        diagnostics: overrides::warnings(&text.contents, &overrides, &reports),
+        text,
+    };
+    let configs: Vec<ConfigReport> = texts.into_iter().map(judge).collect();
     match args.format {
-        output::Format::Human => print_human(&reports, args.verbose),
-        output::Format::Json => print_json(&reports)?,
+        output::Format::Human => print_human(&configs, &reports, args.verbose),
+        output::Format::Json => print_json(&configs, &reports)?,
     }
     let refused = Totals::of(&reports).refused > 0;
     Ok(if refused { Exit::Findings } else { Exit::Fine })
@@ -76,12 +98,16 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 
 /// A configuration has a section that no rule file has.
 fn is_configuration(path: &std::path::Path) -> bool {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let Ok(text) = text_file::read(path) else { return false };
     let sections = ["[kafka]", "[rules]", "[http]", "[state]", "[log]"];
-    text.lines().any(|line| sections.contains(&line.trim()))
+    let lines = text.contents.trim_start_matches('\u{feff}').lines();
+    lines.map(str::trim).any(|line| sections.contains(&line))
 }
 
-fn print_human(reports: &[RuleReport], verbose: bool) {
+fn print_human(configs: &[ConfigReport], reports: &[RuleReport], verbose: bool) {
+    for config in configs {
+        output::diagnostics(&config.diagnostics, &config.text, output::Stream::Out);
+    }
     for report in reports {
         let is_wanted = |found: &&Diagnostic| verbose || found.severity > Severity::Note;
         let found: Vec<Diagnostic> = report.diagnostics.iter().filter(is_wanted).cloned().collect();
@@ -111,13 +137,16 @@ fn describe(report: &RuleReport) -> String {
     }
 }
 
-fn print_json(reports: &[RuleReport]) -> anyhow::Result<()> {
+fn print_json(configs: &[ConfigReport], reports: &[RuleReport]) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Report<'a> {
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        configurations: &'a [ConfigReport],
         rules: &'a [RuleReport],
         totals: Totals,
     }
-    let report = Report { rules: reports, totals: Totals::of(reports) };
+    let totals = Totals::of(reports);
+    let report = Report { configurations: configs, rules: reports, totals };
     output::line(&serde_json::to_string_pretty(&report)?);
     Ok(())
 }

@@ -97,7 +97,7 @@ fn told(error: &anyhow::Error) -> Exit {
         _ => cause.downcast_ref::<ConfigError>(),
     });
     if let Some(config) = config {
-        let none = || Arc::new(Text { name: String::new(), contents: String::new() });
+        let none = || Arc::new(Text::new(String::new(), String::new()));
         let text = config.text.clone().unwrap_or_else(none);
         output::diagnostics(&config.diagnostics, &text, output::Stream::Err);
         return Exit::Usage;

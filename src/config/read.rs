@@ -5,6 +5,7 @@
 use super::codes;
 use crate::diag::Diagnostic;
 use crate::text::Span;
+use crate::text::edit_distance::nearest;
 
 /// Turns a fault of the TOML reader into a diagnostic.
 pub(super) fn diagnostic(error: &toml::de::Error) -> Diagnostic {
@@ -12,7 +13,7 @@ pub(super) fn diagnostic(error: &toml::de::Error) -> Diagnostic {
     let found = match unknown_field(message) {
         Some((name, known)) => {
             let found = Diagnostic::error(codes::UNKNOWN_KEY, format!("unknown key `{name}`"));
-            match (nearest(name, &known), known.is_empty()) {
+            match (nearest(name, known.iter().copied()), known.is_empty()) {
                 (Some(near), _) => found.help(format!("did you mean `{near}`?")),
                 (None, false) => found.help(format!("known here: {}", quoted(&known))),
                 (None, true) => found,
@@ -43,39 +44,9 @@ fn quoted(names: &[&str]) -> String {
     quoted.join(", ")
 }
 
-/// Returns the name that is nearest to a misspelt one, if any is near.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|candidate| (distance(name, candidate), *candidate))
-        .filter(|(distance, _)| *distance <= 1 + name.len() / 4)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Returns how many bytes must be put in, taken out or replaced to get from one to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in to.bytes().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(a != b)).min(above + 1).min(row[j] + 1);
-            diagonal = above;
-        }
-    }
-    row[to.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nearest_name_is_found_only_when_it_is_near() {
-        assert_eq!(nearest("broker", &["group", "brokers"]), Some("brokers"));
-        assert_eq!(nearest("zebra", &["group", "brokers"]), None);
-    }
 
     #[test]
     fn unknown_field_is_taken_apart() {

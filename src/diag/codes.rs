@@ -146,6 +146,10 @@ pub const CODES: &[Code] = &[
         "A file of cases holds `[[case]]` with `name`, `events` and `alerts`, and the events that they name under `[events.<name>]`.",
     ),
     code("E0508", "A case names an event that is not there, or asks for something senseless."),
+    code(
+        "E0509",
+        "Rules, their cases and the configuration are UTF-8. A file in another encoding is refused at its first byte that is none; UTF-16, which Windows tools write, is told by name.",
+    ),
     code("E0602", "A sequence has more terms than the engine keeps apart."),
     code(
         "E0603",
@@ -190,6 +194,10 @@ pub const CODES: &[Code] = &[
     ),
     code("W0501", "The file asks for something that has no effect here."),
     code(
+        "W0502",
+        "A key that nobody reads there is nearly one that counts, or stands in the wrong table. Other unknown keys are left alone.",
+    ),
+    code(
         "W0601",
         "A sequence without maxspan would wait for ever: `default_maxspan` is used, and matches that take longer are not found.",
     ),
@@ -210,6 +218,14 @@ pub const CODES: &[Code] = &[
         "W0606",
         "A sample has no maxspan, and a stream no run whose events could be looked at together: a window of `default_maxspan` stands for it.",
     ),
+    code(
+        "W0607",
+        "The category is none of those that the Elastic Common Schema allows, letter case included. The rule runs, and its stage matches only events that carry exactly this category.",
+    ),
+    code(
+        "W0608",
+        "Suppression is asked for, nothing says which alerts are alike, and a rule about single events has no join key that could: no alert is left out.",
+    ),
     code("W0701", "An entry stands in a list twice, letter case considered only where it counts."),
     code(
         "W0702",
@@ -222,6 +238,14 @@ pub const CODES: &[Code] = &[
     code(
         "W0704",
         "No event has a field of this name, and there is one whose name is a single slip away.",
+    ),
+    code(
+        "W0705",
+        "A sequence with absences at both ends, `![a] [b] ![c]`, alerts unless an `a` before and a `c` after lie within one maxspan of each other: one of the two alone prevents nothing.",
+    ),
+    code(
+        "W0901",
+        "An override of the configuration changes nothing: no rule that runs has its id. Letter case counts in ids.",
     ),
 ];
 

@@ -8,6 +8,7 @@ use crate::text::Span;
 use crate::text::origin::Origin;
 
 pub mod codes;
+pub mod encoding;
 pub mod render;
 
 /// How bad it is.

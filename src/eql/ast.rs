@@ -30,6 +30,8 @@ pub enum Body {
 pub struct EventQuery {
     /// Which category of events.
     pub category: Category,
+    /// Where the category stands.
+    pub category_span: Span,
     /// What else must hold.
     pub condition: Expr,
     /// Category and condition.

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use toml::de::DeTable;
 
+use super::read::{Reader, Table};
 use super::{Emit, Severity};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, encoding};
 use crate::event::{EventTime, TimeSpan};
 use crate::text::{Span, Text};
 
@@ -49,6 +51,13 @@ pub struct Expected {
 
 /// Reads a file of cases; the error says, with places in it, what is wrong.
 pub fn parse(text: &Text) -> Result<Vec<Case>, Vec<Diagnostic>> {
+    if let Some(fault) = encoding::fault(text) {
+        return Err(vec![fault]);
+    }
+    let unknown = unknown_keys(&text.contents);
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
     let file: File = match toml::from_str(&text.contents) {
         Ok(file) => file,
         Err(error) => {
@@ -75,6 +84,30 @@ pub fn parse(text: &Text) -> Result<Vec<Case>, Vec<Diagnostic>> {
     }
     if wrong.is_empty() { Ok(cases) } else { Err(wrong) }
 }
+
+/// Returns the keys that nobody knows; none if the text is no TOML, which is told otherwise.
+fn unknown_keys(text: &str) -> Vec<Diagnostic> {
+    let Ok(document) = DeTable::parse(text) else { return Vec::new() };
+    // What is no table is told by whoever reads the values.
+    let mut aside = Reader::new("");
+    let mut reader = Reader::new(text);
+    let root = Table::root(&document);
+    reader.refuse_unknown(&root, &["case", "events"]);
+    for case in aside.tables(&root, "case") {
+        reader.refuse_unknown(&case, CASE);
+        for (list, known) in [("events", EVENT), ("alerts", ALERT)] {
+            for item in aside.tables(&case, list) {
+                reader.refuse_unknown(&item, known);
+            }
+        }
+    }
+    reader.found.sort_by_key(|found| found.span);
+    reader.found
+}
+
+const CASE: &[&str] = &["alerts", "allowed_lateness", "emit", "events", "name", "order_tolerance"];
+const EVENT: &[&str] = &["at", "document", "event", "with", "without"];
+const ALERT: &[&str] = &["events", "final", "order_adjusted", "severity"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -212,7 +245,8 @@ fn emit(word: &str) -> Result<Emit, String> {
 }
 
 fn time_span(text: &str) -> Result<TimeSpan, String> {
-    TimeSpan::parse(text).ok_or_else(|| format!("`{text}` is no length of time"))
+    TimeSpan::parse(text)
+        .ok_or_else(|| format!("`{text}` is no length of time: write `500ms`, `20s`, `5m` or `1h`"))
 }
 
 impl Step {
@@ -348,7 +382,14 @@ events = '''
                 "E0508 the event has no `a.b`",
             ),
             ("events = 3\nalerts = 'none'", "E0507 this is no file of cases: expected a list"),
-            ("events = []\nalert = 'none'", "E0507 this is no file of cases: unknown field"),
+            ("events = []\nalert = 'none'", "E0506 unknown key `alert` in `[case]`"),
+            ("events = ['{}']\nalerts = [{ finale = 1 }]", "E0506 unknown key `finale`"),
+            ("events = [{ documnet = {} }]\nalerts = 'none'", "E0506 unknown key `documnet`"),
+            (
+                "events = []\nalerts = 'none'\norder_tolerance = '5'",
+                "E0508 `5` is no length of time: write `500ms`",
+            ),
+            ("events = []\nalerts = 'none'\n[evnets.a]", "E0506 unknown key `evnets` in the file"),
         ] {
             let found = case(rest);
             assert!(found[0].starts_with(expected), "{rest}: {found:?}");

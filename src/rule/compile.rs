@@ -4,7 +4,7 @@ use super::mapping::CompiledMappings;
 use super::set::Defaults;
 use super::suppress::{CompiledSuppression, Subject};
 use super::{Condition, Emit, Metadata, Rekeying, RuleFile, Settings, Severity};
-use super::{caveat, lint};
+use super::{category, caveat, lint};
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sample, Sequence, Term};
 use crate::eql::{self, print};
@@ -104,11 +104,21 @@ impl Compiler<'_> {
         if !is_rekeyed {
             self.report(&file.origin, caveat::of_query(&query));
         }
+        let overridden = file.metadata.event_category_override.as_deref();
+        self.report(&file.origin, category::of_query(&query, overridden));
         self.report(&file.origin, lint::of_query(&query));
+        if let Body::Event(event) = &query.body {
+            let own = defaults.overrides.get(&file.metadata.id).map(|own| &own.suppression);
+            let own = [Some(&file.settings.suppression), own];
+            let caveat = settings.suppression.caveat(own.into_iter().flatten());
+            let caveat = caveat.map(|found| found.at(event.category_span));
+            self.report(&file.origin, caveat.into_iter().collect());
+        }
         let canonical = print::canonical(&query);
         let parts = self.query(&query, &settings, defaults, &file.origin)?;
         let metadata = file.metadata.clone();
         let subject = Subject {
+            is_single: !parts.is_sequence,
             slides: slides(&query),
             is_exact: settings.emit == Some(Emit::Exact),
             maxspan: parts.plan.times.maxspan,

@@ -9,10 +9,11 @@ use toml::de::DeTable;
 
 use super::caveat;
 use super::mapping::{Mappings, SeverityMapping};
-use super::read::{At, Reader, Table, closest, distance, quoted, span};
+use super::read::{At, Reader, Table, quoted, span};
 use super::suppress;
 use super::{Emit, Metadata, RuleFile, Settings, Severity, SeverityWhen, Threat, ThreatEntry};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, encoding};
+use crate::text::edit_distance::{distance, nearest};
 use crate::text::{Span, Text};
 
 /// What became of a file.
@@ -38,6 +39,9 @@ pub enum Parsed {
 
 /// Reads a rule file. The spans of all diagnostics are offsets in `text`.
 pub fn parse(text: Arc<Text>) -> Parsed {
+    if let Some(fault) = encoding::fault(&text) {
+        return Parsed::Refused { rule_id: None, diagnostics: vec![fault] };
+    }
     let (document, errors) = DeTable::parse_recoverable(&text.contents);
     if !errors.is_empty() {
         return Parsed::Refused {
@@ -184,6 +188,7 @@ fn read_rule(
     let mappings = read_mappings(reader, rule);
     caveat::of_file(reader, rule);
     name_what_is_ignored(reader, rule);
+    name_near_misses(reader, root, rule);
     name_deprecation(reader, root);
     Some((metadata?, settings, mappings, query?.value))
 }
@@ -279,7 +284,7 @@ pub(super) fn one_of<T>(
     let word = reader.string(table, key)?;
     let value = parse(word.value);
     if value.is_none() {
-        let help = match closest(word.value, words) {
+        let help = match nearest(word.value, words.iter().copied()) {
             Some(near) => format!("did you mean `{key} = \"{near}\"`?"),
             None => format!("one of {}", quoted(words)),
         };
@@ -299,18 +304,7 @@ fn read_risk_score(reader: &mut Reader<'_>, table: &Table<'_>, key: &str) -> Opt
 }
 
 fn read_settings(reader: &mut Reader<'_>, table: &Table<'_>) -> Settings {
-    reader.refuse_unknown(
-        table,
-        &[
-            "allowed_lateness",
-            "emit",
-            "enabled",
-            "exceptions",
-            "order_tolerance",
-            "severity_when",
-            "suppression",
-        ],
-    );
+    reader.refuse_unknown(table, SETTINGS);
     let suppression = reader.table(table, "suppression");
     let severity_when = reader.tables(table, "severity_when");
     Settings {
@@ -326,6 +320,17 @@ fn read_settings(reader: &mut Reader<'_>, table: &Table<'_>) -> Settings {
         suppression: suppression.map(|table| suppress::read(reader, &table)).unwrap_or_default(),
     }
 }
+
+/// Keys of `[rule.maxspan]`.
+const SETTINGS: &[&str] = &[
+    "allowed_lateness",
+    "emit",
+    "enabled",
+    "exceptions",
+    "order_tolerance",
+    "severity_when",
+    "suppression",
+];
 
 fn read_severity_when(reader: &mut Reader<'_>, entry: &Table<'_>) -> Option<SeverityWhen> {
     reader.refuse_unknown(entry, &["condition", "severity"]);
@@ -385,6 +390,44 @@ fn name_what_is_ignored(reader: &mut Reader<'_>, rule: &Table<'_>) {
 const IGNORED: &[(&str, &str)] = &[
     ("exceptions_list", "put conditions into `exceptions` of `[rule.maxspan]`"),
     ("filters", "the query alone decides; add the filters to it"),
+];
+
+/// Names keys that nobody knows and that are nearly one that counts: what they say would be lost.
+fn name_near_misses(reader: &mut Reader<'_>, root: &Table<'_>, rule: &Table<'_>) {
+    let in_rule = rule.keys().filter(|key| !COUNTS.contains(&key.value)).filter_map(|key| {
+        let known = nearest(key.value, COUNTS.iter().copied())?;
+        (distance(&key.value.to_lowercase(), known) <= MOST_SLIPS).then_some((key, known))
+    });
+    let in_root =
+        root.keys().filter(|key| OF_RULE.contains(&key.value)).map(|key| (key, key.value));
+    let is_table = |known: &str| OF_RULE.contains(&known);
+    let meant = in_rule.chain(in_root).map(|(key, known)| match is_table(known) {
+        true => (key, format!("did you mean `[rule.{known}]`?")),
+        false => (key, format!("did you mean `{known}`?")),
+    });
+    let ours = rule.keys().filter(|key| SETTINGS.contains(&key.value) && key.value != "enabled");
+    let ours = ours.map(|key| (key, "move it below `[rule.maxspan]`".to_owned()));
+    for (key, help) in meant.chain(ours) {
+        let message = format!("the key `{}` is not read", key.value);
+        let found = Diagnostic::warning("W0502", message).at(key.span);
+        reader.found.push(found.label("unknown here").help(help));
+    }
+}
+
+/// Most slips in the name of a key.
+const MOST_SLIPS: usize = 2;
+/// Tables of `[rule]` that change which alerts there are.
+const OF_RULE: &[&str] = &["alert_suppression", "maxspan"];
+/// Keys of `[rule]` that change which alerts there are or what they say, and that a rule runs without.
+const COUNTS: &[&str] = &[
+    "alert_suppression",
+    "event_category_override",
+    "maxspan",
+    "risk_score_mapping",
+    "rule_name_override",
+    "severity_mapping",
+    "tiebreaker_field",
+    "timestamp_override",
 ];
 
 fn name_deprecation(reader: &mut Reader<'_>, root: &Table<'_>) {

@@ -2,13 +2,16 @@
 //!
 //! Never opens a file: `rules_dir` hands the texts in.
 
+pub mod absence;
 pub mod case;
+mod category;
 mod caveat;
 pub mod compile;
 pub mod explain;
 pub mod file;
 mod lint;
 pub mod mapping;
+pub mod overrides;
 mod read;
 pub mod set;
 pub mod suppress;

@@ -11,6 +11,7 @@ use super::{Condition, toml_string};
 use crate::diag::Diagnostic;
 use crate::event::TimeSpan;
 use crate::text::Span;
+use crate::text::edit_distance::nearest;
 use crate::text::origin::Origin;
 
 /// A table of the file, and what to call it.
@@ -219,7 +220,7 @@ impl<'r> Reader<'r> {
     pub(super) fn refuse_unknown(&mut self, table: &Table<'_>, known: &[&str]) {
         for key in table.keys().filter(|key| !known.contains(&key.value)) {
             let message = format!("unknown key `{}` in {}", key.value, shown(&table.name));
-            let help = match closest(key.value, known) {
+            let help = match nearest(key.value, known.iter().copied()) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known keys: {}", quoted(known)),
             };
@@ -257,30 +258,6 @@ impl<'r> Reader<'r> {
             }
         }
     }
-}
-
-/// Returns the candidate that a misspelt word most likely means.
-pub(super) fn closest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    let near = candidates.iter().map(|candidate| (distance(&word, candidate), *candidate));
-    let (distance, candidate) = near.min()?;
-    (distance <= 1 + candidate.len() / 4).then_some(candidate)
-}
-
-/// Returns how many characters must be added, removed or replaced to turn one word into the other.
-pub(super) fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, here) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, there) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(here != *there);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 /// Returns words in backticks, separated by commas.

@@ -232,14 +232,14 @@ fn index(rules: &[CompiledRule], category: FieldId, fields: &FieldTable) -> Inde
 
 /// Advice, of a lint or of the language's checker, changes nothing about how the rule runs.
 fn is_caveat(found: &Diagnostic) -> bool {
-    let is_advice = found.code.starts_with("W04") && found.code != IGNORED_PIPE;
+    let is_advice = found.code.starts_with("W04") && !LANGUAGE_CAVEATS.contains(&found.code);
     found.severity > crate::diag::Severity::Note
         && !is_advice
         && !found.code.starts_with(lint::CODES)
 }
 
-/// The one finding of the language's checker that is a caveat.
-const IGNORED_PIPE: &str = "W0401";
+/// Findings of the language that are caveats: pipes that are ignored, and `any` in other letters.
+const LANGUAGE_CAVEATS: &[&str] = &["W0401", "W0406"];
 
 struct Builder<'a> {
     defaults: &'a Defaults,

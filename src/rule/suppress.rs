@@ -26,6 +26,23 @@ impl Suppression {
         }
     }
 
+    /// Tells whether the join key alone says which alerts are alike. Without one, alerts of different
+    /// hosts would be.
+    fn names_no_group(&self) -> bool {
+        self.group_by.as_ref().is_none_or(Vec::is_empty)
+    }
+
+    /// Returns what to say of a rule about single events, whose file and override have these
+    /// settings of their own. Defaults for all rules are for those that have a join key.
+    pub(super) fn caveat<'s>(&self, mut own: impl Iterator<Item = &'s Self>) -> Option<Diagnostic> {
+        let is_asked_for = self.is_asked_for() && own.any(Self::is_asked_for);
+        (is_asked_for && self.names_no_group()).then(|| {
+            Diagnostic::warning("W0608", "no alert is suppressed: nothing says which are alike")
+                .label("single events have no join key")
+                .help("add `group_by = [\"host.id\"]` to `[rule.maxspan.suppression]`")
+        })
+    }
+
     /// Tells whether somebody asked for it.
     pub fn is_asked_for(&self) -> bool {
         match self.enabled {
@@ -55,7 +72,10 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Suppression {
 /// Reads Elastic's `[rule.alert_suppression]`.
 pub(super) fn read_elastic(reader: &mut Reader<'_>, rule: &Table<'_>) -> Suppression {
     let Some(table) = reader.table(rule, "alert_suppression") else { return Default::default() };
-    let length = reader.table(&table, "duration").and_then(|length| elastic_span(reader, &length));
+    refuse_unknown_of_elastic(reader, &table);
+    let length = elastic_duration(reader, &table);
+    let example = "group_by = [\"host.id\"]";
+    let groups = reader.required(&table, "group_by", example, elastic_groups);
     if table.key_span("duration").is_none() {
         let message = "Elastic suppresses within one run of the rule, and a stream has no runs";
         let found = Diagnostic::warning("W0605", message)
@@ -66,10 +86,51 @@ pub(super) fn read_elastic(reader: &mut Reader<'_>, rule: &Table<'_>) -> Suppres
     }
     Suppression {
         enabled: Some(true),
-        group_by: group_by(reader, &table),
+        group_by: groups,
         duration: length,
         missing_fields: missing_fields(reader, &table, "missing_fields_strategy"),
     }
+}
+
+/// The table is Elastic's, but nothing of it may be taken for something else: a key that is not
+/// read would leave alerts out, or in, unasked.
+fn refuse_unknown_of_elastic(reader: &mut Reader<'_>, table: &Table<'_>) {
+    let newer = |key: &str| key.replace('_', "").to_lowercase().starts_with("groupbyv");
+    let key = table.keys().find(|key| newer(key.value));
+    if let Some(key) = key {
+        let message = format!("`{}` is a newer form of Elastic's that is not supported", key.value);
+        let found = Diagnostic::error("E0506", message).at(key.span);
+        let example = "name one to three fields: `group_by = [\"host.id\", \"user.name\"]`";
+        reader.found.push(found.help(example));
+    }
+    let mut known = vec!["duration", "group_by", "missing_fields_strategy"];
+    known.extend(key.map(|key| key.value));
+    reader.refuse_unknown(table, &known);
+}
+
+/// Elastic wants one to three fields.
+fn elastic_groups(reader: &mut Reader<'_>, table: &Table<'_>, key: &str) -> Option<Vec<String>> {
+    let before = reader.found.len();
+    let fields = group_by(reader, table)?;
+    if let Some(span) = table.key_span(key).filter(|_| fields.is_empty())
+        && reader.found.len() == before
+    {
+        let help = "name one to three fields: `group_by = [\"host.id\"]`";
+        reader.invalid(span, "`group_by` names no field".to_owned(), help);
+    }
+    Some(fields)
+}
+
+fn elastic_duration(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<TimeSpan> {
+    table.key_span("duration")?;
+    let Some(length) = reader.table(table, "duration") else {
+        if let Some(wrong_type) = reader.found.last_mut() {
+            wrong_type.help = Some("write `duration = { value = 5, unit = \"m\" }`".to_owned());
+        }
+        return None;
+    };
+    reader.refuse_unknown(&length, &["unit", "value"]);
+    elastic_span(reader, &length)
 }
 
 fn elastic_span(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<TimeSpan> {
@@ -126,6 +187,8 @@ pub struct CompiledSuppression {
 
 /// What of a compiled rule decides how it is suppressed where nobody says it.
 pub(super) struct Subject {
+    /// Whether it is about single events, which have no join key.
+    pub(super) is_single: bool,
     /// Whether a stage counts `with runs`, so that each further event completes a match.
     pub(super) slides: bool,
     /// Whether it emits what a batch engine finds, no more and no less.
@@ -142,7 +205,8 @@ impl CompiledSuppression {
         fields: &mut FieldTable,
     ) -> Option<Self> {
         let by_default = settings.enabled.is_none() && subject.slides && !subject.is_exact;
-        if !settings.is_asked_for() && !by_default {
+        let has_no_group = subject.is_single && settings.names_no_group();
+        if has_no_group || !settings.is_asked_for() && !by_default {
             return None;
         }
         let maxspan = (subject.maxspan > TimeSpan::ZERO).then_some(subject.maxspan);

@@ -183,6 +183,11 @@ impl Plan {
         !self.trailing.is_empty()
     }
 
+    /// Tells whether an absence comes first and another one last.
+    pub fn has_absences_at_both_ends(&self) -> bool {
+        self.has_leading_absence() && self.has_trailing_absence()
+    }
+
     /// Tells whether each event is a match by itself: order and time play no part.
     pub fn is_single(&self) -> bool {
         self.stages.len() == 1 && self.missing.is_empty() && !self.is_sample

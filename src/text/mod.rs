@@ -3,8 +3,12 @@
 //! Never reads a file: whoever has a text hands it in.
 
 pub mod digest;
+pub mod edit_distance;
+pub mod encoding;
 pub mod fold;
 pub mod origin;
+
+use encoding::Encoding;
 
 /// A half-open range of byte offsets in some text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -41,6 +45,8 @@ pub struct Text {
     pub name: String,
     /// The whole text.
     pub contents: String,
+    /// How the bytes that it was read from are encoded.
+    pub encoding: Encoding,
 }
 
 /// A place in a text as people count: from 1.
@@ -55,7 +61,7 @@ pub struct Position {
 impl Text {
     /// Returns a text and what to call it.
     pub fn new(name: impl Into<String>, contents: impl Into<String>) -> Self {
-        Self { name: name.into(), contents: contents.into() }
+        Self { name: name.into(), contents: contents.into(), encoding: Encoding::Utf8 }
     }
 
     /// Returns line and column of a byte offset; one behind the text is its end.

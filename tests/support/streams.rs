@@ -110,7 +110,7 @@ pub fn compile(rules: impl IntoIterator<Item = (usize, Rule, &'static str)>) -> 
             query.replace('`', "\""),
             more,
         );
-        Arc::new(Text { name: format!("rule-{index}.toml"), contents })
+        Arc::new(Text::new(format!("rule-{index}.toml"), contents))
     };
     let defaults = Defaults { default_maxspan: TimeSpan::from_secs(6), ..Defaults::default() };
     let (set, reports) = RuleSet::compile(rules.into_iter().map(file).collect(), &defaults);

@@ -1,4 +1,4 @@
-//! Any text as a rule file: it compiles or is refused with findings that can be shown, and twice the same.
+//! Any bytes as a rule file: it compiles or is refused with findings that can be shown, and twice the same.
 
 use std::sync::Arc;
 
@@ -7,11 +7,9 @@ use maxspan::event::Fields;
 use maxspan::rule::set::{Defaults, RuleSet, Status};
 use maxspan::text::Text;
 
-use super::text;
-
 /// Takes a rule file.
 pub fn run(data: &[u8]) {
-    let text = Arc::new(Text::new("rule.toml", text(data)));
+    let text = Arc::new(Text::from_bytes("rule.toml", data));
     let (set, reports) = RuleSet::compile(vec![Arc::clone(&text)], &Defaults::default());
     let report = &reports[0];
     let shown = render(&report.diagnostics, &text, Colour::None);

@@ -145,9 +145,5 @@ fn config(broker: &Broker, http: SocketAddr) -> anyhow::Result<Config> {
 }
 
 fn texts() -> Vec<Arc<Text>> {
-    RULES
-        .map(|(name, contents)| {
-            Arc::new(Text { name: name.to_owned(), contents: contents.to_owned() })
-        })
-        .into()
+    RULES.map(|(name, contents)| Arc::new(Text::new(name, contents))).into()
 }

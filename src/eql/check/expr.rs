@@ -5,6 +5,7 @@ use super::super::functions::{self, Function, Param};
 use super::super::types::{FieldType, Type, field_type};
 use crate::diag::Diagnostic;
 use crate::event::EventTime;
+use crate::text::edit_distance::nearest;
 
 /// Checks an expression that must be true or false.
 pub(super) fn condition(expr: &Expr, findings: &mut Vec<Diagnostic>) {
@@ -352,7 +353,7 @@ fn unknown_function(call: &Call) -> Diagnostic {
         }
         "arraysearch" | "arraycount" => "functions over lists are not supported".to_owned(),
         "contains" => "write `stringContains(source, substring)`".to_owned(),
-        _ => match nearest(name) {
+        _ => match nearest_function(name) {
             Some(function) => format!("write `{}`", function.usage()),
             None => {
                 let names: Vec<&str> = functions::FUNCTIONS.iter().map(|f| f.name).collect();
@@ -364,28 +365,7 @@ fn unknown_function(call: &Call) -> Diagnostic {
 }
 
 /// Returns the function whose name differs from this one by a typing mistake.
-fn nearest(name: &str) -> Option<&'static Function> {
-    let name = name.to_ascii_lowercase();
-    functions::FUNCTIONS
-        .iter()
-        .map(|function| (distance(&name, &function.name.to_ascii_lowercase()), function))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, function)| *distance <= 2.max(function.name.len() / 3))
-        .map(|(_, function)| function)
-}
-
-/// Returns how many letters must be changed, added or removed.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+fn nearest_function(name: &str) -> Option<&'static Function> {
+    nearest(name, functions::FUNCTIONS.iter().map(|function| function.name))
+        .and_then(functions::find)
 }

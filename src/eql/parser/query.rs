@@ -88,7 +88,7 @@ impl Parser<'_> {
         let start = self.span();
         let category = self.category();
         let condition = self.condition(stop);
-        EventQuery { category, condition, span: self.since(start) }
+        EventQuery { category, category_span: start, condition, span: self.since(start) }
     }
 
     /// `process where`, as far as it is there.

@@ -1,19 +1,23 @@
 //! W0702: a value that a field with few fixed values never has.
 
-use super::{Parts, TextTest, slips};
+use super::{Parts, TextTest};
 use crate::diag::Diagnostic;
 use crate::eql::ast::Case;
 use crate::text::Span;
+use crate::text::edit_distance::distance;
 
 pub(super) fn lint(parts: &Parts<'_>, found: &mut Vec<Diagnostic>) {
     for test in parts.text_tests() {
-        let Some((_, values)) = FIELDS.iter().find(|(field, _)| *field == test.field) else {
-            continue;
-        };
+        let Some(values) = values_of(test.field) else { continue };
         for (text, span) in &test.texts {
             found.extend(judge(&test, values, text, *span));
         }
     }
+}
+
+/// Returns the values of a field that is in the table.
+pub(super) fn values_of(field: &str) -> Option<&'static [&'static str]> {
+    FIELDS.iter().find(|(known, _)| *known == field).map(|(_, values)| *values)
 }
 
 fn judge(test: &TextTest<'_>, values: &[&str], text: &str, span: Span) -> Option<Diagnostic> {
@@ -30,7 +34,7 @@ fn judge(test: &TextTest<'_>, values: &[&str], text: &str, span: Span) -> Option
             lint.label("never equal").help(format!("write `\"{lower}\"`"))
         });
     }
-    let near = values.iter().map(|value| (slips(&lower, value), value)).min()?;
+    let near = values.iter().map(|value| (distance(&lower, value), value)).min()?;
     let (1, meant) = near else { return None };
     let message = format!("`{field}` is never `{text}`");
     let lint = Diagnostic::warning("W0702", message).at(span);

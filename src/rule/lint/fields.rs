@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Parts, known, slips};
+use super::{Parts, known};
 use crate::diag::Diagnostic;
 use crate::eql::ast::ExprKind;
+use crate::text::edit_distance::distance;
 
 pub(super) fn lint(parts: &Parts<'_>, found: &mut Vec<Diagnostic>) {
     let in_exprs = parts.exprs.iter().filter_map(|expr| match &expr.kind {
@@ -36,9 +37,9 @@ fn meant(path: &str) -> Option<String> {
     // A whole field set misspelt (`proces.name`), or a name in one (`process.exectuable`).
     let candidates = known::fields().filter(|field| {
         let (other, _) = field.split_once('.').unwrap_or((field, ""));
-        other == set || slips(set, other) == 1
+        other == set || distance(set, other) == 1
     });
-    let near = candidates.map(|field| (slips(path, &field), field)).min()?;
+    let near = candidates.map(|field| (distance(path, &field), field)).min()?;
     (near.0 == 1).then_some(near.1)
 }
 

@@ -3,6 +3,7 @@
 //! Never refuses a rule, and never speaks on mere suspicion: what a lint says can be shown from the
 //! query alone. A lint is a file and a line of the table.
 
+mod absences;
 mod duplicates;
 mod enumerations;
 mod fields;
@@ -13,7 +14,6 @@ use crate::diag::Diagnostic;
 use crate::eql::ast::{
     Body, Case, CompareOp, Expr, ExprKind, KeyField, Literal, Query, Sequence, Term,
 };
-use crate::rule::read::distance;
 use crate::text::Span;
 
 /// How the codes of all lints begin.
@@ -21,7 +21,12 @@ pub(super) const CODES: &str = "W07";
 
 /// All lints: each adds what it has to say about a query.
 const LINTS: &[fn(&Parts<'_>, &mut Vec<Diagnostic>)] =
-    &[duplicates::lint, enumerations::lint, fields::lint, names::lint];
+    &[absences::lint, duplicates::lint, enumerations::lint, fields::lint, names::lint];
+
+/// Returns the values of a field that has few fixed ones.
+pub(super) fn values_of(field: &str) -> Option<&'static [&'static str]> {
+    enumerations::values_of(field)
+}
 
 /// Returns the advice on a query, in its order; spans are offsets in it.
 pub(super) fn of_query(query: &Query) -> Vec<Diagnostic> {
@@ -41,6 +46,8 @@ struct Parts<'q> {
     exprs: Vec<&'q Expr>,
     /// The fields behind `by`.
     keys: Vec<&'q KeyField>,
+    /// The terms of a sequence as written, without `until`.
+    terms: &'q [Term],
 }
 
 /// A test of a field against texts.
@@ -59,6 +66,7 @@ impl<'q> Parts<'q> {
         match &query.body {
             Body::Event(event) => parts.add(&event.condition),
             Body::Sequence(Sequence { by, terms, until, .. }) => {
+                parts.terms = terms;
                 parts.add_terms(by, terms.iter().chain(until));
             }
             Body::Sample(sample) => parts.add_terms(&sample.by, sample.terms.iter()),
@@ -123,21 +131,5 @@ fn literal(expr: &Expr) -> Option<(&str, Span)> {
     match &expr.kind {
         ExprKind::Literal(Literal::Str(text)) => Some((text, expr.span)),
         _ => None,
-    }
-}
-
-/// Returns how many slips turn one name into the other: a letter too many, too few or wrong, or
-/// two neighbours exchanged.
-fn slips(written: &str, known: &str) -> usize {
-    let plain = distance(written, known);
-    if plain != 2 || written.len() != known.len() {
-        return plain;
-    }
-    let differing: Vec<usize> =
-        (0..known.len()).filter(|at| written.as_bytes()[*at] != known.as_bytes()[*at]).collect();
-    let (written, known) = (written.as_bytes(), known.as_bytes());
-    match differing[..] {
-        [a, b] if b == a + 1 && written[a] == known[b] && written[b] == known[a] => 1,
-        _ => plain,
     }
 }
