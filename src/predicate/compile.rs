@@ -7,7 +7,7 @@ use super::strings::Affix;
 use super::test::Test;
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Call, Case, CompareOp, Expr, ExprKind, Literal};
-use crate::eql::functions;
+use crate::eql::functions::{self, Needles};
 use crate::eql::types::{FieldType, field_type};
 use crate::event::{FieldId, FieldTable, Value};
 
@@ -188,7 +188,14 @@ impl Compiler<'_> {
         if function.name == "string" && call.args.first().is_some_and(is_address) {
             args = args.into_iter().map(|arg| Scalar::Address(Box::new(arg))).collect();
         }
-        Scalar::Call { eval: function.eval, case: call.case, args: args.into() }
+        match functions::search(function.name) {
+            Some(search) => {
+                let constants = args.iter().map(constant_text);
+                let needles = Box::new(Needles::ready(call.case, constants));
+                Scalar::Search { search, needles, args: args.into() }
+            }
+            None => Scalar::Call { eval: function.eval, case: call.case, args: args.into() },
+        }
     }
 }
 
@@ -209,6 +216,14 @@ fn test_of_call(name: &str, case: Case, args: &[Scalar]) -> Option<Test> {
         _ => return None,
     };
     Some(Test::affix(kind, &text(&args[1])?, case))
+}
+
+/// Returns the text of an argument that is written in the query.
+fn constant_text(arg: &Scalar) -> Option<&str> {
+    match arg {
+        Scalar::Constant(value) => value.as_ref()?.as_str(),
+        _ => None,
+    }
 }
 
 /// Computes what does not depend on the event.

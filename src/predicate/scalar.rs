@@ -2,10 +2,12 @@
 //!
 //! Here null exists: what is computed from null is null, unless something else decides.
 
+use smallvec::SmallVec;
+
 use super::test::Test;
 use crate::eql::ast::{ArithmeticOp, Case};
 use crate::eql::functions::ip::parse_ip;
-use crate::eql::functions::{self, Eval};
+use crate::eql::functions::{self, Eval, Needles, Search};
 use crate::event::Value;
 
 /// An expression over slots, each of which holds one value of one field, or null.
@@ -18,6 +20,12 @@ pub(super) enum Scalar {
     Call {
         eval: Eval,
         case: Case,
+        args: Box<[Self]>,
+    },
+    /// A call that looks for texts.
+    Search {
+        search: Search,
+        needles: Box<Needles>,
         args: Box<[Self]>,
     },
     Arithmetic {
@@ -50,11 +58,8 @@ impl Scalar {
             Self::Constant(value) => value.as_ref().and_then(borrow),
             Self::Slot(slot) => slots.get(*slot).copied().flatten().and_then(borrow),
             Self::Address(inner) => inner.value(slots).map(in_shortest_form),
-            Self::Call { eval, case, args } => {
-                let args: smallvec::SmallVec<[Option<Value<'v>>; 4]> =
-                    args.iter().map(|arg| arg.value(slots)).collect();
-                eval(&args, *case)
-            }
+            Self::Call { eval, case, args } => eval(&Self::values(args, slots), *case),
+            Self::Search { search, needles, args } => search(&Self::values(args, slots), needles),
             Self::Arithmetic { op, sides } => {
                 let [left, right] = &**sides;
                 functions::arithmetic(*op, &left.value(slots), &right.value(slots))
@@ -72,6 +77,10 @@ impl Scalar {
             Self::And(operands) => Self::chain(operands, false, slots),
             Self::Or(operands) => Self::chain(operands, true, slots),
         }
+    }
+
+    fn values<'v>(args: &'v [Self], slots: Slots<'_, 'v>) -> SmallVec<[Option<Value<'v>>; 4]> {
+        args.iter().map(|arg| arg.value(slots)).collect()
     }
 
     /// `and` and `or`: `decisive` is the operand that decides alone.

@@ -2,6 +2,8 @@
 
 mod exact;
 mod glob;
+mod middle;
+mod segment;
 
 use crate::eql::ast::Case;
 use crate::text::fold::{Folded, fold, fold_into};

@@ -22,7 +22,10 @@ pub fn fold_char(c: char) -> char {
         '\u{1fd3}' => '\u{390}',
         '\u{1fe3}' => '\u{3b0}',
         '\u{fb05}' => '\u{fb06}',
-        _ => single(single(c, c.to_uppercase()), single(c, c.to_uppercase()).to_lowercase()),
+        _ => {
+            let upper = single(c, c.to_uppercase());
+            single(upper, upper.to_lowercase())
+        }
     }
 }
 
@@ -51,10 +54,13 @@ pub fn fold_into(text: &str, out: &mut Folded) {
 
 /// Returns the folded text.
 pub fn fold(text: &str) -> Cow<'_, str> {
-    if text.chars().all(|c| fold_char(c) == c) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.chars().map(fold_char).collect())
+    let mut folded = match text.char_indices().find(|(_, c)| fold_char(*c) != *c) {
+        None => return Cow::Borrowed(text),
+        Some(_) if text.is_ascii() => return Cow::Owned(text.to_ascii_lowercase()),
+        Some((at, _)) => text[..at].to_owned(),
+    };
+    folded.extend(text[folded.len()..].chars().map(fold_char));
+    Cow::Owned(folded)
 }
 
 /// Tells whether two texts are equal apart from case.

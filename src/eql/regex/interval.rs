@@ -37,7 +37,8 @@ fn significant(number: &str) -> &str {
 
 /// Returns the pattern of those numbers between two that have so many digits.
 fn of_width(width: usize, low: &str, high: &str) -> String {
-    let least = if width == low.len() { low.to_owned() } else { format!("1{:0<1$}", "", width - 1) };
+    let least =
+        if width == low.len() { low.to_owned() } else { format!("1{:0<1$}", "", width - 1) };
     let most = if width == high.len() { high.to_owned() } else { "9".repeat(width) };
     between(least.as_bytes(), most.as_bytes())
 }
