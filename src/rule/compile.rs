@@ -6,7 +6,7 @@ use super::mapping::CompiledMappings;
 use super::set::Defaults;
 use super::suppress::{CompiledSuppression, Subject};
 use super::{Condition, Emit, Metadata, Rekeying, RuleFile, Settings, Severity};
-use super::{caveat, lint};
+use super::{caveat, field_limit, lint};
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sample, Sequence, Term};
 use crate::eql::{self, print};
@@ -70,6 +70,8 @@ pub struct CompiledRule {
 }
 
 /// Compiles a rule; the spans of the diagnostics are offsets in its file.
+///
+/// The fields of a rule that is refused may be left in the table.
 pub(super) fn compile(
     file: &RuleFile,
     defaults: &Defaults,
@@ -77,6 +79,7 @@ pub(super) fn compile(
 ) -> (Option<CompiledRule>, Vec<Diagnostic>) {
     let mut compiler = Compiler { fields, diagnostics: Vec::new() };
     let rule = compiler.rule(file, defaults);
+    compiler.judge_fields(file, defaults);
     let refused = compiler.diagnostics.iter().any(Diagnostic::is_error);
     (rule.filter(|_| !refused), compiler.diagnostics)
 }
@@ -234,7 +237,11 @@ impl Compiler<'_> {
 
     fn too_many_terms(&mut self, count: usize, at: Span) {
         let message = format!("a query has at most {MAX_TERMS} terms, this one {count}");
-        self.diagnostics.push(Diagnostic::error("E0602", message).at(at));
+        let finding = Diagnostic::error("E0602", message)
+            .at(at)
+            .label("too many terms")
+            .help("count alike ones `with runs`, or make several rules of the query");
+        self.diagnostics.push(finding);
     }
 
     fn term(&mut self, event: &EventQuery, keys: &[KeyField], origin: &Origin) -> CompiledTerm {
@@ -287,6 +294,20 @@ impl Compiler<'_> {
         predicate
     }
 
+    /// Refuses the rule with which all rules together read too many fields.
+    fn judge_fields(&mut self, file: &RuleFile, defaults: &Defaults) {
+        let Some(path) = field_limit::first_beyond(self.fields) else { return };
+        let finding = field_limit::finding(path);
+        let in_query = || field_limit::in_query(&eql::parse(&file.query).0?, path);
+        let settings = defaults.of(&file.metadata.id, &file.settings);
+        let in_condition = || conditions_of(&settings).find_map(|condition| names(condition, path));
+        let place = in_query().map(|span| file.origin.span(span)).or_else(in_condition);
+        self.diagnostics.push(match place {
+            Some(span) => finding.at(span),
+            None => finding,
+        });
+    }
+
     /// Reports what was found in an embedded text against the file around it.
     fn report(&mut self, origin: &Origin, diagnostics: Vec<Diagnostic>) {
         self.diagnostics.extend(diagnostics.into_iter().map(|mut diagnostic| {
@@ -294,6 +315,18 @@ impl Compiler<'_> {
             diagnostic
         }));
     }
+}
+
+/// Returns all conditions that a rule is run with.
+fn conditions_of(settings: &Settings) -> impl Iterator<Item = &Condition> {
+    let severities = settings.severity_when.iter().map(|when| &when.condition);
+    settings.exceptions.iter().chain(severities)
+}
+
+/// Returns where a rule file names a field in a condition.
+fn names(condition: &Condition, path: &str) -> Option<Span> {
+    let span = field_limit::in_expr(&eql::parse_condition(&condition.text).0?, path)?;
+    condition.origin.as_ref().map(|origin| origin.span(span))
 }
 
 /// What a query compiles to.

@@ -6,6 +6,7 @@ pub mod case;
 mod caveat;
 pub mod compile;
 pub mod explain;
+pub mod field_limit;
 pub mod file;
 mod lint;
 pub mod mapping;

@@ -287,9 +287,17 @@ impl Builder<'_> {
             report.reason = Some("switched off".to_owned());
             return;
         }
+        let known = self.fields.len();
         let (rule, diagnostics) = compile::compile(file, self.defaults, self.fields);
         report.diagnostics.extend(diagnostics);
-        let Some(rule) = rule else { return };
+        match rule {
+            Some(rule) => self.add(rule, report, known),
+            None => self.fields.truncate(known),
+        }
+    }
+
+    /// Adds a rule unless another has its id; `known` fields were read before it.
+    fn add(&mut self, rule: CompiledRule, report: &mut RuleReport, known: usize) {
         if let Some((path, canonical)) = self.ids.get(&rule.metadata.id) {
             let found = if *canonical == rule.canonical {
                 report.status = Status::Skipped;
@@ -301,6 +309,7 @@ impl Builder<'_> {
                 Diagnostic::error("E0603", message).help("give one of them another `rule_id`")
             };
             report.diagnostics.push(found);
+            self.fields.truncate(known);
             return;
         }
         let caveats = report.diagnostics.iter().any(is_caveat);
