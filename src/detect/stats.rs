@@ -57,6 +57,8 @@ pub struct RuleStats {
     pub matches: u64,
     /// Of these, matches whose alert was suppressed.
     pub suppressed: u64,
+    /// Conditions of stages and exceptions that would have taken too much work to decide.
+    pub undecided: u64,
     /// What its sequences have counted.
     pub sequences: Counts,
 }
@@ -126,6 +128,7 @@ impl Stats {
         for (sum, rule) in self.rules.iter_mut().zip(&other.rules) {
             sum.matches += rule.matches;
             sum.suppressed += rule.suppressed;
+            sum.undecided += rule.undecided;
             sum.sequences = sum.sequences.plus(rule.sequences);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::node::{Combination, Node};
 use super::regex::Patterns;
-use super::scalar::Scalar;
+use super::scalar::{Joined, Scalar};
 use super::strings::Affix;
 use super::test::Test;
 use crate::diag::Diagnostic;
@@ -194,7 +194,12 @@ impl Compiler<'_> {
                 let needles = Box::new(Needles::ready(call.case, constants));
                 Scalar::Search { search, needles, args: args.into() }
             }
-            None => Scalar::Call { eval: function.eval, case: call.case, args: args.into() },
+            None => Scalar::Call {
+                eval: function.eval,
+                case: call.case,
+                joined: joined(function.name),
+                args: args.into(),
+            },
         }
     }
 }
@@ -205,17 +210,25 @@ fn test_of_call(name: &str, case: Case, args: &[Scalar]) -> Option<Test> {
         Scalar::Constant(Some(value)) => value.text().map(|text| text.into_owned()),
         _ => None,
     };
-    let kind = match (name, args) {
-        ("startsWith", [_, _]) => Affix::Start,
-        ("endsWith", [_, _]) => Affix::End,
-        ("stringContains", [_, _]) => Affix::Anywhere,
-        ("cidrMatch", [_, blocks @ ..]) => {
+    match (name, joined(name), args) {
+        (_, Some(Joined::Affix(kind)), [_, part]) => Some(Test::affix(kind, &text(part)?, case)),
+        ("cidrMatch", _, [_, blocks @ ..]) => {
             let block = |arg: &Scalar| functions::parse_block(&text(arg)?);
-            return Some(Test::Blocks(blocks.iter().map(block).collect::<Option<_>>()?));
+            Some(Test::Blocks(blocks.iter().map(block).collect::<Option<_>>()?))
         }
-        _ => return None,
-    };
-    Some(Test::affix(kind, &text(&args[1])?, case))
+        _ => None,
+    }
+}
+
+/// Returns how a function is decided for many values at once, if there is a way.
+fn joined(function: &str) -> Option<Joined> {
+    match function {
+        "concat" => Some(Joined::Concat),
+        "endsWith" => Some(Joined::Affix(Affix::End)),
+        "startsWith" => Some(Joined::Affix(Affix::Start)),
+        "stringContains" => Some(Joined::Affix(Affix::Anywhere)),
+        _ => None,
+    }
 }
 
 /// Returns the text of an argument that is written in the query.

@@ -59,6 +59,11 @@ impl Strings {
         self.globs.is_empty().then(|| texts().collect())
     }
 
+    /// Tells whether a text that matches could begin with another.
+    pub(super) fn may_begin_with(&self, start: &str) -> bool {
+        !self.globs.is_empty() || self.exact.may_begin_with(folded(start, self.case).as_bytes())
+    }
+
     pub(super) fn cost(&self) -> u32 {
         let globs = u32::try_from(self.globs.len()).unwrap_or(u32::MAX);
         self.exact.cost().saturating_add(globs.saturating_mul(4))

@@ -172,6 +172,20 @@ impl Test {
         }
     }
 
+    /// Tells whether it asks on which side of a number another lies.
+    pub(super) fn is_numeric_order(&self) -> bool {
+        matches!(self, Self::Order(_, Bound::Number(_)))
+    }
+
+    /// Tells whether a text that passes could begin with another.
+    pub(super) fn may_begin_with(&self, start: &str) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Strings(strings) => strings.may_begin_with(start),
+            _ => true,
+        }
+    }
+
     pub(super) fn cost(&self) -> u32 {
         match self {
             Self::Never => 0,

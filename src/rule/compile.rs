@@ -10,10 +10,10 @@ use super::{caveat, field_limit, lint};
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sample, Sequence, Term};
 use crate::eql::{self, print};
-use crate::event::{FieldId, FieldTable, TimeSpan};
+use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
 use crate::normalize::IndexPatterns;
-use crate::predicate::Predicate;
 use crate::predicate::key::KeyPlan;
+use crate::predicate::{Doubt, Judgement, Predicate};
 use crate::sequence::plan::MAX_TERMS;
 use crate::sequence::{Emission, Plan, PlanTerm, PlanTimes};
 use crate::text::Span;
@@ -26,6 +26,8 @@ pub struct CompiledTerm {
     pub category: Option<Box<str>>,
     /// What else must hold.
     pub predicate: Predicate,
+    /// What counts where that takes too much work to decide.
+    pub doubt: Doubt,
     /// The join key.
     pub key: KeyPlan,
 }
@@ -67,6 +69,21 @@ pub struct CompiledRule {
     pub hash: u32,
     /// The canonical query.
     pub canonical: String,
+}
+
+impl CompiledRule {
+    /// Judges whether an event is excepted: satisfies one of the exceptions.
+    pub fn judge_exceptions(&self, event: &Fields<'_>) -> Judgement {
+        let mut all = Judgement::Fails;
+        for exception in &self.exceptions {
+            match exception.judge(event) {
+                Judgement::Holds => return Judgement::Holds,
+                Judgement::Undecided => all = Judgement::Undecided,
+                Judgement::Fails => {}
+            }
+        }
+        all
+    }
 }
 
 /// Compiles a rule; the spans of the diagnostics are offsets in its file.
@@ -164,7 +181,7 @@ impl Compiler<'_> {
         defaults: &Defaults,
         origin: &Origin,
     ) -> Parts {
-        let terms = vec![self.term(event, &[], origin)];
+        let terms = vec![self.term(event, Doubt::For, &[], origin)];
         let times = times(settings, defaults, TimeSpan::ZERO);
         let plan = Plan::new(&[PlanTerm { missing: false, runs: 1 }], false, times);
         Parts { plan, terms, key_fields: Vec::new(), is_sequence: false }
@@ -185,7 +202,16 @@ impl Compiler<'_> {
         let keys = |term: &Term| -> Vec<KeyField> {
             sequence.by.iter().chain(&term.by).cloned().collect()
         };
-        let terms = all.iter().map(|term| self.term(&term.query, &keys(term), origin)).collect();
+        let stages = sequence.terms.len();
+        let doubt = |index: usize, term: &Term| match term.missing || index == stages {
+            true => Doubt::Against,
+            false => Doubt::For,
+        };
+        let terms = all
+            .iter()
+            .enumerate()
+            .map(|(index, term)| self.term(&term.query, doubt(index, term), &keys(term), origin));
+        let terms = terms.collect();
         let maxspan = sequence.maxspan.unwrap_or_else(|| {
             let message =
                 format!("the sequence has no maxspan: {} is used", defaults.default_maxspan);
@@ -227,8 +253,9 @@ impl Compiler<'_> {
         }
         let keys =
             |term: &Term| -> Vec<KeyField> { sample.by.iter().chain(&term.by).cloned().collect() };
+        let terms = sample.terms.iter();
         let terms =
-            sample.terms.iter().map(|term| self.term(&term.query, &keys(term), origin)).collect();
+            terms.map(|term| self.term(&term.query, Doubt::For, &keys(term), origin)).collect();
         let times = times(settings, defaults, defaults.default_maxspan);
         let plan = Plan::sample(sample.terms.len(), times);
         let key_fields = keys(sample.terms.first()?).into_iter().map(|key| key.path).collect();
@@ -244,13 +271,20 @@ impl Compiler<'_> {
         self.diagnostics.push(finding);
     }
 
-    fn term(&mut self, event: &EventQuery, keys: &[KeyField], origin: &Origin) -> CompiledTerm {
+    fn term(
+        &mut self,
+        event: &EventQuery,
+        doubt: Doubt,
+        keys: &[KeyField],
+        origin: &Origin,
+    ) -> CompiledTerm {
         CompiledTerm {
             category: match &event.category {
                 Category::Any => None,
                 Category::Is(name) => Some(name.as_str().into()),
             },
             predicate: self.predicate(&event.condition, origin),
+            doubt,
             key: KeyPlan::compile(keys, self.fields),
         }
     }

@@ -28,15 +28,21 @@ pub fn search(function: &str) -> Option<Search> {
 pub struct Needles {
     case: Case,
     /// By argument; nothing where only the event tells.
-    ready: Box<[Option<Needle>]>,
+    ready: Box<[Option<Ready>]>,
 }
 
-/// A text to be looked for, made ready.
-#[derive(Clone, Debug)]
-pub(super) struct Needle {
-    len: usize,
+/// A text that is looked for in many others.
+#[derive(Debug)]
+pub(super) struct Ready {
     forward: memmem::Finder<'static>,
     backward: memmem::FinderRev<'static>,
+}
+
+/// A text to be looked for.
+pub(super) enum Needle<'n> {
+    Ready(&'n Ready),
+    /// In a single text: not worth the making ready.
+    Once(Cow<'n, str>),
 }
 
 /// A text to be searched; positions are bytes of what it folds to.
@@ -53,7 +59,7 @@ impl Needles {
 
     /// Returns the needles of a call whose constant arguments are these.
     pub fn ready<'a>(case: Case, constants: impl Iterator<Item = Option<&'a str>>) -> Self {
-        let ready = constants.map(|text| Some(Needle::new(text?, case))).collect();
+        let ready = constants.map(|text| Some(Ready::new(text?, case))).collect();
         Self { case, ready }
     }
 
@@ -63,26 +69,52 @@ impl Needles {
     }
 
     /// Returns what an argument asks to look for; nothing for null.
-    pub(super) fn of(&self, index: usize, value: &Scalar<'_>) -> Option<Cow<'_, Needle>> {
+    pub(super) fn of<'n>(&'n self, index: usize, value: &'n Scalar<'_>) -> Option<Needle<'n>> {
         match self.ready.get(index) {
-            Some(Some(needle)) => Some(Cow::Borrowed(needle)),
-            _ => Some(Cow::Owned(Needle::new(&value.as_ref()?.text()?, self.case))),
+            Some(Some(ready)) => Some(Needle::Ready(ready)),
+            _ => Some(Needle::once(value.as_ref()?.text()?, self.case)),
         }
     }
 }
 
-impl Needle {
+impl Ready {
     fn new(text: &str, case: Case) -> Self {
         let folded = folded(text, case);
         Self {
-            len: folded.len(),
             forward: memmem::Finder::new(&*folded).into_owned(),
             backward: memmem::FinderRev::new(&*folded).into_owned(),
         }
     }
+}
+
+impl<'n> Needle<'n> {
+    fn once(text: Cow<'n, str>, case: Case) -> Self {
+        Self::Once(match (text, case) {
+            (text, Case::Sensitive) => text,
+            (Cow::Borrowed(text), Case::Insensitive) => fold(text),
+            (Cow::Owned(text), Case::Insensitive) => fold(&text).into_owned().into(),
+        })
+    }
 
     pub(super) fn len(&self) -> usize {
-        self.len
+        match self {
+            Self::Ready(ready) => ready.forward.needle().len(),
+            Self::Once(text) => text.len(),
+        }
+    }
+
+    fn find_in(&self, text: &[u8]) -> Option<usize> {
+        match self {
+            Self::Ready(ready) => ready.forward.find(text),
+            Self::Once(part) => memmem::find(text, part.as_bytes()),
+        }
+    }
+
+    fn find_last_in(&self, text: &[u8]) -> Option<usize> {
+        match self {
+            Self::Ready(ready) => ready.backward.rfind(text),
+            Self::Once(part) => memmem::rfind(text, part.as_bytes()),
+        }
     }
 }
 
@@ -92,21 +124,21 @@ impl<'t> Haystack<'t> {
     }
 
     /// Returns the first occurrence from a position on.
-    pub(super) fn find(&self, needle: &Needle, from: usize) -> Option<usize> {
+    pub(super) fn find(&self, needle: &Needle<'_>, from: usize) -> Option<usize> {
         let rest = self.folded.as_bytes().get(from..)?;
-        needle.forward.find(rest).map(|at| from + at)
+        needle.find_in(rest).map(|at| from + at)
     }
 
     /// Returns the last occurrence from a position on.
-    pub(super) fn find_last(&self, needle: &Needle, from: usize) -> Option<usize> {
+    pub(super) fn find_last(&self, needle: &Needle<'_>, from: usize) -> Option<usize> {
         let rest = self.folded.as_bytes().get(from..)?;
-        needle.backward.rfind(rest).map(|at| from + at)
+        needle.find_last_in(rest).map(|at| from + at)
     }
 
     /// Returns the first occurrence from a UTF-16 unit on, counted in these units.
-    pub(super) fn find_unit(&self, needle: &Needle, from: usize) -> Option<usize> {
+    pub(super) fn find_unit(&self, needle: &Needle<'_>, from: usize) -> Option<usize> {
         let at = self.position_of(from)?;
-        if needle.len == 0 {
+        if needle.len() == 0 {
             // It also stands between the two units of one character.
             return Some(from);
         }
@@ -191,14 +223,18 @@ mod tests {
         ) {
             let case = if is_sensitive { Case::Sensitive } else { Case::Insensitive };
             let haystack = Haystack::new(&text, case);
-            let needle = Needle::new(&part, case);
-            let found = haystack.find_unit(&needle, from);
-            prop_assert_eq!(found, naively(&text, &part, from, case), "{} in {} from {}", part, text, from);
-            if let Some(at) = haystack.find(&needle, 0) {
-                let written = haystack.written(at..at + needle.len());
-                prop_assert_eq!(folded(written, case), folded(&part, case));
-                prop_assert_eq!(haystack.written(0..haystack.folded.len()), &text);
+            let ready = Ready::new(&part, case);
+            for needle in [Needle::Ready(&ready), Needle::once(part.as_str().into(), case)] {
+                let found = haystack.find_unit(&needle, from);
+                prop_assert_eq!(found, naively(&text, &part, from, case), "{} in {}", part, text);
+                let ends = [haystack.find(&needle, 0), haystack.find_last(&needle, 0)];
+                prop_assert_eq!(ends[0].is_some(), ends[1].is_some());
+                for at in ends.into_iter().flatten() {
+                    let written = haystack.written(at..at + needle.len());
+                    prop_assert_eq!(folded(written, case), folded(&part, case));
+                }
             }
+            prop_assert_eq!(haystack.written(0..haystack.folded.len()), &text);
         }
     }
 }
