@@ -4,6 +4,7 @@
 //! Sums, texts put together and texts inside others are joined without trying all pairs. What is
 //! left is tried, and given up beyond a limit: never answered wrongly.
 
+mod distinct;
 mod join;
 
 use std::collections::HashSet;
@@ -14,6 +15,7 @@ use super::Judgement;
 use super::scalar::{Scalar, borrow};
 use super::test::Test;
 use crate::event::Value;
+use distinct::{Key, distinct_values};
 
 /// How many combinations one condition may try on one event, beyond what is linear in its values.
 ///
@@ -123,10 +125,11 @@ impl<'v> Search<'v> {
         match scalar {
             Scalar::Constant(value) => visit(value.as_ref().and_then(borrow)),
             Scalar::Slot(slot) => {
-                self.slots[*slot].iter().try_for_each(|value| visit(value.and_then(borrow)))
+                self.values(*slot)?.iter().try_for_each(|value| visit(value.and_then(borrow)))
             }
             // An object has no value to compute with, but is not null.
-            Scalar::IsNull(inner) if let Scalar::Slot(slot) = **inner => self.slots[slot]
+            Scalar::IsNull(inner) if let Scalar::Slot(slot) = **inner => self
+                .values(slot)?
                 .iter()
                 .try_for_each(|value| visit(Some(Value::Bool(value.is_none())))),
             _ => match scalar.operands() {
@@ -170,7 +173,7 @@ impl<'v> Search<'v> {
     /// Returns the distinct results of an expression.
     fn set(&mut self, scalar: &'v Scalar) -> Result<Set<'v>, Stop> {
         if let Scalar::Slot(slot) = scalar {
-            return Ok(self.slots[*slot].iter().map(|value| value.and_then(borrow)).collect());
+            return Ok(self.values(*slot)?.iter().map(|value| value.and_then(borrow)).collect());
         }
         let mut set = Set::new();
         let mut known = HashSet::new();
@@ -181,6 +184,13 @@ impl<'v> Search<'v> {
             Ok(())
         })?;
         Ok(set)
+    }
+
+    /// Returns the values of a slot; looking at them again and again counts.
+    fn values(&mut self, slot: usize) -> Result<&[Option<&'v Value<'v>>], Stop> {
+        let steps = self.slots[slot].iter().map(|value| 1 + extra(*value)).sum();
+        self.spend(steps)?;
+        Ok(&self.slots[slot])
     }
 
     fn with_each(
@@ -244,51 +254,4 @@ fn extra(value: Option<&Value<'_>>) -> usize {
 /// Returns the number of parts of an expression.
 fn size(scalar: &Scalar) -> usize {
     1 + scalar.operands().iter().map(size).sum::<usize>()
-}
-
-/// Returns the values of a list, each once; null for none.
-fn distinct_values<'v>(list: &'v [Value<'v>]) -> Vec<Option<&'v Value<'v>>> {
-    let mut known = HashSet::with_capacity(list.len());
-    let mut values: Vec<Option<&Value<'_>>> =
-        list.iter().filter(|value| known.insert(Key::of(Some(value)))).map(Some).collect();
-    if values.is_empty() {
-        values.push(None);
-    }
-    values
-}
-
-/// What tells values apart.
-#[derive(PartialEq, Eq, Hash)]
-enum Key<'k> {
-    Null,
-    Text(std::borrow::Cow<'k, str>),
-    Int(i64),
-    /// The bits.
-    Float(u64),
-    Bool(bool),
-    Object,
-}
-
-impl<'k> Key<'k> {
-    fn of(value: Option<&'k Value<'_>>) -> Self {
-        match value {
-            None => Self::Null,
-            Some(Value::Str(text)) => Self::Text((**text).into()),
-            Some(Value::Int(number)) => Self::Int(*number),
-            Some(Value::Float(number)) => Self::Float(number.to_bits()),
-            Some(Value::Bool(truth)) => Self::Bool(*truth),
-            Some(Value::Object) => Self::Object,
-        }
-    }
-
-    fn into_owned(self) -> Key<'static> {
-        match self {
-            Self::Text(text) => Key::Text(text.into_owned().into()),
-            Self::Null => Key::Null,
-            Self::Int(number) => Key::Int(number),
-            Self::Float(bits) => Key::Float(bits),
-            Self::Bool(truth) => Key::Bool(truth),
-            Self::Object => Key::Object,
-        }
-    }
 }

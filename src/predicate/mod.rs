@@ -9,6 +9,8 @@
 //!   without values takes part as null. Null exists only inside such an expression, where it makes
 //!   the result null, and a condition whose result is null is false.
 //! * `x == null` holds if there is no value.
+//! * A function of several fields with very many values may take too much work. Then the condition
+//!   is undecided, and whoever asks says what that counts as: [`Doubt`].
 //!
 //! Never allocates for ordinary conditions on ordinary values.
 
