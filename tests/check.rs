@@ -46,6 +46,20 @@ fn three_mistakes_give_three_diagnostics_with_their_places() {
 }
 
 #[test]
+fn a_query_with_too_many_fields_is_one_refused_rule() {
+    let fields: Vec<String> = (0..70_000).map(|n| format!("f.n{n} == 1")).collect();
+    let huge = rule("huge", &format!("process where\n{}", fields.join(" or\n")));
+    let good = rule("good", "process where process.name == \"a\"");
+    let directory = directory(&[("huge.toml", huge), ("good.toml", good)]);
+    let output = check(&[&directory.path().display().to_string()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in ["error[E0604]", "`f.n655", "= help: name fewer fields", "1 refused"] {
+        assert!(said.contains(part), "`{part}` is not in:\n{said}");
+    }
+}
+
+#[test]
 fn a_refused_rule_does_not_keep_the_others_from_running() {
     let good = rule("good", "process where process.name == \"a\"");
     let directory = directory(&[

@@ -4,8 +4,8 @@
 
 use maxspan::eql;
 use maxspan::event::{FieldTable, Fields, Value};
-use maxspan::predicate::Predicate;
 use maxspan::predicate::index::{Entry, Index};
+use maxspan::predicate::{Judgement, Predicate};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::Union;
@@ -297,6 +297,101 @@ proptest! {
             prop_assert_eq!(eql::print::condition(&again.unwrap()), printed);
         }
     }
+}
+
+/// Values of several fields, some of which are named twice.
+fn joint_values() -> impl Strategy<Value = String> {
+    let fields = select(&["a", "b", "c.d", "source.ip", "process.pid", "?a", "\"a\"", "5"][..]);
+    let fields = prop::collection::vec(fields.prop_map(str::to_owned), 4);
+    let call = (select(JOINT_FUNCTIONS), fields).prop_map(|(function, args)| {
+        let mut written = function.to_owned();
+        for (place, arg) in ["$1", "$2", "$3", "$4"].iter().zip(&args) {
+            written = written.replace(place, arg);
+        }
+        written
+    });
+    prop_oneof![3 => call, 1 => values()]
+}
+
+const JOINT_FUNCTIONS: &[&str] = &[
+    "startsWith($1, $2)",
+    "startsWith~($1, $2)",
+    "endsWith($1, $2)",
+    "endsWith~($1, concat($2, $3))",
+    "stringContains($1, $2)",
+    "stringContains~(concat($1, $2), $3)",
+    "concat($1, $2)",
+    "concat($1, \":\", $2, $3)",
+    "length(concat($1, $2))",
+    "indexOf($1, $2)",
+    "indexOf~($1, $2, length($3))",
+    "between($1, $2, $3)",
+    "substring($1, number($2))",
+    "number($1) + number($2)",
+    "number($1) - length($2)",
+    "$1 + $2",
+    "$1 - $2",
+    "$1 * $2",
+    "-$1 - ($2 + $3)",
+    "length($1) + length($2)",
+    "length($1) - length($1) - number($2)",
+    "(startsWith($1, $2) and length($3) > 1)",
+    "(startsWith($1, $2) or endsWith~($3, $4))",
+    "(not startsWith($1, $2) and $1 != \"a\")",
+    "(concat($1, $2) == null or $3 == null)",
+];
+
+/// A condition on what several fields have together.
+fn joint_atoms() -> impl Strategy<Value = String> {
+    let compare = select(&["==", "!=", "<", "<=", ">", ">="][..]);
+    let like = select(&[":", "like", "like~"][..]);
+    prop_oneof![
+        4 => (joint_values(), compare, constants()).prop_map(|(v, op, c)| format!("{v} {op} {c}")),
+        2 => (joint_values(), like, globs()).prop_map(|(v, op, p)| format!("({v}) {op} {p}")),
+        1 => (joint_values(), list(constants())).prop_map(|(v, l)| format!("({v}) in {l}")),
+        2 => joint_values(),
+        1 => joint_values().prop_map(|v| format!("not ({v})")),
+    ]
+}
+
+/// Events with so many values that combinations are not tried one by one.
+fn wide_events() -> impl Strategy<Value = String> {
+    let values = || prop::collection::vec(json_values(), 0..18);
+    (values(), values(), values(), values()).prop_map(|(a, b, d, pid)| {
+        serde_json::json!({"a": a, "b": b, "c.d": d, "process.pid": pid, "source.ip": "::1"})
+            .to_string()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn many_combinations_are_judged_as_one_by_one(
+        text in joint_atoms(),
+        events in prop::collection::vec(wide_events(), 2),
+    ) {
+        let (Some(condition), _) = eql::parse_condition(&text) else { return Ok(()) };
+        let mut table = FieldTable::default();
+        let predicate = Predicate::compile(&condition, &mut table).unwrap();
+        for json in events {
+            let event = flat::flatten(&json);
+            let judgement = predicate.judge(&flat::fields(&event, &table));
+            let expected = naive::matches(&condition, &event);
+            prop_assert_eq!(judgement, Judgement::of(expected), "{} on {}", text, json);
+        }
+    }
+}
+
+#[test]
+fn most_joint_conditions_are_accepted() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let accepted = (0..500).filter(|_| {
+        let tree = joint_atoms().new_tree(&mut runner).unwrap();
+        eql::parse_condition(&proptest::strategy::ValueTree::current(&tree)).0.is_some()
+    });
+    let accepted = accepted.count();
+    assert!(accepted > 100, "only {accepted} of 500");
 }
 
 /// An index of one condition.

@@ -24,6 +24,7 @@ pub(super) fn print(rules: &RuleSet, stats: &Stats, elapsed: Duration) {
     }
     let sequences =
         stats.rules.iter().fold(Counts::default(), |sum, rule| sum.plus(rule.sequences));
+    let undecided = stats.rules.iter().map(|rule| rule.undecided).sum();
     for (count, what) in [
         (stats.dead_letter_count(), "unreadable records"),
         (stats.of_shape(Shape::Unknown), "records of unknown shape"),
@@ -35,6 +36,7 @@ pub(super) fn print(rules: &RuleSet, stats: &Stats, elapsed: Duration) {
         (sequences.late, "late hits, taken all the same"),
         (sequences.too_late, "hits too late to be taken"),
         (sequences.contradicted, "eager matches that a later arrival contradicts"),
+        (undecided, "conditions too costly to decide: stages counted as hits, exceptions did not"),
         (stats.refused_bytes, "hits refused because of `max_bytes`"),
         (stats.refused_keys, "join keys refused because of `max_key_expansion`"),
         (sequences.refused_keys, "hits refused because of `max_keys`"),

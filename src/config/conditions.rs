@@ -6,6 +6,7 @@ use crate::diag::Diagnostic;
 use crate::eql;
 use crate::event::FieldTable;
 use crate::predicate::Predicate;
+use crate::rule::field_limit;
 use crate::rule::file::settings_at;
 use crate::rule::{Condition, Settings};
 use crate::rules_dir::{self, RuleSettings};
@@ -51,8 +52,12 @@ fn conditions(settings: Settings) -> impl Iterator<Item = Condition> {
 }
 
 fn errors_in(condition: &str) -> Vec<Diagnostic> {
-    let (expr, found) = eql::parse_condition(condition);
-    let too_large = expr.map(|expr| Predicate::compile(&expr, &mut FieldTable::default()));
-    let too_large = too_large.and_then(Result::err).unwrap_or_default();
-    found.into_iter().chain(too_large).filter(Diagnostic::is_error).collect()
+    let (expr, mut found) = eql::parse_condition(condition);
+    if let Some(expr) = expr {
+        let mut fields = FieldTable::default();
+        found.extend(Predicate::compile(&expr, &mut fields).err().unwrap_or_default());
+        found.extend(field_limit::of_condition(&expr, &fields));
+    }
+    found.retain(Diagnostic::is_error);
+    found
 }

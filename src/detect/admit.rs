@@ -10,6 +10,7 @@ use super::{Detector, LANES, Origin, Record};
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, Fields, JoinKey};
 use crate::normalize::Envelope;
+use crate::predicate::{Doubt, Judgement};
 use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Candidate, TermSet};
 
@@ -44,8 +45,12 @@ impl Detector {
             let before_start = self.lanes[place.lane].starts_after(place.index, offset);
             let uncovered =
                 rule.index.as_ref().is_some_and(|index| !index.covers(rules.normalizer(), fields));
-            let excepted = || rule.exceptions.iter().any(|exception| exception.matches(fields));
-            if is_elsewhere || before_start || uncovered || excepted() {
+            if is_elsewhere || before_start || uncovered {
+                continue;
+            }
+            let excepted = rule.judge_exceptions(fields);
+            self.stats.rules[index].undecided += u64::from(excepted == Judgement::Undecided);
+            if excepted.counts(Doubt::Against) {
                 continue;
             }
             if self.is_receiver() && !rule.is_rekeyed {

@@ -267,9 +267,6 @@ fn terms(
     events: &[Fields<'_>],
 ) -> Option<Vec<SuppressionTerm>> {
     if settings.group_by.is_empty() {
-        if !rule.is_sequence {
-            return Some(Vec::new());
-        }
         let part = |(index, part): (usize, &Option<Box<str>>)| SuppressionTerm {
             field: rule.key_fields.get(index).cloned().unwrap_or_default(),
             value: part.as_deref().map(|text| vec![text.to_owned()]),

@@ -440,7 +440,9 @@ impl Detector {
             return;
         }
         let mut hits = std::mem::take(&mut self.hits);
-        rules.hits(fields, &mut hits);
+        for undecided in rules.hits(fields, &mut hits) {
+            self.stats.rules[undecided.rule as usize].undecided += 1;
+        }
         if !hits.is_empty() {
             let admitted = self.admit(record, payload, fields, &envelope, &hits);
             if admitted[LONG] {

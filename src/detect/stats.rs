@@ -67,6 +67,8 @@ pub struct RuleStats {
     pub resting_on_first: u64,
     /// Alerts with an absence that looks ahead beyond the last event of a bounded input.
     pub resting_on_last: u64,
+    /// Conditions of stages and exceptions that would have taken too much work to decide.
+    pub undecided: u64,
     /// What its sequences have counted.
     pub sequences: Counts,
 }
@@ -160,6 +162,7 @@ impl Stats {
             sum.suppressed += rule.suppressed;
             sum.resting_on_first += rule.resting_on_first;
             sum.resting_on_last += rule.resting_on_last;
+            sum.undecided += rule.undecided;
             sum.sequences = sum.sequences.plus(rule.sequences);
         }
     }

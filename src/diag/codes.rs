@@ -155,6 +155,10 @@ pub const CODES: &[Code] = &[
         "E0603",
         "Two rules have the same `rule_id` and different queries. The first in the order of the paths runs.",
     ),
+    code(
+        "E0604",
+        "All rules together read at most 65,536 fields, because each event has a place for each of them. The rule that would pass the limit is refused; those before it run.",
+    ),
     code("E0901", "A value of the configuration is of the wrong kind, or the text is no TOML."),
     code("E0902", "The configuration has no such key."),
     code("E0903", "A key of the configuration that has no default is not given."),

@@ -122,7 +122,12 @@ impl Translator {
     /// An atom and its quantifiers. There are no lazy ones: `?` behind another means "optional".
     fn repetition(&mut self) -> Translated {
         let mut out = self.atom()?;
+        let mut depth = 0;
         while let Some(quantifier) = self.quantifier()? {
+            depth += 1;
+            if depth > MAX_NESTING {
+                return Err(refuse("too many quantifiers follow each other", "keep one of them"));
+            }
             out = format!("(?:{out}){quantifier}");
         }
         Ok(out)
@@ -239,19 +244,18 @@ impl Translator {
 
     /// `<1-99>`
     fn interval(&mut self) -> Translated {
-        let rest: String = self.chars[self.at..].iter().collect();
-        let inside = rest.split_once('>').map(|(inside, _)| inside);
-        let bounds = inside.and_then(|inside| inside.split_once('-'));
-        match bounds.and_then(|(from, to)| interval::pattern(from, to)) {
-            Some(pattern) => {
-                self.at += inside.map_or(0, |inside| inside.chars().count() + 1);
-                Ok(pattern)
-            }
-            None => Err(refuse(
+        // Looking for a far `>` again and again would take quadratic time.
+        let longest = 2 * interval::MAX_DIGITS + 1;
+        let inside: String =
+            self.chars[self.at..].iter().take(longest).take_while(|c| **c != '>').collect();
+        self.at += inside.len();
+        let bounds = inside.split_once('-').filter(|_| self.eat('>'));
+        bounds.and_then(|(from, to)| interval::pattern(from, to)).ok_or_else(|| {
+            refuse(
                 "`<` is not followed by two numbers and `>`",
-                r"write `<1-99>`, or `\<` for the character",
-            )),
-        }
+                r"write `<1-99>`, with at most 64 digits each, or `\<` for the character",
+            )
+        })
     }
 
     /// What follows `[`.

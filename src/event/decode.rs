@@ -88,7 +88,7 @@ impl Decoder {
         let mut owned = Fields::new(out.len());
         self.walk(&repaired, Keys::Any, &mut owned).map_err(error)?;
         for index in 0..out.len() {
-            let id = FieldId(index as u16);
+            let id = FieldId(index as u32);
             let values = owned.take(id).into_iter();
             out.set_all(id, values.map(|value| -> Value<'a> { value.into_owned() }).collect());
         }
@@ -148,7 +148,7 @@ fn is_strict_object(payload: &[u8]) -> Result<(), DecodeError> {
 
 fn clear(fields: &mut Fields<'_>) {
     for index in 0..fields.len() {
-        fields.take(FieldId(index as u16));
+        fields.take(FieldId(index as u32));
     }
 }
 

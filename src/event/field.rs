@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// Index of a field in a [`FieldTable`] and in [`Fields`](super::Fields).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FieldId(pub u16);
+pub struct FieldId(pub u32);
 
 impl FieldId {
     /// Returns the id as an index.
@@ -26,16 +26,22 @@ pub struct FieldTable {
 impl FieldTable {
     /// Returns the field's id, adding the field if it is new.
     ///
-    /// # Panics
-    /// With more than 65,536 fields; the rule set limits the number of fields far below that.
+    /// Has no limit of its own: who adds what users write keeps to one.
     pub fn intern(&mut self, path: &str) -> FieldId {
         if let Some(id) = self.ids.get(path) {
             return *id;
         }
-        let id = FieldId(u16::try_from(self.names.len()).expect("a rule set reads few fields"));
+        let id = FieldId(self.names.len() as u32);
         self.names.push(path.into());
         self.ids.insert(path.into(), id);
         id
+    }
+
+    /// Forgets all fields but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        for name in self.names.drain(len.min(self.names.len())..) {
+            self.ids.remove(&name);
+        }
     }
 
     /// Returns the field's id, if any rule reads it.
@@ -60,6 +66,6 @@ impl FieldTable {
 
     /// Returns all fields with their paths, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (FieldId, &str)> {
-        self.names.iter().enumerate().map(|(index, name)| (FieldId(index as u16), &**name))
+        self.names.iter().enumerate().map(|(index, name)| (FieldId(index as u32), &**name))
     }
 }

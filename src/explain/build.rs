@@ -39,6 +39,7 @@ fn limits(explainer: &Explainer) -> BTreeMap<String, u64> {
         stats.rules.iter().map(|rule| of(&rule.sequences)).sum()
     };
     let limits = [
+        ("undecided", stats.rules.iter().map(|rule| rule.undecided).sum()),
         ("max_bytes", stats.refused_bytes),
         ("max_key_expansion", stats.refused_keys),
         ("max_keys", sum(|counts| counts.refused_keys)),

@@ -6,7 +6,7 @@ use super::tally::{Tally, shortened};
 use crate::eql::ast::{Category, CompareOp, EventQuery, Expr, ExprKind, Literal};
 use crate::eql::print;
 use crate::event::{FieldId, FieldTable, Fields, Value};
-use crate::predicate::Predicate;
+use crate::predicate::{Doubt, Predicate};
 
 /// How many values of a condition are shown.
 const SHOWN_VALUES: usize = 5;
@@ -24,6 +24,8 @@ pub(super) struct Watch {
     category: Option<String>,
     category_field: FieldId,
     conditions: Vec<Condition>,
+    /// What counts where a condition is not decided.
+    doubt: Doubt,
     /// Fields that the conditions name, those whose value a hit determines last.
     fields: Vec<FieldId>,
     pub(super) events: u64,
@@ -61,6 +63,7 @@ impl Watch {
     pub(super) fn new(
         stage: String,
         query: &EventQuery,
+        doubt: Doubt,
         category_field: FieldId,
         table: &mut FieldTable,
     ) -> Self {
@@ -96,6 +99,7 @@ impl Watch {
             },
             category_field,
             conditions,
+            doubt,
             fields: fields.into_iter().map(|(_, id)| id).collect(),
             events: 0,
             hits: 0,
@@ -114,7 +118,7 @@ impl Watch {
         self.events += 1;
         let (mut failed, mut last) = (0, 0);
         for (index, condition) in self.conditions.iter_mut().enumerate() {
-            if condition.predicate.matches(event) {
+            if condition.predicate.judge(event).counts(self.doubt) {
                 condition.held += 1;
                 continue;
             }

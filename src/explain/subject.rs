@@ -10,6 +10,7 @@ use super::trial::Shape;
 use crate::eql::ast::{Body, EventQuery, Term};
 use crate::event::{FieldId, FieldTable, Fields, JoinKey};
 use crate::normalize::Envelope;
+use crate::predicate::{Doubt, Predicate};
 use crate::rule::compile::CompiledRule;
 use crate::rule::set::RuleSet;
 use crate::sequence::{PlanTerm, TermSet};
@@ -63,9 +64,11 @@ impl Subject {
         let category = compiled.category_field.unwrap_or_else(|| rules.normalizer().category());
         let labels = labels(&shape);
         let queries = terms.iter().chain(&until).map(|term| &term.query);
-        let watch =
-            |(label, query): (String, &EventQuery)| Watch::new(label, query, category, &mut table);
-        let watches: Vec<Watch> = labels.into_iter().zip(queries).map(watch).collect();
+        let doubts = compiled.terms.iter().map(|term| term.doubt);
+        let watch = |(label, (query, doubt)): (String, (&EventQuery, Doubt))| {
+            Watch::new(label, query, doubt, category, &mut table)
+        };
+        let watches: Vec<Watch> = labels.into_iter().zip(queries.zip(doubts)).map(watch).collect();
         let mut fields: Vec<FieldId> =
             compiled.terms.iter().flat_map(|term| term.predicate.fields()).collect();
         fields.extend(compiled.terms.iter().flat_map(|term| term.key.fields()));
@@ -134,7 +137,8 @@ impl Subject {
     }
 
     fn on_covered(&mut self, rules: &RuleSet, rule: &CompiledRule, event: &Event<'_, '_>) {
-        let excepted = rule.exceptions.iter().position(|exception| exception.matches(event.fields));
+        let holds = |exception: &Predicate| exception.judge(event.fields).counts(Doubt::Against);
+        let excepted = rule.exceptions.iter().position(holds);
         let mut terms = TermSet::default();
         for term in 0..self.watches.len() {
             match self.watches[term].count(event.fields, rules.fields()) {
@@ -159,7 +163,7 @@ impl Subject {
         let mut terms = TermSet::default();
         for (term, compiled) in rule.terms.iter().enumerate() {
             if self.watches[term].is_of_category(event.fields)
-                && compiled.predicate.matches(event.fields)
+                && compiled.predicate.judge(event.fields).counts(compiled.doubt)
             {
                 self.watches[term].not_covered += 1;
                 terms.insert(term);

@@ -64,7 +64,10 @@ fn input(input: &Input) -> Vec<String> {
     }
     let mut lines = vec![first, format!("categories: {}", values(&input.categories))];
     for (limit, count) in &input.limits {
-        lines.push(format!("refused because of `{limit}`: {count}"));
+        lines.push(match &**limit {
+            "undecided" => format!("conditions too costly to decide: {count}"),
+            _ => format!("refused because of `{limit}`: {count}"),
+        });
     }
     lines
 }

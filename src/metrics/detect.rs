@@ -41,6 +41,8 @@ pub struct DetectMetrics {
     pub contradicted: IntCounterVec,
     /// Matches of a leading absence for which not enough of the past was seen.
     pub undecidable: IntCounterVec,
+    /// Conditions that would have taken too much work to decide.
+    pub undecided: IntCounterVec,
     /// Entries of the journal that were given to rules to rebuild their state.
     pub restored: IntCounter,
     /// What of the journal could not be used, by why.
@@ -92,6 +94,11 @@ impl DetectMetrics {
                 "undecidable",
                 "Matches of a leading absence for which not enough of the past was seen.",
             )?,
+            undecided: by_rule(
+                "conditions_undecided",
+                "Conditions that would have taken too much work to decide: several fields had very \
+                 many values. A stage counts as satisfied then, an exception, absence or until not.",
+            )?,
             restored: area.counter(
                 "journal_restored",
                 "Entries of the journal that were read to rebuild state.",
@@ -136,6 +143,7 @@ impl DetectMetrics {
                 (&self.expired, of.expired),
                 (&self.contradicted, of.contradicted),
                 (&self.undecidable, of.undecidable),
+                (&self.undecided, counted.undecided),
             ] {
                 if count > 0 {
                     counter.with_label_values(&id).inc_by(count);

@@ -2,12 +2,12 @@
 
 use super::node::{Combination, Node};
 use super::regex::Patterns;
-use super::scalar::Scalar;
+use super::scalar::{Joined, Scalar};
 use super::strings::Affix;
 use super::test::Test;
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Call, Case, CompareOp, Expr, ExprKind, Literal};
-use crate::eql::functions;
+use crate::eql::functions::{self, Needles};
 use crate::eql::types::{FieldType, field_type};
 use crate::event::{FieldId, FieldTable, Value};
 
@@ -188,7 +188,19 @@ impl Compiler<'_> {
         if function.name == "string" && call.args.first().is_some_and(is_address) {
             args = args.into_iter().map(|arg| Scalar::Address(Box::new(arg))).collect();
         }
-        Scalar::Call { eval: function.eval, case: call.case, args: args.into() }
+        match functions::search(function.name) {
+            Some(search) => {
+                let constants = args.iter().map(constant_text);
+                let needles = Box::new(Needles::ready(call.case, constants));
+                Scalar::Search { search, needles, args: args.into() }
+            }
+            None => Scalar::Call {
+                eval: function.eval,
+                case: call.case,
+                joined: joined(function.name),
+                args: args.into(),
+            },
+        }
     }
 }
 
@@ -198,17 +210,33 @@ fn test_of_call(name: &str, case: Case, args: &[Scalar]) -> Option<Test> {
         Scalar::Constant(Some(value)) => value.text().map(|text| text.into_owned()),
         _ => None,
     };
-    let kind = match (name, args) {
-        ("startsWith", [_, _]) => Affix::Start,
-        ("endsWith", [_, _]) => Affix::End,
-        ("stringContains", [_, _]) => Affix::Anywhere,
-        ("cidrMatch", [_, blocks @ ..]) => {
+    match (name, joined(name), args) {
+        (_, Some(Joined::Affix(kind)), [_, part]) => Some(Test::affix(kind, &text(part)?, case)),
+        ("cidrMatch", _, [_, blocks @ ..]) => {
             let block = |arg: &Scalar| functions::parse_block(&text(arg)?);
-            return Some(Test::Blocks(blocks.iter().map(block).collect::<Option<_>>()?));
+            Some(Test::Blocks(blocks.iter().map(block).collect::<Option<_>>()?))
         }
-        _ => return None,
-    };
-    Some(Test::affix(kind, &text(&args[1])?, case))
+        _ => None,
+    }
+}
+
+/// Returns how a function is decided for many values at once, if there is a way.
+fn joined(function: &str) -> Option<Joined> {
+    match function {
+        "concat" => Some(Joined::Concat),
+        "endsWith" => Some(Joined::Affix(Affix::End)),
+        "startsWith" => Some(Joined::Affix(Affix::Start)),
+        "stringContains" => Some(Joined::Affix(Affix::Anywhere)),
+        _ => None,
+    }
+}
+
+/// Returns the text of an argument that is written in the query.
+fn constant_text(arg: &Scalar) -> Option<&str> {
+    match arg {
+        Scalar::Constant(value) => value.as_ref()?.as_str(),
+        _ => None,
+    }
 }
 
 /// Computes what does not depend on the event.

@@ -9,9 +9,12 @@
 //!   without values takes part as null. Null exists only inside such an expression, where it makes
 //!   the result null, and a condition whose result is null is false.
 //! * `x == null` holds if there is no value.
+//! * A function of several fields with very many values may take too much work. Then the condition
+//!   is undecided, and whoever asks says what that counts as: [`Doubt`].
 //!
 //! Never allocates for ordinary conditions on ordinary values.
 
+mod combine;
 mod compile;
 mod hash;
 pub mod index;
@@ -28,6 +31,51 @@ use crate::diag::Diagnostic;
 use crate::eql::ast::{Category, EventQuery, Expr};
 use crate::event::{FieldId, FieldTable, Fields};
 use node::Node;
+
+/// What a condition is for an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// The event satisfies it.
+    Holds,
+    /// The event does not satisfy it.
+    Fails,
+    /// It would take too much work to tell: several fields have very many values.
+    Undecided,
+}
+
+/// What counts where a condition is not decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// That it holds: the condition leads to an alert.
+    For,
+    /// That it does not hold: the condition prevents an alert.
+    Against,
+}
+
+impl Judgement {
+    /// Returns the judgement that an answer makes.
+    pub fn of(holds: bool) -> Self {
+        if holds { Self::Holds } else { Self::Fails }
+    }
+
+    /// Tells whether the condition counts as satisfied.
+    pub fn counts(self, doubt: Doubt) -> bool {
+        match self {
+            Self::Holds => true,
+            Self::Fails => false,
+            Self::Undecided => doubt == Doubt::For,
+        }
+    }
+
+    /// Returns the judgement of the opposite.
+    fn inverted(self) -> Self {
+        match self {
+            Self::Holds => Self::Fails,
+            Self::Fails => Self::Holds,
+            Self::Undecided => Self::Undecided,
+        }
+    }
+}
 
 /// A condition, ready to be asked about events.
 ///
@@ -89,11 +137,16 @@ impl Predicate {
         Self { node: Node::Constant(true) }
     }
 
-    /// Tells whether an event satisfies the condition.
+    /// Tells whether an event satisfies the condition, or might: what is not decided counts.
     ///
     /// `fields` must have room for every field of the table that the predicate was compiled with.
     pub fn matches(&self, fields: &Fields<'_>) -> bool {
-        self.node.matches(fields)
+        self.judge(fields).counts(Doubt::For)
+    }
+
+    /// Judges an event, which must have room for the same fields.
+    pub fn judge(&self, fields: &Fields<'_>) -> Judgement {
+        self.node.judge(fields)
     }
 
     /// Tells whether no event can satisfy it.

@@ -4,12 +4,11 @@ use smallvec::SmallVec;
 
 use super::scalar::Scalar;
 use super::test::Test;
+use super::{Judgement, combine};
 use crate::event::{FieldId, Fields, Value};
 
-/// How many combinations of values a function of several list-valued fields looks at.
-///
-/// A bound on work, far above what real events need: four lists of 16 values each.
-const MAX_COMBINATIONS: usize = 65_536;
+/// Up to so many combinations are tried one by one.
+const FEW: usize = 64;
 
 /// A condition.
 #[derive(Debug)]
@@ -79,16 +78,16 @@ impl Node {
         }
     }
 
-    pub(super) fn matches(&self, fields: &Fields<'_>) -> bool {
-        match self {
+    pub(super) fn judge(&self, fields: &Fields<'_>) -> Judgement {
+        Judgement::of(match self {
             Self::Constant(truth) => *truth,
             Self::Exists(field) => fields.has(*field),
             Self::Test(field, test) => fields.get(*field).iter().any(|value| test.holds(value)),
-            Self::Any(combination) => combination.matches(fields),
-            Self::Not(inner) => !inner.matches(fields),
-            Self::And(nodes) => nodes.iter().all(|node| node.matches(fields)),
-            Self::Or(nodes) => nodes.iter().any(|node| node.matches(fields)),
-        }
+            Self::Any(combination) => return combination.judge(fields),
+            Self::Not(inner) => return inner.judge(fields).inverted(),
+            Self::And(nodes) => return judge_chain(nodes, fields, Judgement::Fails),
+            Self::Or(nodes) => return judge_chain(nodes, fields, Judgement::Holds),
+        })
     }
 
     pub(super) fn collect_fields(&self, out: &mut Vec<FieldId>) {
@@ -118,23 +117,46 @@ impl Node {
     }
 }
 
+/// `and` and `or`: `decisive` is the judgement that decides alone.
+fn judge_chain(nodes: &[Node], fields: &Fields<'_>, decisive: Judgement) -> Judgement {
+    let mut all = decisive.inverted();
+    for node in nodes {
+        match node.judge(fields) {
+            judgement if judgement == decisive => return decisive,
+            Judgement::Undecided => all = Judgement::Undecided,
+            _ => {}
+        }
+    }
+    all
+}
+
 impl Combination {
-    /// Tries every combination; a field without values is null in all of them.
-    fn matches(&self, fields: &Fields<'_>) -> bool {
+    /// Judges all combinations; a field without values is null in all of them.
+    fn judge(&self, fields: &Fields<'_>) -> Judgement {
         let lists: SmallVec<[&[Value<'_>]; 4]> =
             self.fields.iter().map(|field| fields.get(*field)).collect();
+        let lengths = || lists.iter().map(|list| list.len().max(1));
+        let combinations = lengths().fold(1, usize::saturating_mul);
+        let values = lengths().fold(0, usize::saturating_add);
+        if combinations > FEW && combinations > values {
+            return combine::judge(&self.scalar, &lists);
+        }
+        Judgement::of(self.is_true_of_any(&lists))
+    }
+
+    /// Tries every combination.
+    fn is_true_of_any(&self, lists: &[&[Value<'_>]]) -> bool {
         let mut at: SmallVec<[usize; 4]> = SmallVec::from_elem(0, lists.len());
-        for _ in 0..MAX_COMBINATIONS {
+        loop {
             let slots: SmallVec<[Option<&Value<'_>>; 4]> =
                 lists.iter().zip(&at).map(|(list, index)| list.get(*index)).collect();
             if self.scalar.is_true(&slots) {
                 return true;
             }
-            if !step(&mut at, &lists) {
+            if !step(&mut at, lists) {
                 return false;
             }
         }
-        false
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! Here null exists: what is computed from null is null, unless something else decides.
 
+use smallvec::SmallVec;
+
+use super::strings::Affix;
 use super::test::Test;
 use crate::eql::ast::{ArithmeticOp, Case};
 use crate::eql::functions::ip::parse_ip;
-use crate::eql::functions::{self, Eval};
+use crate::eql::functions::{self, Eval, Needles, Search};
 use crate::event::Value;
 
 /// An expression over slots, each of which holds one value of one field, or null.
@@ -18,6 +21,14 @@ pub(super) enum Scalar {
     Call {
         eval: Eval,
         case: Case,
+        /// How it is decided for many values at once.
+        joined: Option<Joined>,
+        args: Box<[Self]>,
+    },
+    /// A call that looks for texts.
+    Search {
+        search: Search,
+        needles: Box<Needles>,
         args: Box<[Self]>,
     },
     Arithmetic {
@@ -36,6 +47,13 @@ pub(super) enum Scalar {
     Or(Box<[Self]>),
 }
 
+/// A function that need not be asked about every pair of values.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Joined {
+    Affix(Affix),
+    Concat,
+}
+
 /// The values of the slots.
 pub(super) type Slots<'s, 'v> = &'s [Option<&'v Value<'v>>];
 
@@ -49,28 +67,70 @@ impl Scalar {
         match self {
             Self::Constant(value) => value.as_ref().and_then(borrow),
             Self::Slot(slot) => slots.get(*slot).copied().flatten().and_then(borrow),
-            Self::Address(inner) => inner.value(slots).map(in_shortest_form),
-            Self::Call { eval, case, args } => {
-                let args: smallvec::SmallVec<[Option<Value<'v>>; 4]> =
-                    args.iter().map(|arg| arg.value(slots)).collect();
-                eval(&args, *case)
-            }
-            Self::Arithmetic { op, sides } => {
-                let [left, right] = &**sides;
-                functions::arithmetic(*op, &left.value(slots), &right.value(slots))
-            }
-            Self::Negative(inner) => functions::negative(&inner.value(slots)),
-            Self::Test(inner, test) => {
-                inner.value(slots).map(|value| Value::Bool(test.holds(&value)))
-            }
             Self::IsNull(inner) => Some(Value::Bool(match **inner {
                 // An object has no value to compute with, but is not null.
                 Self::Slot(slot) => slots.get(slot).copied().flatten().is_none(),
                 _ => inner.value(slots).is_none(),
             })),
-            Self::Not(inner) => inner.truth(slots).map(|truth| Value::Bool(!truth)),
             Self::And(operands) => Self::chain(operands, false, slots),
             Self::Or(operands) => Self::chain(operands, true, slots),
+            Self::Test(inner, test) => {
+                inner.value(slots).map(|value| Value::Bool(test.holds(&value)))
+            }
+            _ => {
+                let values = self.operands().iter().map(|operand| operand.value(slots));
+                self.apply(&values.collect::<SmallVec<[Option<Value<'v>>; 4]>>())
+            }
+        }
+    }
+
+    /// Returns what it makes of the values of its operands.
+    pub(super) fn apply<'v>(&self, values: &[Option<Value<'v>>]) -> Option<Value<'v>> {
+        let first = values.first();
+        match self {
+            Self::Constant(_) | Self::Slot(_) => None,
+            Self::Address(_) => first?.clone().map(in_shortest_form),
+            Self::Call { eval, case, .. } => eval(values, *case),
+            Self::Search { search, needles, .. } => search(values, needles),
+            Self::Arithmetic { op, .. } => functions::arithmetic(*op, first?, values.get(1)?),
+            Self::Negative(_) => functions::negative(first?),
+            Self::Test(_, test) => first?.as_ref().map(|value| Value::Bool(test.holds(value))),
+            Self::IsNull(_) => Some(Value::Bool(first?.is_none())),
+            Self::Not(_) => first?.as_ref().map(|value| Value::Bool(!truth(value))),
+            Self::And(_) => chained(values, false),
+            Self::Or(_) => chained(values, true),
+        }
+    }
+
+    /// Returns the expressions that it is made of.
+    pub(super) fn operands(&self) -> &[Self] {
+        match self {
+            Self::Constant(_) | Self::Slot(_) => &[],
+            Self::Address(inner)
+            | Self::Negative(inner)
+            | Self::Test(inner, _)
+            | Self::IsNull(inner)
+            | Self::Not(inner) => std::slice::from_ref(&**inner),
+            Self::Call { args, .. } | Self::Search { args, .. } => args,
+            Self::Arithmetic { sides, .. } => &**sides,
+            Self::And(operands) | Self::Or(operands) => operands,
+        }
+    }
+
+    /// Visits the slots that it reads, some of them repeatedly.
+    pub(super) fn for_each_slot(&self, visit: &mut impl FnMut(usize)) {
+        if let Self::Slot(slot) = self {
+            visit(*slot);
+        }
+        self.operands().iter().for_each(|operand| operand.for_each_slot(visit));
+    }
+
+    /// Tells whether its value is true, false or null for sure.
+    pub(super) fn is_condition(&self) -> bool {
+        match self {
+            Self::Test(..) | Self::IsNull(_) | Self::Not(_) | Self::And(_) | Self::Or(_) => true,
+            Self::Call { joined, .. } => matches!(joined, Some(Joined::Affix(_))),
+            _ => false,
         }
     }
 
@@ -78,7 +138,7 @@ impl Scalar {
     fn chain<'v>(operands: &'v [Self], decisive: bool, slots: Slots<'_, 'v>) -> Option<Value<'v>> {
         let mut is_null = false;
         for operand in operands {
-            match operand.truth(slots) {
+            match operand.value(slots).as_ref().map(truth) {
                 Some(truth) if truth == decisive => return Some(Value::Bool(decisive)),
                 Some(_) => {}
                 None => is_null = true,
@@ -86,18 +146,27 @@ impl Scalar {
         }
         (!is_null).then_some(Value::Bool(!decisive))
     }
+}
 
-    fn truth(&self, slots: Slots<'_, '_>) -> Option<bool> {
-        match self.value(slots)? {
-            Value::Bool(truth) => Some(truth),
-            Value::Str(text) => Some(text == "true"),
-            _ => Some(false),
-        }
+/// `and` and `or` of values: `decisive` is the operand that decides alone.
+fn chained<'v>(values: &[Option<Value<'_>>], decisive: bool) -> Option<Value<'v>> {
+    let truths = || values.iter().map(|value| value.as_ref().map(truth));
+    if truths().any(|truth| truth == Some(decisive)) {
+        return Some(Value::Bool(decisive));
+    }
+    truths().all(|truth| truth.is_some()).then_some(Value::Bool(!decisive))
+}
+
+fn truth(value: &Value<'_>) -> bool {
+    match value {
+        Value::Bool(truth) => *truth,
+        Value::Str(text) => text == "true",
+        _ => false,
     }
 }
 
 /// Returns the value without copying its text; an object is no value.
-fn borrow<'v>(value: &'v Value<'_>) -> Option<Value<'v>> {
+pub(super) fn borrow<'v>(value: &'v Value<'_>) -> Option<Value<'v>> {
     Some(match value {
         Value::Str(text) => Value::from(&**text),
         Value::Int(number) => Value::Int(*number),

@@ -2,6 +2,8 @@
 
 mod exact;
 mod glob;
+mod middle;
+mod segment;
 
 use crate::eql::ast::Case;
 use crate::text::fold::{Folded, fold, fold_into};
@@ -55,6 +57,11 @@ impl Strings {
     pub(super) fn folded_texts(&self) -> Option<Vec<Box<str>>> {
         let texts = || self.exact.texts().into_iter().map(|text| fold(text).into());
         self.globs.is_empty().then(|| texts().collect())
+    }
+
+    /// Tells whether a text that matches could begin with another.
+    pub(super) fn may_begin_with(&self, start: &str) -> bool {
+        !self.globs.is_empty() || self.exact.may_begin_with(folded(start, self.case).as_bytes())
     }
 
     pub(super) fn cost(&self) -> u32 {

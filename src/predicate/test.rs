@@ -172,6 +172,20 @@ impl Test {
         }
     }
 
+    /// Tells whether it asks on which side of a number another lies.
+    pub(super) fn is_numeric_order(&self) -> bool {
+        matches!(self, Self::Order(_, Bound::Number(_)))
+    }
+
+    /// Tells whether a text that passes could begin with another.
+    pub(super) fn may_begin_with(&self, start: &str) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Strings(strings) => strings.may_begin_with(start),
+            _ => true,
+        }
+    }
+
     pub(super) fn cost(&self) -> u32 {
         match self {
             Self::Never => 0,
@@ -187,7 +201,8 @@ impl Test {
 
 impl OneOf {
     fn contains(&self, value: &Value<'_>) -> bool {
-        text_satisfies(value, |text| self.strings.matches(text))
+        // Without texts no number is written as one.
+        (!self.strings.is_empty() && text_satisfies(value, |text| self.strings.matches(text)))
             || self.truths.iter().any(|truth| is_truth(value, *truth))
             || (!self.numbers.is_empty() && self.contains_number(value))
             || (!self.instants.is_empty()

@@ -4,14 +4,14 @@ use super::mapping::CompiledMappings;
 use super::set::Defaults;
 use super::suppress::{CompiledSuppression, Subject};
 use super::{Condition, Emit, Metadata, Rekeying, RuleFile, Settings, Severity};
-use super::{category, caveat, lint};
+use super::{category, caveat, field_limit, lint};
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sample, Sequence, Term};
 use crate::eql::{self, print};
-use crate::event::{FieldId, FieldTable, TimeSpan};
+use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
 use crate::normalize::IndexPatterns;
-use crate::predicate::Predicate;
 use crate::predicate::key::KeyPlan;
+use crate::predicate::{Doubt, Judgement, Predicate};
 use crate::sequence::plan::MAX_TERMS;
 use crate::sequence::{Emission, Plan, PlanTerm, PlanTimes};
 use crate::text::Span;
@@ -25,6 +25,8 @@ pub struct CompiledTerm {
     pub category: Option<Box<str>>,
     /// What else must hold.
     pub predicate: Predicate,
+    /// What counts where that takes too much work to decide.
+    pub doubt: Doubt,
     /// The join key.
     pub key: KeyPlan,
 }
@@ -70,7 +72,24 @@ pub struct CompiledRule {
     pub canonical: String,
 }
 
+impl CompiledRule {
+    /// Judges whether an event is excepted: satisfies one of the exceptions.
+    pub fn judge_exceptions(&self, event: &Fields<'_>) -> Judgement {
+        let mut all = Judgement::Fails;
+        for exception in &self.exceptions {
+            match exception.judge(event) {
+                Judgement::Holds => return Judgement::Holds,
+                Judgement::Undecided => all = Judgement::Undecided,
+                Judgement::Fails => {}
+            }
+        }
+        all
+    }
+}
+
 /// Compiles a rule; the spans of the diagnostics are offsets in its file.
+///
+/// The fields of a rule that is refused may be left in the table.
 pub(super) fn compile(
     file: &RuleFile,
     defaults: &Defaults,
@@ -78,6 +97,7 @@ pub(super) fn compile(
 ) -> (Option<CompiledRule>, Vec<Diagnostic>) {
     let mut compiler = Compiler { fields, diagnostics: Vec::new() };
     let rule = compiler.rule(file, defaults);
+    compiler.judge_fields(file, defaults);
     let refused = compiler.diagnostics.iter().any(Diagnostic::is_error);
     (rule.filter(|_| !refused), compiler.diagnostics)
 }
@@ -173,7 +193,7 @@ impl Compiler<'_> {
         defaults: &Defaults,
         origin: &Origin,
     ) -> Parts {
-        let terms = vec![self.term(event, &[], origin)];
+        let terms = vec![self.term(event, Doubt::For, &[], origin)];
         let times = times(settings, defaults, TimeSpan::ZERO);
         let plan = Plan::new(&[PlanTerm { missing: false, runs: 1 }], false, times);
         Parts { plan, terms, key_fields: Vec::new(), is_sequence: false }
@@ -194,7 +214,16 @@ impl Compiler<'_> {
         let keys = |term: &Term| -> Vec<KeyField> {
             sequence.by.iter().chain(&term.by).cloned().collect()
         };
-        let terms = all.iter().map(|term| self.term(&term.query, &keys(term), origin)).collect();
+        let stages = sequence.terms.len();
+        let doubt = |index: usize, term: &Term| match term.missing || index == stages {
+            true => Doubt::Against,
+            false => Doubt::For,
+        };
+        let terms = all
+            .iter()
+            .enumerate()
+            .map(|(index, term)| self.term(&term.query, doubt(index, term), &keys(term), origin));
+        let terms = terms.collect();
         let maxspan = sequence.maxspan.unwrap_or_else(|| {
             let message =
                 format!("the sequence has no maxspan: {} is used", defaults.default_maxspan);
@@ -236,8 +265,9 @@ impl Compiler<'_> {
         }
         let keys =
             |term: &Term| -> Vec<KeyField> { sample.by.iter().chain(&term.by).cloned().collect() };
+        let terms = sample.terms.iter();
         let terms =
-            sample.terms.iter().map(|term| self.term(&term.query, &keys(term), origin)).collect();
+            terms.map(|term| self.term(&term.query, Doubt::For, &keys(term), origin)).collect();
         let times = times(settings, defaults, defaults.default_maxspan);
         let plan = Plan::sample(sample.terms.len(), times);
         let key_fields = keys(sample.terms.first()?).into_iter().map(|key| key.path).collect();
@@ -246,16 +276,27 @@ impl Compiler<'_> {
 
     fn too_many_terms(&mut self, count: usize, at: Span) {
         let message = format!("a query has at most {MAX_TERMS} terms, this one {count}");
-        self.diagnostics.push(Diagnostic::error("E0602", message).at(at));
+        let finding = Diagnostic::error("E0602", message)
+            .at(at)
+            .label("too many terms")
+            .help("count alike ones `with runs`, or make several rules of the query");
+        self.diagnostics.push(finding);
     }
 
-    fn term(&mut self, event: &EventQuery, keys: &[KeyField], origin: &Origin) -> CompiledTerm {
+    fn term(
+        &mut self,
+        event: &EventQuery,
+        doubt: Doubt,
+        keys: &[KeyField],
+        origin: &Origin,
+    ) -> CompiledTerm {
         CompiledTerm {
             category: match &event.category {
                 Category::Any => None,
                 Category::Is(name) => Some(name.as_str().into()),
             },
             predicate: self.predicate(&event.condition, origin),
+            doubt,
             key: KeyPlan::compile(keys, self.fields),
         }
     }
@@ -299,6 +340,20 @@ impl Compiler<'_> {
         predicate
     }
 
+    /// Refuses the rule with which all rules together read too many fields.
+    fn judge_fields(&mut self, file: &RuleFile, defaults: &Defaults) {
+        let Some(path) = field_limit::first_beyond(self.fields) else { return };
+        let finding = field_limit::finding(path);
+        let in_query = || field_limit::in_query(&eql::parse(&file.query).0?, path);
+        let settings = defaults.of(&file.metadata.id, &file.settings);
+        let in_condition = || conditions_of(&settings).find_map(|condition| names(condition, path));
+        let place = in_query().map(|span| file.origin.span(span)).or_else(in_condition);
+        self.diagnostics.push(match place {
+            Some(span) => finding.at(span),
+            None => finding,
+        });
+    }
+
     /// Reports what was found in an embedded text against the file around it.
     fn report(&mut self, origin: &Origin, diagnostics: Vec<Diagnostic>) {
         self.diagnostics.extend(diagnostics.into_iter().map(|mut diagnostic| {
@@ -306,6 +361,18 @@ impl Compiler<'_> {
             diagnostic
         }));
     }
+}
+
+/// Returns all conditions that a rule is run with.
+fn conditions_of(settings: &Settings) -> impl Iterator<Item = &Condition> {
+    let severities = settings.severity_when.iter().map(|when| &when.condition);
+    settings.exceptions.iter().chain(severities)
+}
+
+/// Returns where a rule file names a field in a condition.
+fn names(condition: &Condition, path: &str) -> Option<Span> {
+    let span = field_limit::in_expr(&eql::parse_condition(&condition.text).0?, path)?;
+    condition.origin.as_ref().map(|origin| origin.span(span))
 }
 
 /// What a query compiles to.

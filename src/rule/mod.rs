@@ -8,6 +8,7 @@ mod category;
 mod caveat;
 pub mod compile;
 pub mod explain;
+pub mod field_limit;
 pub mod file;
 mod lint;
 pub mod mapping;

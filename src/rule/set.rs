@@ -13,6 +13,7 @@ use crate::diag::Diagnostic;
 use crate::event::decode::{Decoder, Limits};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
 use crate::normalize::{Documents, Normalizer};
+use crate::predicate::Judgement;
 use crate::predicate::index::{Entry, Index};
 use crate::text::Text;
 
@@ -193,18 +194,30 @@ impl RuleSet {
     }
 
     /// Collects the terms that an event satisfies, in the order of rules and terms.
-    pub fn hits(&self, event: &Fields<'_>, hits: &mut Vec<TermRef>) {
+    ///
+    /// Returns those that would take too much work to decide. They are hits where a hit leads to an
+    /// alert, and none where it prevents one.
+    pub fn hits(&self, event: &Fields<'_>, hits: &mut Vec<TermRef>) -> Vec<TermRef> {
         hits.clear();
-        self.index.candidates(event, |term| {
-            if self.satisfies(term, event) {
-                hits.push(term);
+        let mut undecided = Vec::new();
+        self.index.candidates(event, |at| {
+            let term = &self.rules[at.rule as usize].terms[at.term as usize];
+            let judgement = self.judge(at, event);
+            if judgement == Judgement::Undecided {
+                undecided.push(at);
+            }
+            if judgement.counts(term.doubt) {
+                hits.push(at);
             }
         });
-        hits.sort_unstable();
-        hits.dedup();
+        for terms in [hits, &mut undecided] {
+            terms.sort_unstable();
+            terms.dedup();
+        }
+        undecided
     }
 
-    fn satisfies(&self, at: TermRef, event: &Fields<'_>) -> bool {
+    fn judge(&self, at: TermRef, event: &Fields<'_>) -> Judgement {
         let rule = &self.rules[at.rule as usize];
         let term = &rule.terms[at.term as usize];
         let in_category = match (rule.category_field, &term.category) {
@@ -213,7 +226,7 @@ impl RuleSet {
             }
             _ => true,
         };
-        in_category && term.predicate.matches(event)
+        if in_category { term.predicate.judge(event) } else { Judgement::Fails }
     }
 }
 
@@ -287,9 +300,17 @@ impl Builder<'_> {
             report.reason = Some("switched off".to_owned());
             return;
         }
+        let known = self.fields.len();
         let (rule, diagnostics) = compile::compile(file, self.defaults, self.fields);
         report.diagnostics.extend(diagnostics);
-        let Some(rule) = rule else { return };
+        match rule {
+            Some(rule) => self.add(rule, report, known),
+            None => self.fields.truncate(known),
+        }
+    }
+
+    /// Adds a rule unless another has its id; `known` fields were read before it.
+    fn add(&mut self, rule: CompiledRule, report: &mut RuleReport, known: usize) {
         if let Some((path, canonical)) = self.ids.get(&rule.metadata.id) {
             let found = if *canonical == rule.canonical {
                 report.status = Status::Skipped;
@@ -301,6 +322,7 @@ impl Builder<'_> {
                 Diagnostic::error("E0603", message).help("give one of them another `rule_id`")
             };
             report.diagnostics.push(found);
+            self.fields.truncate(known);
             return;
         }
         let caveats = report.diagnostics.iter().any(is_caveat);

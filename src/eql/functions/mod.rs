@@ -6,6 +6,7 @@ mod affix;
 mod arithmetic;
 mod cidr;
 pub mod ip;
+mod search;
 mod text;
 
 use super::ast::Case;
@@ -87,6 +88,7 @@ pub const FUNCTIONS: &[Function] = &[
 
 pub use arithmetic::{arithmetic, negative};
 pub use cidr::parse_block;
+pub use search::{Needles, Search, search};
 pub use text::number_of;
 
 /// Returns the function that a query may write like this.

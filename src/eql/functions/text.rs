@@ -6,9 +6,9 @@ use std::borrow::Cow;
 
 use super::super::ast::Case;
 use super::super::types::Type;
+use super::search::{Haystack, Needles};
 use super::{Function, Param, Scalar, example, optional, required};
 use crate::event::Value;
-use crate::text::fold::fold_char;
 
 pub(super) const BETWEEN: Function = Function {
     name: "between",
@@ -188,32 +188,40 @@ fn number<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
 }
 
 fn between<'a>(args: &[Scalar<'a>], case: Case) -> Scalar<'a> {
+    between_needles(args, &Needles::unknown(case))
+}
+
+pub(super) fn between_needles<'a>(args: &[Scalar<'a>], needles: &Needles) -> Scalar<'a> {
     let [source, left, right, greedy @ ..] = args else { return None };
-    let (source, left, right) = (units(source)?, units(left)?, units(right)?);
+    let source = text_of(source)?;
+    let (left, right) = (needles.of(1, left)?, needles.of(2, right)?);
     let greedy = match greedy.first() {
         Some(greedy) => matches!(greedy.as_ref()?, Value::Bool(true)),
         None => false,
     };
     let empty = Some(Value::from(""));
-    let (folded, left) = (folded(&source, case), folded(&left, case));
-    let Some(start) = find(&folded, &left, 0).map(|at| at + left.len()) else { return empty };
-    let right = self::folded(&right, case);
-    let end = if greedy { find_last(&folded, &right, start) } else { find(&folded, &right, start) };
+    let text = Haystack::new(&source, needles.case());
+    let Some(start) = text.find(&left, 0).map(|at| at + left.len()) else { return empty };
+    let end = if greedy { text.find_last(&right, start) } else { text.find(&right, start) };
     match end {
-        Some(end) => Some(Value::from(String::from_utf16_lossy(&source[start..end]))),
+        Some(end) => Some(Value::from(text.written(start..end).to_owned())),
         None => empty,
     }
 }
 
 fn index_of<'a>(args: &[Scalar<'a>], case: Case) -> Scalar<'a> {
+    index_of_needle(args, &Needles::unknown(case))
+}
+
+pub(super) fn index_of_needle<'a>(args: &[Scalar<'a>], needles: &Needles) -> Scalar<'a> {
     let [source, part, start @ ..] = args else { return None };
-    let (source, part) = (units(source)?, units(part)?);
+    let (source, part) = (text_of(source)?, needles.of(1, part)?);
     let start = match start.first() {
         Some(start) => integer(start)?.max(0),
         None => 0,
     };
-    let start = usize::try_from(start).ok().filter(|start| *start <= source.len())?;
-    let at = find(&folded(&source, case), &folded(&part, case), start)?;
+    let start = usize::try_from(start).ok()?;
+    let at = Haystack::new(&source, needles.case()).find_unit(&part, start)?;
     i64::try_from(at).ok().map(Value::Int)
 }
 
@@ -250,41 +258,10 @@ fn text_of<'a>(value: &Scalar<'a>) -> Option<Cow<'a, str>> {
     }
 }
 
-fn units(value: &Scalar<'_>) -> Option<Vec<u16>> {
-    Some(value.as_ref()?.text()?.encode_utf16().collect())
-}
-
 fn integer(value: &Scalar<'_>) -> Option<i64> {
     match number_of(value.as_ref()?)? {
         Value::Int(number) => Some(number),
         Value::Float(number) => Some(number as i64),
         _ => None,
     }
-}
-
-/// Folding keeps the number of units, so that positions stay.
-fn folded(units: &[u16], case: Case) -> Vec<u16> {
-    if case == Case::Sensitive {
-        return units.to_vec();
-    }
-    let mut out = Vec::with_capacity(units.len());
-    for unit in char::decode_utf16(units.iter().copied()) {
-        match unit {
-            Ok(c) => {
-                let folded = fold_char(c);
-                let kept = if folded.len_utf16() == c.len_utf16() { folded } else { c };
-                out.extend_from_slice(kept.encode_utf16(&mut [0; 2]));
-            }
-            Err(lone) => out.push(lone.unpaired_surrogate()),
-        }
-    }
-    out
-}
-
-fn find(text: &[u16], part: &[u16], from: usize) -> Option<usize> {
-    (from..=text.len().checked_sub(part.len())?).find(|at| text[*at..].starts_with(part))
-}
-
-fn find_last(text: &[u16], part: &[u16], from: usize) -> Option<usize> {
-    (from..=text.len().checked_sub(part.len())?).rev().find(|at| text[*at..].starts_with(part))
 }

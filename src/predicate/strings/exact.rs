@@ -50,6 +50,14 @@ impl ExactSet {
             }
     }
 
+    /// Tells whether one of the texts could begin with another; of many it is not looked up.
+    pub(super) fn may_begin_with(&self, start: &[u8]) -> bool {
+        match &self.texts {
+            Texts::Few(texts) => texts.iter().any(|text| text.as_bytes().starts_with(start)),
+            Texts::Many(_) => true,
+        }
+    }
+
     /// Returns the texts, sorted.
     pub(super) fn texts(&self) -> Vec<&str> {
         let mut texts: Vec<&str> = match &self.texts {

@@ -2,6 +2,9 @@
 
 use memchr::memmem;
 
+use super::middle::Middle;
+use super::segment::Segment;
+
 /// A pattern with wildcards, in the form that is cheapest to match.
 #[derive(Debug)]
 pub(in crate::predicate) enum Glob {
@@ -16,20 +19,7 @@ pub(in crate::predicate) enum Glob {
     /// Without `*`.
     Fixed(Segment),
     /// Segments between stars: the first at the start, the last at the end, the others between.
-    Segments { first: Segment, middle: Box<[Segment]>, last: Segment },
-}
-
-/// A part of a pattern without `*`.
-#[derive(Debug, Default)]
-pub(in crate::predicate) struct Segment {
-    pieces: Box<[Piece]>,
-}
-
-#[derive(Debug)]
-enum Piece {
-    Text(Box<[u8]>),
-    /// So many characters, whichever.
-    Characters(usize),
+    Segments { first: Segment, middle: Box<[Middle]>, last: Segment },
 }
 
 impl Glob {
@@ -52,7 +42,7 @@ impl Glob {
                 let between = parts[1..parts.len() - 1].iter().filter(|part| !part.is_empty());
                 Self::Segments {
                     first: Segment::new(first),
-                    middle: between.map(|part| Segment::new(part)).collect(),
+                    middle: between.map(|part| Middle::new(part)).collect(),
                     last: Segment::new(last),
                 }
             }
@@ -89,7 +79,7 @@ impl Glob {
 /// The leftmost place of each segment in turn: if any places will do, these do.
 fn matches_segments(
     first: &Segment,
-    middle: &[Segment],
+    middle: &[Middle],
     last: &Segment,
     text: &[u8],
 ) -> Option<bool> {
@@ -99,92 +89,6 @@ fn matches_segments(
         at = segment.find(text.get(..end)?, at)?;
     }
     Some(at <= end)
-}
-
-impl Segment {
-    fn new(pattern: &str) -> Self {
-        let mut pieces = Vec::new();
-        for part in pattern.split_inclusive('?') {
-            let text = part.trim_end_matches('?');
-            if !text.is_empty() {
-                pieces.push(Piece::Text(text.as_bytes().into()));
-            }
-            if text.len() < part.len() {
-                match pieces.last_mut() {
-                    Some(Piece::Characters(count)) => *count += 1,
-                    _ => pieces.push(Piece::Characters(1)),
-                }
-            }
-        }
-        Self { pieces: pieces.into() }
-    }
-
-    /// Returns where the segment ends if it begins at `at`.
-    fn end_at(&self, text: &[u8], mut at: usize) -> Option<usize> {
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(wanted) => {
-                    text.get(at..)?.starts_with(wanted).then_some(())?;
-                    at += wanted.len();
-                }
-                Piece::Characters(count) => {
-                    for _ in 0..*count {
-                        at = next_character(text, at)?;
-                    }
-                }
-            }
-        }
-        Some(at)
-    }
-
-    /// Returns where the segment begins if it ends before `end`.
-    fn start_before(&self, text: &[u8], mut end: usize) -> Option<usize> {
-        for piece in self.pieces.iter().rev() {
-            match piece {
-                Piece::Text(wanted) => {
-                    text.get(..end)?.ends_with(wanted).then_some(())?;
-                    end -= wanted.len();
-                }
-                Piece::Characters(count) => {
-                    for _ in 0..*count {
-                        end = previous_character(text, end)?;
-                    }
-                }
-            }
-        }
-        Some(end)
-    }
-
-    /// Returns where the leftmost occurrence from `at` on ends.
-    fn find(&self, text: &[u8], mut at: usize) -> Option<usize> {
-        loop {
-            if let Some(Piece::Text(wanted)) = self.pieces.first() {
-                at += memmem::find(text.get(at..)?, wanted)?;
-            }
-            if let Some(end) = self.end_at(text, at) {
-                return Some(end);
-            }
-            at = next_character(text, at)?;
-        }
-    }
-}
-
-fn next_character(text: &[u8], at: usize) -> Option<usize> {
-    let len = match text.get(at)? {
-        0..=0x7f => 1,
-        0..=0xdf => 2,
-        0..=0xef => 3,
-        _ => 4,
-    };
-    Some((at + len).min(text.len()))
-}
-
-fn previous_character(text: &[u8], end: usize) -> Option<usize> {
-    let mut at = end.checked_sub(1)?;
-    while at > 0 && text[at] & 0xc0 == 0x80 {
-        at -= 1;
-    }
-    Some(at)
 }
 
 #[cfg(test)]

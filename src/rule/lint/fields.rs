@@ -35,10 +35,13 @@ fn meant(path: &str) -> Option<String> {
         return None;
     }
     // A whole field set misspelt (`proces.name`), or a name in one (`process.exectuable`).
-    let candidates = known::fields().filter(|field| {
-        let (other, _) = field.split_once('.').unwrap_or((field, ""));
-        other == set || distance(set, other) == 1
-    });
+    let is_near = |prefix: &str| {
+        let other = prefix.split('.').next().unwrap_or_default();
+        set.len().abs_diff(other.len()) < 2 && distance(set, other) < 2
+    };
+    let candidates = known::sets()
+        .filter(|(prefix, _)| is_near(prefix))
+        .flat_map(|(prefix, leaves)| leaves.iter().map(move |leaf| format!("{prefix}.{leaf}")));
     let near = candidates.map(|field| (distance(path, &field), field)).min()?;
     (near.0 == 1).then_some(near.1)
 }

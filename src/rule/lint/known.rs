@@ -4,14 +4,16 @@
 
 /// Tells whether a field has one of the names.
 pub(super) fn is_known(path: &str) -> bool {
-    fields().any(|field| field == path)
+    let is_in = |prefix: &str, leaves: &[&str]| {
+        let leaf = path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
+        leaf.is_some_and(|leaf| leaves.contains(&leaf))
+    };
+    SETS.iter().any(|(prefixes, leaves)| prefixes.iter().any(|prefix| is_in(prefix, leaves)))
 }
 
-/// Returns all names.
-pub(super) fn fields() -> impl Iterator<Item = String> {
-    SETS.iter().flat_map(|(prefixes, leaves)| {
-        prefixes.iter().flat_map(|prefix| leaves.iter().map(move |leaf| format!("{prefix}.{leaf}")))
-    })
+/// Returns where each set stands, and the names in it.
+pub(super) fn sets() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    SETS.iter().flat_map(|(prefixes, leaves)| prefixes.iter().map(|prefix| (*prefix, *leaves)))
 }
 
 /// Sets of fields: where a set stands, and what it has.
