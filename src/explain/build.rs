@@ -9,6 +9,7 @@ use super::track::{self, Place, Track};
 use super::verdict;
 use super::{Explainer, SHOWN_CATEGORIES};
 use crate::event::{JoinKey, TimeSpan};
+use crate::rule::absence;
 use crate::rule::compile::CompiledRule;
 use crate::sequence::{Emission, TermSet};
 
@@ -193,6 +194,24 @@ impl<'e> Builder<'e> {
     }
 
     fn notes(&self) -> Vec<Note> {
+        let mut notes = self.notes_on_keys();
+        notes.extend(self.absences_at_both_ends());
+        notes
+    }
+
+    /// Says what absences at both ends forbid, where a key fired that has a hit of one of them.
+    fn absences_at_both_ends(&self) -> Option<Note> {
+        let absent: Vec<usize> = self.subject.shape.absent().collect();
+        let has_absent = |track: &Track| {
+            absent.iter().any(|term| track.counts.get(*term).is_some_and(|count| *count > 0))
+        };
+        let mut tracks = self.subject.tracks.by_key.values();
+        let fired_all_the_same = tracks.any(|track| track.has_match() && has_absent(track));
+        let meaning = absence::at_both_ends(self.rule).filter(|_| fired_all_the_same)?;
+        Some(Note::AbsencesAtBothEnds { meaning })
+    }
+
+    fn notes_on_keys(&self) -> Vec<Note> {
         if !self.rule.is_sequence || self.rule.key_fields.is_empty() {
             return Vec::new();
         }

@@ -181,6 +181,11 @@ pub enum Note {
         /// The files.
         files: Vec<String>,
     },
+    /// A key of a rule with absences at both ends fired although an absent event was there.
+    AbsencesAtBothEnds {
+        /// What such absences forbid.
+        meaning: String,
+    },
 }
 
 /// One join key.

@@ -185,6 +185,7 @@ fn note(report: &RuleReport, note: &Note) -> String {
             key_text(key),
             files.join(", ")
         ),
+        Note::AbsencesAtBothEnds { meaning } => meaning.clone(),
     }
 }
 
