@@ -106,7 +106,7 @@ impl<'v> Search<'v> {
             Ok(false) => Ok(()),
             Err(TooMuch) => Err(Stop::TooMuch),
         })
-        .map_or_else(Stop::as_found, |()| Ok(false))
+        .map_or_else(Stop::into_found, |()| Ok(false))
     }
 
     fn try_all(&mut self, scalar: &'v Scalar) -> Result<bool, TooMuch> {
@@ -114,7 +114,7 @@ impl<'v> Search<'v> {
             Some(Value::Bool(true)) => Err(Stop::Enough),
             _ => Ok(()),
         })
-        .map_or_else(Stop::as_found, |()| Ok(false))
+        .map_or_else(Stop::into_found, |()| Ok(false))
     }
 
     /// Hands out the results of an expression, some of them repeatedly.
@@ -235,7 +235,7 @@ impl<'v> Search<'v> {
 }
 
 impl Stop {
-    fn as_found(self) -> Result<bool, TooMuch> {
+    fn into_found(self) -> Result<bool, TooMuch> {
         match self {
             Self::Enough => Ok(true),
             Self::TooMuch => Err(TooMuch),

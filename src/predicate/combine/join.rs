@@ -27,12 +27,12 @@ pub(super) fn holds<'v>(
         Scalar::Test(inner, test) => match &**inner {
             inner if search.shared(inner).is_some() => Ok(None),
             Scalar::Call { joined: Some(Joined::Concat), args, .. } => concat(search, args, test),
-            Scalar::Arithmetic { op, sides } => sum(search, *op, &**sides, test),
+            Scalar::Arithmetic { op, sides } => sum(search, *op, sides, test),
             _ => Ok(None),
         },
         _ => Ok(None),
     };
-    found.map_or_else(|stop| stop.as_found().map(Some), Ok)
+    found.map_or_else(|stop| stop.into_found().map(Some), Ok)
 }
 
 /// `startsWith(a, b)` and its kin: the parts are looked up in order.
