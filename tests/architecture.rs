@@ -24,7 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     // Layer 3: rules, shapes, alerts, and the detector of one partition.
     ("normalize", &["event"]),
     ("rule", &["diag", "eql", "event", "normalize", "predicate", "sequence", "text"]),
-    ("detect", &["diag", "event", "normalize", "rule", "sequence", "text"]),
+    ("detect", &["diag", "event", "normalize", "predicate", "rule", "sequence", "text"]),
     ("alert", &["detect", "event", "rule", "text"]),
     ("explain", &["detect", "eql", "event", "normalize", "predicate", "rule", "sequence"]),
     ("transaction", &["alert", "detect", "event"]),

@@ -25,7 +25,7 @@ pub fn fold_char(c: char) -> char {
 }
 
 /// What each character of the basic plane folds to: looking the mappings up for each character of a
-/// long text takes ten times as long.
+/// long text takes several times as long.
 static FOLDED: LazyLock<Box<[u16]>> = LazyLock::new(|| {
     let folded = |unit: u16| {
         let c = char::from_u32(unit.into()).map(by_mappings);
