@@ -176,7 +176,7 @@ pub const CODES: &[Code] = &[
     ),
     code(
         "W0404",
-        "Null is neither equal to a member of a list nor ordered. `== null` and `!= null` ask for it.",
+        "Null is neither true nor false, neither equal to a member of a list nor ordered. `== null` and `!= null` ask for it.",
     ),
     code("W0405", "A name with a hyphen reads as a subtraction unless it stands in backticks."),
     code(

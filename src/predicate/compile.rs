@@ -28,7 +28,13 @@ type Slots = Vec<FieldId>;
 
 impl Compiler<'_> {
     fn condition(&mut self, expr: &Expr) -> Node {
+        if let Some((asked, holds)) = self.asked_as_a_whole(expr) {
+            let node = self.condition(asked);
+            return if holds { node } else { Node::not(node) };
+        }
         match &expr.kind {
+            // What does not depend on the event may be null, and the opposite of null is null.
+            _ if expr.is_constant() => self.atom(|compiler, slots| compiler.value(expr, slots)),
             ExprKind::And(operands) => {
                 Node::all(operands.iter().map(|operand| self.condition(operand)).collect())
             }
@@ -50,12 +56,31 @@ impl Compiler<'_> {
         }
     }
 
+    /// Returns the condition that a comparison with true or false asks about, and what its answer
+    /// has to be.
+    ///
+    /// The answer is that for the whole event: the complement holds where no value satisfies the
+    /// condition, as behind `not`. A field is no condition: its values are compared.
+    fn asked_as_a_whole<'e>(&mut self, expr: &'e Expr) -> Option<(&'e Expr, bool)> {
+        let ExprKind::Compare { op, left, right } = &expr.kind else { return None };
+        let (asked, known) = if left.is_constant() { (right, left) } else { (left, right) };
+        if asked.is_constant() || matches!(asked.kind, ExprKind::Field(_)) || !known.is_constant() {
+            return None;
+        }
+        let Some(Some(Value::Bool(truth))) = self.constant(known) else { return None };
+        match op {
+            CompareOp::Eq => Some((asked, truth)),
+            CompareOp::Ne => Some((asked, !truth)),
+            _ => None,
+        }
+    }
+
     /// Makes a condition of an expression over the values of some fields.
     fn atom(&mut self, compile: impl FnOnce(&mut Self, &mut Slots) -> Scalar) -> Node {
         let mut slots = Slots::new();
         let scalar = compile(self, &mut slots);
         match (scalar, &slots[..]) {
-            (scalar, []) => Node::Constant(scalar.is_true(&[])),
+            (scalar @ Scalar::Constant(_), _) | (scalar, []) => Node::Constant(scalar.is_true(&[])),
             (Scalar::Test(value, test), [field]) if matches!(*value, Scalar::Slot(_)) => match test
             {
                 Test::Never => Node::Constant(false),
@@ -135,7 +160,8 @@ impl Compiler<'_> {
 
     /// Any comparison but `!=`.
     fn compare(&mut self, op: CompareOp, left: &Expr, right: &Expr, slots: &mut Slots) -> Scalar {
-        if left.is_constant() && !right.is_constant() {
+        let is_null = |side: &Expr| matches!(side.kind, ExprKind::Literal(Literal::Null));
+        if left.is_constant() && !right.is_constant() || is_null(left) && !is_null(right) {
             return self.compare(op.mirrored(), right, left, slots);
         }
         let Some(constant) = self.constant(right) else {
@@ -143,8 +169,11 @@ impl Compiler<'_> {
         };
         let value = Box::new(self.value(left, slots));
         match (constant, op) {
-            (None, CompareOp::Eq) => Scalar::IsNull(value),
-            (None, _) => Scalar::Test(value, Test::Never),
+            (None, CompareOp::Eq) => match *value {
+                Scalar::Constant(known) => Scalar::Constant(Some(Value::Bool(known.is_none()))),
+                _ => Scalar::IsNull(value),
+            },
+            (None, _) => Scalar::Constant(None),
             (Some(constant), CompareOp::Eq) => {
                 let test = Test::one_of(&[constant], Case::Sensitive, hint(left));
                 Scalar::Test(value, test)

@@ -17,7 +17,15 @@ type Row = BTreeMap<String, Json>;
 
 /// Tells whether an event satisfies a condition.
 pub(crate) fn matches(expr: &Expr, event: &Flat) -> bool {
+    if expr.is_constant() {
+        return eval(expr, &Row::new()) == json!(true);
+    }
     match &expr.kind {
+        ExprKind::Compare { op, left, right } if compares_truth(*op, left, right) => {
+            let (asked, known) = if left.is_constant() { (right, left) } else { (left, right) };
+            let wanted = eval(known, &Row::new()) == json!(*op == CompareOp::Eq);
+            matches(asked, event) == wanted
+        }
         ExprKind::And(operands) => operands.iter().all(|operand| matches(operand, event)),
         ExprKind::Or(operands) => operands.iter().any(|operand| matches(operand, event)),
         ExprKind::Not(inner) => !matches(inner, event),
@@ -37,6 +45,14 @@ pub(crate) fn matches(expr: &Expr, event: &Flat) -> bool {
             rows(&paths, event).iter().any(|row| truth(expr, row) == Some(true))
         }
     }
+}
+
+/// Whether an answer, other than the value of a field, is compared with true or false.
+fn compares_truth(op: CompareOp, left: &Expr, right: &Expr) -> bool {
+    let is_known = |side: &Expr| side.is_constant() && eval(side, &Row::new()).is_boolean();
+    let is_answer = |side: &Expr| !side.is_constant() && !matches!(side.kind, ExprKind::Field(_));
+    matches!(op, CompareOp::Eq | CompareOp::Ne)
+        && (is_answer(left) && is_known(right) || is_known(left) && is_answer(right))
 }
 
 fn collect(expr: &Expr, paths: &mut Vec<String>) {
@@ -104,7 +120,11 @@ fn eval(expr: &Expr, row: &Row) -> Json {
             if all.contains(&None) { Json::Null } else { json!(false) }
         }
         ExprKind::Not(inner) => from_truth(truth(inner, row).map(|truth| !truth)),
-        ExprKind::Compare { op, left, right } if left.is_constant() && !right.is_constant() => {
+        ExprKind::Compare { op, left, right }
+            if left.is_constant()
+                && (!right.is_constant()
+                    || matches!(left.kind, ExprKind::Literal(Literal::Null))) =>
+        {
             compare(op.mirrored(), right, left, row)
         }
         ExprKind::Compare { op, left, right } => compare(*op, left, right, row),
@@ -167,8 +187,7 @@ fn compare(op: CompareOp, left: &Expr, right: &Expr, row: &Row) -> Json {
         return match op {
             CompareOp::Eq => json!(value.is_null() && !is_object),
             CompareOp::Ne => json!(!value.is_null() || is_object),
-            _ if value.is_null() => Json::Null,
-            _ => json!(false),
+            _ => Json::Null,
         };
     }
     if value.is_null() {
@@ -339,14 +358,20 @@ fn arithmetic(op: ArithmeticOp, left: &Json, right: &Json) -> Json {
 
 fn call(call: &Call, row: &Row) -> Json {
     let args: Vec<Json> = call.args.iter().map(|arg| eval(arg, row)).collect();
-    let nullable = call.name == "number";
-    if args.iter().enumerate().any(|(index, arg)| arg.is_null() && !(nullable && index == 1)) {
+    let required = match call.name.as_str() {
+        "number" | "substring" => 1,
+        "indexOf" => 2,
+        "between" => 3,
+        _ => args.len(),
+    };
+    if args[..required].contains(&Json::Null) {
         return Json::Null;
     }
     let string = |index: usize| text(&args[index]).unwrap();
     let units = |index: usize| -> Vec<u16> {
         chars(&string(index), call.case).iter().collect::<String>().encode_utf16().collect()
     };
+    let is_null = |index: usize| args.get(index).is_none_or(Json::is_null);
     let whole = |index: usize| args.get(index).map(|arg| number(arg).map(|number| number as i64));
     let words = |units: &[u16]| json!(String::from_utf16_lossy(units));
     match call.name.as_str() {
@@ -364,11 +389,14 @@ fn call(call: &Call, row: &Row) -> Json {
             _ => json!(string(0)),
         },
         "concat" => json!((0..args.len()).map(string).collect::<String>()),
-        "number" => read_number(&string(0), whole(1).flatten().unwrap_or(10)),
+        "number" if is_null(1) && string(0).starts_with("0x") => read_number(&string(0), 16),
+        "number" if is_null(1) => read_number(&string(0), 10),
+        "number" => whole(1).flatten().map_or(Json::Null, |base| read_number(&string(0), base)),
         "indexOf" => {
             let start = match whole(2) {
-                Some(None) => return Json::Null,
-                start => start.flatten().unwrap_or(0).max(0) as usize,
+                _ if is_null(2) => 0,
+                Some(Some(start)) => start.max(0) as usize,
+                _ => return Json::Null,
             };
             position(&units(0), &units(1), start).map_or(Json::Null, |at| json!(at))
         }
@@ -376,10 +404,14 @@ fn call(call: &Call, row: &Row) -> Json {
             let source: Vec<u16> = string(0).encode_utf16().collect();
             let len = source.len() as i64;
             let place = |at: i64| if at < 0 { (at + len).max(0) } else { at.min(len) } as usize;
+            if is_null(1) {
+                return json!(string(0));
+            }
             let Some(start) = whole(1).flatten() else { return Json::Null };
             let end = match whole(2) {
-                Some(None) => return Json::Null,
-                end => end.flatten().unwrap_or(len),
+                _ if is_null(2) => len,
+                Some(Some(end)) => end,
+                _ => return Json::Null,
             };
             let (start, end) = (place(start), place(end));
             words(if start < end { &source[start..end] } else { &[] })
@@ -387,6 +419,9 @@ fn call(call: &Call, row: &Row) -> Json {
         "between" => {
             let source: Vec<u16> = string(0).encode_utf16().collect();
             let (haystack, left, right) = (units(0), units(1), units(2));
+            if left.is_empty() || right.is_empty() {
+                return json!(string(0));
+            }
             let Some(start) = position(&haystack, &left, 0).map(|at| at + left.len()) else {
                 return json!("");
             };

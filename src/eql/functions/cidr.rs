@@ -10,7 +10,7 @@ use super::ip::parse_ip;
 use super::{Function, Param, Scalar, example, required};
 use crate::event::Value;
 
-const BLOCK: Param = Param { name: "block", accepts: Type::String, required: true, constant: true };
+const BLOCK: Param = Param { constant: true, ..required("block", Type::String) };
 
 pub(super) const CIDR_MATCH: Function = Function {
     name: "cidrMatch",
