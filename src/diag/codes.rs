@@ -127,7 +127,7 @@ pub const CODES: &[Code] = &[
         "E0318",
         "A time span is a positive whole number with one of the units `ms`, `s`, `m`, `h`, `d`.",
     ),
-    code("E0319", "A missing event cannot be counted, and `until` takes a plain event."),
+    code("E0319", "`until` takes a plain event: none that is missing or counted."),
     code("E0320", "Values of these types can never be equal."),
     code(
         "E0501",
@@ -209,6 +209,10 @@ pub const CODES: &[Code] = &[
     code(
         "W0606",
         "A sample has no maxspan, and a stream no run whose events could be looked at together: a window of `default_maxspan` stands for it.",
+    ),
+    code(
+        "W0607",
+        "Fields of different types are joined: their values are hardly ever equal. Elasticsearch refuses such a rule; here the values are compared as texts.",
     ),
     code("W0701", "An entry stands in a list twice, letter case considered only where it counts."),
     code(

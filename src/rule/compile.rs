@@ -103,6 +103,7 @@ impl Compiler<'_> {
         if !is_rekeyed {
             self.report(&file.origin, caveat::of_query(&query));
         }
+        self.report(&file.origin, caveat::of_keys(&query));
         self.report(&file.origin, lint::of_query(&query));
         let canonical = print::canonical(&query);
         let parts = self.query(&query, &settings, defaults, &file.origin)?;
@@ -304,10 +305,11 @@ struct Parts {
     is_sequence: bool,
 }
 
-/// Tells whether each further event completes a match: the last stage counts `with runs`.
+/// Tells whether each further event completes a match: a stage that has to happen counts `with
+/// runs`.
 fn slides(query: &Query) -> bool {
     let Body::Sequence(sequence) = &query.body else { return false };
-    sequence.terms.iter().any(|term| term.runs > 1)
+    sequence.terms.iter().any(|term| term.runs > 1 && !term.missing)
 }
 
 fn times(settings: &Settings, defaults: &Defaults, maxspan: TimeSpan) -> PlanTimes {

@@ -72,7 +72,9 @@ fn term_text(term: &Term) -> String {
         true => String::new(),
         false => format!(" by {}", names(&term.by)),
     };
-    let runs = if term.runs > 1 { format!(", {} times", term.runs) } else { String::new() };
+    // So many absences of the same event are one.
+    let counts = term.runs > 1 && !term.missing;
+    let runs = if counts { format!(", {} times", term.runs) } else { String::new() };
     format!("{}{by}{runs}", event_text(&term.query))
 }
 

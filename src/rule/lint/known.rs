@@ -3,7 +3,7 @@
 //! Never decides anything: an unknown name is just that.
 
 /// Tells whether a field has one of the names.
-pub(super) fn is_known(path: &str) -> bool {
+pub(in crate::rule) fn is_known(path: &str) -> bool {
     fields().any(|field| field == path)
 }
 

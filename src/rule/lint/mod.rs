@@ -6,7 +6,7 @@
 mod duplicates;
 mod enumerations;
 mod fields;
-mod known;
+pub(super) mod known;
 mod names;
 
 use crate::diag::Diagnostic;
