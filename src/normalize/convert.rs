@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::net::IpAddr;
 
 use super::dns::{self, DomainPart};
 use super::invocation::{self, DetailPart};
 use super::{args, names, xml};
+use crate::event::ip::written_ip;
 use crate::event::{Value, Values};
 
 /// One way to convert a value. A value that does not fit gives nothing.
@@ -328,9 +328,7 @@ fn hashes(text: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 pub(super) fn address(text: &str) -> Option<&str> {
-    // An IPv6 address may name its interface: `fe80::1%4`.
-    let bare = text.split('%').next()?;
-    bare.parse::<IpAddr>().ok().map(|_| text)
+    written_ip(text).map(|_| text)
 }
 
 pub(super) fn unmapped(text: &str) -> &str {

@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 
 use super::test::instant_of;
 use crate::eql::ast::KeyField;
-use crate::eql::functions::ip::parse_ip;
 use crate::eql::types::{FieldType, field_type};
+use crate::event::ip::parse_ip;
 use crate::event::{FieldId, FieldTable, Fields, JoinKey, KeyPart, Value};
 
 /// How the keys of one stage are taken from an event.

@@ -4,9 +4,9 @@
 
 use super::test::Test;
 use crate::eql::ast::{ArithmeticOp, Case};
-use crate::eql::functions::ip::parse_ip;
 use crate::eql::functions::{self, Eval};
 use crate::event::Value;
+use crate::event::ip::parse_ip;
 
 /// An expression over slots, each of which holds one value of one field, or null.
 #[derive(Debug)]

@@ -14,9 +14,9 @@ use super::number::{self, Exact};
 use super::regex::Patterns;
 use super::strings::{self, Affix, Strings};
 use crate::eql::ast::{Case, CompareOp, Pattern};
-use crate::eql::functions::ip::parse_ip;
 use crate::eql::functions::number_of;
 use crate::eql::types::FieldType;
+use crate::event::ip::parse_ip;
 use crate::event::{EventTime, Value};
 
 /// A test of one value.

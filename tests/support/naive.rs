@@ -266,7 +266,9 @@ fn order(value: &Json, constant: &Json, path: &str) -> Option<i32> {
 }
 
 fn ip(text: &str) -> Option<IpAddr> {
-    text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+    let bare = text.split('%').next().unwrap_or_default();
+    let ip = bare.parse::<IpAddr>().ok()?;
+    (ip.is_ipv6() || bare == text).then(|| ip.to_canonical())
 }
 
 /// The number that a value is or writes; the cases stay far below the limit of doubles.

@@ -6,9 +6,9 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::super::ast::Case;
 use super::super::types::Type;
-use super::ip::parse_ip;
 use super::{Function, Param, Scalar, example, required};
 use crate::event::Value;
+use crate::event::ip::parse_ip;
 
 const BLOCK: Param = Param { constant: true, ..required("block", Type::String) };
 

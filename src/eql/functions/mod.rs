@@ -6,7 +6,6 @@
 mod affix;
 mod arithmetic;
 mod cidr;
-pub mod ip;
 mod text;
 
 use super::ast::Case;
