@@ -207,6 +207,8 @@ pub enum Literal {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// A whole number beyond [`Int`](Self::Int).
+    Big(u64),
     /// Any other number, always finite.
     Float(f64),
     /// A string, unescaped.

@@ -300,6 +300,7 @@ fn literal(literal: &Literal) -> String {
         Literal::Null => "null".to_owned(),
         Literal::Bool(truth) => truth.to_string(),
         Literal::Int(number) => number.to_string(),
+        Literal::Big(number) => number.to_string(),
         // `1.0`, `1e300`: never without dot or exponent, which would be a whole number.
         Literal::Float(number) => format!("{number:?}"),
         Literal::Str(text) => quoted(text),

@@ -7,6 +7,7 @@ pub mod decode;
 pub mod field;
 pub mod ip;
 pub mod key;
+pub mod number;
 pub mod time;
 pub mod value;
 

@@ -254,6 +254,7 @@ fn constant(literal: &Literal) -> Option<Value<'static>> {
         Literal::Null => None,
         Literal::Bool(truth) => Some(Value::Bool(*truth)),
         Literal::Int(number) => Some(Value::Int(*number)),
+        Literal::Big(number) => Some(Value::Big(*number)),
         Literal::Float(number) => Some(Value::Float(*number)),
         Literal::Str(text) => Some(Value::from(text.clone())),
     }

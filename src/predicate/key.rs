@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use super::number;
 use super::test::instant_of;
 use crate::eql::ast::KeyField;
+use crate::eql::functions::number_of;
 use crate::eql::types::{FieldType, field_type};
 use crate::event::ip::parse_ip;
 use crate::event::{FieldId, FieldTable, Fields, JoinKey, KeyPart, Value};
@@ -106,6 +108,7 @@ impl PartPlan {
         let text = value.text()?;
         let canonical = match self.kind {
             Some(FieldType::Ip) => parse_ip(&text).map(|address| address.to_string()),
+            Some(FieldType::Number) => number_of(value).as_ref().and_then(number::canonical),
             Some(FieldType::Date) => instant_of(value).map(|instant| instant.to_string()),
             _ => None,
         };
@@ -174,10 +177,12 @@ mod tests {
             ("source.ip", text("0:0:0:0:0:0:0:1")),
             ("source.ip", text("::1")),
             ("source.ip", text("::ffff:10.0.0.1")),
+            ("source.ip", text("fe80::1%4")),
+            ("source.ip", text("FE80:0::1%eth0")),
             ("source.ip", text("host")),
         ];
         let (keys, _) = keys(&["source.ip"], &values, 10);
-        assert_eq!(keys.join(" "), "::1 10.0.0.1 host");
+        assert_eq!(keys.join(" "), "::1 10.0.0.1 fe80::1 host");
     }
 
     #[test]
@@ -187,6 +192,25 @@ mod tests {
             ("process.start", text("2024-06-11T13:33:24.000+02:00")),
         ];
         assert_eq!(keys(&["process.start"], &values, 10).0.len(), 1);
+    }
+
+    #[test]
+    fn whole_numbers_stay_exact_in_keys() {
+        let values = [
+            ("a", Value::Big(u64::MAX)),
+            ("a", Value::Big(u64::MAX - 1)),
+            ("a", text("18446744073709551615")),
+        ];
+        assert_eq!(keys(&["a"], &values, 10).0.len(), 2);
+    }
+
+    #[test]
+    fn spellings_of_a_number_are_one_key_where_the_field_is_known_to_be_one() {
+        let values = |name: &'static str| {
+            [(name, Value::Int(4)), (name, text("04")), (name, Value::Float(4.0))]
+        };
+        assert_eq!(keys(&["process.pid"], &values("process.pid"), 10).0, ["4"]);
+        assert_eq!(keys(&["a"], &values("a"), 10).0, ["4", "04", "4.0"]);
     }
 
     #[test]

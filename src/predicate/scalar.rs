@@ -101,7 +101,9 @@ fn borrow<'v>(value: &'v Value<'_>) -> Option<Value<'v>> {
     Some(match value {
         Value::Str(text) => Value::from(&**text),
         Value::Int(number) => Value::Int(*number),
+        Value::Big(number) => Value::Big(*number),
         Value::Float(number) => Value::Float(*number),
+        Value::Written(written) => Value::Written(written.clone()),
         Value::Bool(truth) => Value::Bool(*truth),
         Value::Object => return None,
     })

@@ -17,6 +17,7 @@ use crate::eql::ast::{Case, CompareOp, Pattern};
 use crate::eql::functions::number_of;
 use crate::eql::types::FieldType;
 use crate::event::ip::parse_ip;
+use crate::event::number::write_double;
 use crate::event::{EventTime, Value};
 
 /// A test of one value.
@@ -91,9 +92,9 @@ impl Test {
         let texts = || constants.iter().filter_map(Value::as_str);
         let globs = globs.iter().map(|pattern| strings::glob(pattern, case));
         let strings = Strings::new(case, texts(), globs);
-        let numbers = constants.iter().filter(|constant| {
-            matches!(constant, Value::Int(_) | Value::Float(_)) || hint == Some(FieldType::Number)
-        });
+        let numbers = constants
+            .iter()
+            .filter(|constant| number::is_number(constant) || hint == Some(FieldType::Number));
         let truths = constants.iter().filter_map(|constant| match constant {
             Value::Bool(truth) => Some(*truth),
             _ => None,
@@ -131,7 +132,9 @@ impl Test {
                 let text = millis.to_string().into();
                 Bound::Instant(EventTime::from_millis(*millis), text)
             }
-            Value::Int(_) | Value::Float(_) => Bound::Number(constant.clone().into_owned()),
+            Value::Int(_) | Value::Big(_) | Value::Float(_) | Value::Written(_) => {
+                Bound::Number(constant.clone().into_owned())
+            }
             Value::Str(text) => Bound::of_text(text, hint),
         };
         Self::Order(op, bound)
@@ -299,7 +302,9 @@ pub(super) fn text_satisfies(value: &Value<'_>, holds: impl FnOnce(&str) -> bool
         Value::Bool(truth) => return holds(text_of(*truth)),
         Value::Object => return false,
         Value::Int(number) => write!(buffer, "{number}"),
-        Value::Float(number) => write!(buffer, "{number}"),
+        Value::Big(number) => write!(buffer, "{number}"),
+        Value::Float(number) => write_double(&mut buffer, *number),
+        Value::Written(written) => return holds(&written.text),
     };
     written.is_ok() && std::str::from_utf8(&buffer.0).is_ok_and(holds)
 }

@@ -98,6 +98,7 @@ fn eval(expr: &Expr, row: &Row) -> Json {
             Literal::Null => Json::Null,
             Literal::Bool(truth) => json!(truth),
             Literal::Int(number) => json!(number),
+            Literal::Big(number) => json!(number),
             Literal::Float(number) => json!(number),
             Literal::Str(text) => json!(text),
         },
@@ -208,20 +209,22 @@ fn compare(op: CompareOp, left: &Expr, right: &Expr, row: &Row) -> Json {
 fn equal(value: &Json, constant: &Json, case: Case, path: &str) -> bool {
     match constant {
         Json::Bool(truth) => *value == json!(truth) || *value == json!(truth.to_string()),
-        Json::Number(_) => {
-            same_instant(value, constant, path)
-                || number(value) == number(constant) && number(value).is_some()
-        }
+        Json::Number(_) => same_instant(value, constant, path) || same_number(value, constant),
         Json::String(wanted) => {
             let found = text(value).unwrap();
             chars(&found, case) == chars(wanted, case)
                 || value.is_string() && ip(&found).is_some() && ip(&found) == ip(wanted)
-                || path == "process.pid"
-                    && number(value).is_some()
-                    && number(value) == number(constant)
+                || path == "process.pid" && same_number(value, constant)
                 || same_instant(value, constant, path)
         }
         _ => panic!("{constant} is no constant"),
+    }
+}
+
+fn same_number(value: &Json, constant: &Json) -> bool {
+    match (whole(value), whole(constant)) {
+        (Some(a), Some(b)) => a == b,
+        _ => number(value).is_some() && number(value) == number(constant),
     }
 }
 
@@ -250,6 +253,9 @@ fn order(value: &Json, constant: &Json, path: &str) -> Option<i32> {
     let numeric = constant.is_number() && (path != "event.created" || !constant.is_i64())
         || path == "process.pid" && number(constant).is_some();
     if numeric {
+        if let (Some(a), Some(b)) = (whole(value), whole(constant)) {
+            return Some(sign(a.cmp(&b)));
+        }
         return number(value)?.partial_cmp(&number(constant)?).map(sign);
     }
     let (found, wanted) = (text(value)?, text(constant)?);
@@ -285,8 +291,13 @@ fn number(value: &Json) -> Option<f64> {
 /// Floats do not hold every whole number.
 fn whole(value: &Json) -> Option<i128> {
     match value {
-        Json::Number(number) => number.as_i64().map(i128::from),
-        Json::String(text) => text.parse::<i64>().ok().map(i128::from),
+        Json::Number(number) => {
+            number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
+        }
+        Json::String(text) => {
+            let long = text.parse::<i64>().ok().map(i128::from);
+            long.or_else(|| text.parse::<u64>().ok().map(i128::from))
+        }
         _ => None,
     }
 }
@@ -295,10 +306,20 @@ fn text(value: &Json) -> Option<String> {
     match value {
         Json::String(text) => Some(text.clone()),
         Json::Bool(truth) => Some(truth.to_string()),
-        Json::Number(number) if number.is_i64() => Some(number.to_string()),
-        Json::Number(number) => Some(number.as_f64().unwrap().to_string()),
+        Json::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        Json::Number(number) => Some(double(number.as_f64().unwrap())),
         _ => None,
     }
+}
+
+/// A double, from ten million on and below a thousandth with an exponent.
+fn double(number: f64) -> String {
+    if number == 0.0 || number.abs() >= 0.001 && number.abs() < 10_000_000.0 {
+        return json!(number).to_string();
+    }
+    let power = number.abs().log10().floor() as i32;
+    let digits = format!("{number:e}").split('e').next().unwrap().to_owned();
+    format!("{digits}{}E{power}", if digits.contains('.') { "" } else { ".0" })
 }
 
 /// Characters, in one letter case unless case counts.
@@ -341,12 +362,20 @@ fn arithmetic(op: ArithmeticOp, left: &Json, right: &Json) -> Json {
         let result = match op {
             ArithmeticOp::Add => a + b,
             ArithmeticOp::Subtract => a - b,
-            ArithmeticOp::Multiply => a * b,
+            ArithmeticOp::Multiply => match a.checked_mul(b) {
+                Some(product) => product,
+                None => return Json::Null,
+            },
             _ if b == 0 => return Json::Null,
             ArithmeticOp::Divide => a / b,
             ArithmeticOp::Modulo => a % b,
         };
-        return i64::try_from(result).map_or(Json::Null, |result| json!(result));
+        let long = |number: i128| i64::try_from(number).is_ok();
+        return match (i64::try_from(result), u64::try_from(result)) {
+            (Ok(result), _) => json!(result),
+            (_, Ok(result)) if !(long(a) && long(b)) => json!(result),
+            _ => Json::Null,
+        };
     }
     let result = match op {
         ArithmeticOp::Add => a + b,
@@ -449,14 +478,19 @@ fn position(text: &[u16], part: &[u16], start: usize) -> Option<usize> {
 
 fn read_number(text: &str, base: i64) -> Json {
     if base == 10 {
-        return match (text.parse::<i64>(), number(&json!(text))) {
-            (Ok(whole), _) => json!(whole),
-            (_, Some(number)) => json!(number),
+        return match (text.parse::<i64>(), text.parse::<u64>(), number(&json!(text))) {
+            (Ok(whole), _, _) => json!(whole),
+            (_, Ok(whole), _) => json!(whole),
+            (_, _, Some(number)) => json!(number),
             _ => Json::Null,
         };
     }
     let digits = text.trim_start_matches("0x");
-    i64::from_str_radix(digits, base as u32).map_or(Json::Null, |number| json!(number))
+    match i128::from_str_radix(digits, base as u32) {
+        Ok(number) if i64::try_from(number).is_ok() => json!(number as i64),
+        Ok(number) => u64::try_from(number).map_or(Json::Null, |number| json!(number)),
+        Err(_) => Json::Null,
+    }
 }
 
 /// Bit by bit.

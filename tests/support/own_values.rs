@@ -48,6 +48,7 @@ fn json(literal: &Expr) -> Option<Json> {
     match &literal.kind {
         ExprKind::Literal(Literal::Str(text)) => Some(text.clone().into()),
         ExprKind::Literal(Literal::Int(number)) => Some((*number).into()),
+        ExprKind::Literal(Literal::Big(number)) => Some((*number).into()),
         ExprKind::Literal(Literal::Bool(truth)) => Some((*truth).into()),
         _ => None,
     }

@@ -86,7 +86,7 @@ fn literal_type(literal: &Literal) -> Type {
     match literal {
         Literal::Null => Type::Null,
         Literal::Bool(_) => Type::Boolean,
-        Literal::Int(_) | Literal::Float(_) => Type::Number,
+        Literal::Int(_) | Literal::Big(_) | Literal::Float(_) => Type::Number,
         Literal::Str(_) => Type::String,
     }
 }

@@ -156,7 +156,9 @@ pub(super) const SUBSTRING: Function = Function {
 pub fn number_of(value: &Value<'_>) -> Option<Value<'static>> {
     match value {
         Value::Int(number) => Some(Value::Int(*number)),
+        Value::Big(number) => Some(Value::Big(*number)),
         Value::Float(number) => Some(Value::Float(*number)),
+        Value::Written(written) => Some(Value::Float(written.number)),
         Value::Str(text) => parse_number(text),
         Value::Bool(_) | Value::Object => None,
     }
@@ -167,8 +169,8 @@ fn parse_number(text: &str) -> Option<Value<'static>> {
     if !(last.is_ascii_digit() || last == b'.') {
         return None;
     }
-    if let Ok(number) = text.parse() {
-        return Some(Value::Int(number));
+    if let Ok(number) = text.parse::<i128>() {
+        return Value::whole(number).or(Some(Value::Float(number as f64)));
     }
     text.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float)
 }
@@ -186,7 +188,8 @@ fn number<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
         return parse_number(&text);
     }
     let digits = hexadecimal.filter(|_| base == 16).unwrap_or(&text);
-    (2..=36).contains(&base).then(|| i64::from_str_radix(digits, base).ok())?.map(Value::Int)
+    let number = (2..=36).contains(&base).then(|| i128::from_str_radix(digits, base).ok())??;
+    Value::whole(number)
 }
 
 fn between<'a>(args: &[Scalar<'a>], case: Case) -> Scalar<'a> {

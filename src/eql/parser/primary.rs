@@ -18,6 +18,7 @@ impl Parser<'_> {
             TokenKind::Name => return self.field_or_mistake(),
             TokenKind::Str(text) => Literal::Str(text.clone()),
             TokenKind::Int(number) => Literal::Int(*number),
+            TokenKind::Big(number) => Literal::Big(*number),
             TokenKind::Float(number) => Literal::Float(*number),
             TokenKind::Keyword(Keyword::True) => Literal::Bool(true),
             TokenKind::Keyword(Keyword::False) => Literal::Bool(false),

@@ -162,7 +162,7 @@ impl Parser<'_> {
     fn time_span(&mut self) -> Parsed<TimeSpan> {
         let span = match self.kind() {
             TokenKind::NumberWithUnit => self.bump(),
-            TokenKind::Int(_) | TokenKind::Float(_) => {
+            TokenKind::Int(_) | TokenKind::Big(_) | TokenKind::Float(_) => {
                 let number = self.bump();
                 if self.is(&TokenKind::Name) { number.to(self.bump()) } else { number }
             }
@@ -352,7 +352,10 @@ impl Parser<'_> {
         let span = self.span();
         let count = match *self.kind() {
             TokenKind::Int(count) => Some(count),
-            TokenKind::Minus | TokenKind::Float(_) | TokenKind::NumberWithUnit => None,
+            TokenKind::Minus
+            | TokenKind::Big(_)
+            | TokenKind::Float(_)
+            | TokenKind::NumberWithUnit => None,
             _ => return Err(self.unexpected("a number from 1 to 100")),
         };
         if self.is(&TokenKind::Minus) {
