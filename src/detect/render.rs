@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::alert::{self, Alert, AlertEvent, AlertRecord, SuppressedBy, SuppressionTerm};
-use crate::event::{FieldId, Fields, JoinKey, Value};
+use crate::event::{Fields, JoinKey, Value};
+use crate::predicate::Source;
 use crate::rule::compile::CompiledRule;
 use crate::rule::suppress::CompiledSuppression;
 use crate::rule::{Metadata, MissingFields, Severity};
@@ -136,9 +137,9 @@ fn terms(
         };
         return Some(found.key.parts().iter().enumerate().map(part).collect());
     }
-    let term = |(field, id): &(String, FieldId)| SuppressionTerm {
+    let term = |(field, source): &(String, Source)| SuppressionTerm {
         field: field.clone(),
-        value: common(events, *id),
+        value: common(events, *source),
     };
     let terms: Vec<SuppressionTerm> = settings.group_by.iter().map(term).collect();
     let is_missing = terms.iter().any(|term| term.value.is_none());
@@ -147,9 +148,9 @@ fn terms(
 }
 
 /// Returns the values of a field that all events have, sorted; nothing if there is none.
-fn common(events: &[Fields<'_>], field: FieldId) -> Option<Vec<String>> {
+fn common(events: &[Fields<'_>], source: Source) -> Option<Vec<String>> {
     let of = |event: &Fields<'_>| -> BTreeSet<String> {
-        event.get(field).iter().filter_map(Value::text).map(Cow::into_owned).collect()
+        source.values(event).iter().filter_map(Value::text).map(Cow::into_owned).collect()
     };
     let shared = events.iter().map(of).reduce(|shared, values| &shared & &values)?;
     (!shared.is_empty()).then(|| shared.into_iter().collect())

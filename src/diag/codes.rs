@@ -15,8 +15,8 @@ pub fn find(code: &str) -> Option<&'static Code> {
 }
 
 /// All codes, ascending: E01 characters and words, E02 grammar, E03 meaning, W04 caveats of the
-/// language; E05, W05 and N05 rule files; E06, W06 and N06 how a rule runs; W07 lints; E09 the
-/// configuration.
+/// language; E05, W05 and N05 rule files; E06, W06 and N06 how a rule runs; W07 and N07 lints; E09
+/// the configuration.
 pub const CODES: &[Code] = &[
     code(
         "E0101",
@@ -162,6 +162,10 @@ pub const CODES: &[Code] = &[
         "`timestamp_override = \"event.ingested\"` moves the look-back of Elastic's searches. A stream has no look-back, and events are ordered by event time in both.",
     ),
     code("N0603", "The same rule stands in two files: it runs once."),
+    code(
+        "N0701",
+        "`caseless`, `keyword` and `text` at the end of a field's name are forms in which an index holds the field. No record has them: the name stands for the field's values, of `caseless` without regard to letter case. Where a record does have a field of that very name, that one counts.",
+    ),
     code(
         "W0401",
         "`head` and `tail` cut a list of results. A stream has no such list: every match becomes an alert.",

@@ -3,13 +3,14 @@
 use super::node::{Combination, Node};
 use super::regex::Patterns;
 use super::scalar::Scalar;
+use super::source::Source;
 use super::strings::Affix;
 use super::test::Test;
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Call, Case, CompareOp, Expr, ExprKind, Literal};
 use crate::eql::functions;
 use crate::eql::types::{FieldType, field_type};
-use crate::event::{FieldId, FieldTable, Value};
+use crate::event::{FieldTable, Value};
 
 /// Compiles a condition.
 pub(super) fn condition(expr: &Expr, fields: &mut FieldTable) -> Result<Node, Vec<Diagnostic>> {
@@ -23,8 +24,8 @@ struct Compiler<'t> {
     findings: Vec<Diagnostic>,
 }
 
-/// The fields of the slots of one atomic condition.
-type Slots = Vec<FieldId>;
+/// Where the values of the slots of one atomic condition stand.
+type Slots = Vec<Source>;
 
 impl Compiler<'_> {
     fn condition(&mut self, expr: &Expr) -> Node {
@@ -81,16 +82,17 @@ impl Compiler<'_> {
         let scalar = compile(self, &mut slots);
         match (scalar, &slots[..]) {
             (scalar @ Scalar::Constant(_), _) | (scalar, []) => Node::Constant(scalar.is_true(&[])),
-            (Scalar::Test(value, test), [field]) if matches!(*value, Scalar::Slot(_)) => match test
-            {
-                Test::Never => Node::Constant(false),
-                test => Node::test(*field, test),
-            },
-            (Scalar::IsNull(value), [field]) if matches!(*value, Scalar::Slot(_)) => {
-                Node::not(Node::Exists(*field))
+            (Scalar::Test(value, test), [source]) if matches!(*value, Scalar::Slot(_)) => {
+                match test {
+                    Test::Never => Node::Constant(false),
+                    test => Node::test(*source, test),
+                }
+            }
+            (Scalar::IsNull(value), [source]) if matches!(*value, Scalar::Slot(_)) => {
+                Node::not(Node::Exists(*source))
             }
             (scalar, _) => {
-                Node::Any(Box::new(Combination { scalar, fields: slots.into_boxed_slice() }))
+                Node::Any(Box::new(Combination { scalar, sources: slots.into_boxed_slice() }))
             }
         }
     }
@@ -99,7 +101,7 @@ impl Compiler<'_> {
     fn value(&mut self, expr: &Expr, slots: &mut Slots) -> Scalar {
         let scalar = match &expr.kind {
             ExprKind::Literal(literal) => Scalar::Constant(constant(literal)),
-            ExprKind::Field(field) => Scalar::Slot(self.slot(&field.path, slots)),
+            ExprKind::Field(field) => Scalar::Slot(self.slot(&field.written(), slots)),
             ExprKind::And(operands) => Scalar::And(self.truths(operands, slots)),
             ExprKind::Or(operands) => Scalar::Or(self.truths(operands, slots)),
             ExprKind::Not(inner) => Scalar::Not(Box::new(self.truth(inner, slots))),
@@ -112,11 +114,11 @@ impl Compiler<'_> {
                 if *negated { Scalar::Not(Box::new(member)) } else { member }
             }
             ExprKind::Like { value, patterns, case } => {
-                let test = Test::like(patterns, *case, hint(value));
+                let test = Test::like(patterns, case.and(value.case()), hint(value));
                 Scalar::Test(Box::new(self.value(value, slots)), test)
             }
             ExprKind::Regex { value, patterns, case } => {
-                let test = match Patterns::new(patterns, *case) {
+                let test = match Patterns::new(patterns, case.and(value.case())) {
                     Ok(patterns) => Test::Regex(Box::new(patterns)),
                     Err(finding) => {
                         self.findings.push(finding);
@@ -149,11 +151,11 @@ impl Compiler<'_> {
         operands.iter().map(|operand| self.truth(operand, slots)).collect()
     }
 
-    fn slot(&mut self, path: &str, slots: &mut Slots) -> usize {
-        let id = self.fields.intern(path);
+    fn slot(&mut self, written: &str, slots: &mut Slots) -> usize {
+        let source = Source::of(written, self.fields);
         // A field that is named twice has one value in each combination.
-        slots.iter().position(|known| *known == id).unwrap_or_else(|| {
-            slots.push(id);
+        slots.iter().position(|known| *known == source).unwrap_or_else(|| {
+            slots.push(source);
             slots.len() - 1
         })
     }
@@ -175,17 +177,18 @@ impl Compiler<'_> {
             },
             (None, _) => Scalar::Constant(None),
             (Some(constant), CompareOp::Eq) => {
-                let test = Test::one_of(&[constant], Case::Sensitive, hint(left));
-                Scalar::Test(value, test)
+                Scalar::Test(value, Test::one_of(&[constant], left.case(), hint(left)))
             }
-            (Some(constant), _) => Scalar::Test(value, Test::order(op, &constant, hint(left))),
+            (Some(constant), _) => {
+                Scalar::Test(value, Test::order(op, &constant, left.case(), hint(left)))
+            }
         }
     }
 
     fn member(&mut self, value: &Expr, list: &[Expr], case: Case, slots: &mut Slots) -> Scalar {
         let constants: Vec<Value<'static>> =
             list.iter().filter_map(|item| self.constant(item).flatten()).collect();
-        let test = Test::one_of(&constants, case, hint(value));
+        let test = Test::one_of(&constants, case.and(value.case()), hint(value));
         Scalar::Test(Box::new(self.value(value, slots)), test)
     }
 
@@ -210,14 +213,16 @@ impl Compiler<'_> {
             self.findings.push(Diagnostic::error("E0301", message).at(call.name_span));
             return Scalar::Constant(None);
         };
+        let of_args = call.args.iter().map(Expr::case).fold(call.case, Case::and);
+        let case = if function.has_tilde { of_args } else { call.case };
         let mut args: Vec<Scalar> = call.args.iter().map(|arg| self.value(arg, slots)).collect();
-        if let Some(test) = test_of_call(function.name, call.case, &args) {
+        if let Some(test) = test_of_call(function.name, case, &args) {
             return Scalar::Test(Box::new(args.swap_remove(0)), test);
         }
         if function.name == "string" && call.args.first().is_some_and(is_address) {
             args = args.into_iter().map(|arg| Scalar::Address(Box::new(arg))).collect();
         }
-        Scalar::Call { eval: function.eval, case: call.case, args: args.into() }
+        Scalar::Call { eval: function.eval, case, args: args.into() }
     }
 }
 

@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::number;
+use super::source::Source;
 use super::test::instant_of;
-use crate::eql::ast::KeyField;
+use crate::eql::ast::{Case, KeyField};
+use crate::eql::form::Form;
 use crate::eql::functions::number_of;
 use crate::eql::types::{FieldType, field_type};
 use crate::event::ip::parse_ip;
-use crate::event::{FieldId, FieldTable, Fields, JoinKey, KeyPart, Value};
+use crate::event::{FieldTable, Fields, JoinKey, KeyPart, Value};
+use crate::text::fold::fold;
 
 /// How the keys of one stage are taken from an event.
 #[derive(Clone, Debug)]
@@ -20,8 +23,9 @@ pub struct KeyPlan {
 
 #[derive(Clone, Debug)]
 struct PartPlan {
-    field: FieldId,
+    source: Source,
     optional: bool,
+    case: Case,
     kind: Option<FieldType>,
 }
 
@@ -39,8 +43,9 @@ impl KeyPlan {
     /// Returns the plan for these fields: those at the top of the query, then the term's own.
     pub fn compile(keys: &[KeyField], fields: &mut FieldTable) -> Self {
         let part = |key: &KeyField| PartPlan {
-            field: fields.intern(&key.path),
+            source: Source::of(&key.written(), fields),
             optional: key.optional,
+            case: key.form.map_or(Case::Sensitive, Form::case),
             kind: field_type(&key.path),
         };
         Self { parts: keys.iter().map(part).collect() }
@@ -63,9 +68,9 @@ impl KeyPlan {
         Expansion { keys, refused: total - taken }
     }
 
-    /// Returns the fields, in the order of the key's parts.
-    pub fn fields(&self) -> impl Iterator<Item = FieldId> {
-        self.parts.iter().map(|part| part.field)
+    /// Returns where the values stand, in the order of the key's parts.
+    pub fn sources(&self) -> impl Iterator<Item = Source> {
+        self.parts.iter().map(|part| part.source)
     }
 }
 
@@ -86,7 +91,7 @@ impl PartPlan {
     fn values(&self, fields: &Fields<'_>, limit: usize) -> (SmallVec<[KeyPart; 1]>, usize) {
         let mut values: SmallVec<[KeyPart; 1]> = SmallVec::new();
         let mut beyond = 0;
-        for value in fields.get(self.field) {
+        for value in self.source.values(fields) {
             if values.len() == limit {
                 // Looking each of a very long list up among the others would take too long.
                 beyond += 1;
@@ -112,7 +117,11 @@ impl PartPlan {
             Some(FieldType::Date) => instant_of(value).map(|instant| instant.to_string()),
             _ => None,
         };
-        Some(canonical.map_or(text, Cow::Owned))
+        Some(match (canonical, self.case) {
+            (Some(canonical), _) => Cow::Owned(canonical),
+            (None, Case::Insensitive) => Cow::Owned(fold(&text).into_owned()),
+            (None, Case::Sensitive) => text,
+        })
     }
 }
 
@@ -125,10 +134,10 @@ mod tests {
     fn keys(by: &[&str], values: &[(&str, Value<'static>)], limit: usize) -> (Vec<String>, usize) {
         let by: Vec<KeyField> = by
             .iter()
-            .map(|path| KeyField {
-                path: path.trim_start_matches('?').to_owned(),
-                optional: path.starts_with('?'),
-                span: Span::default(),
+            .map(|written| {
+                let (path, form) = Form::split(written.trim_start_matches('?'));
+                let optional = written.starts_with('?');
+                KeyField { path: path.to_owned(), form, optional, span: Span::default() }
             })
             .collect();
         let mut table = FieldTable::default();
@@ -217,6 +226,13 @@ mod tests {
     fn letter_case_counts_in_keys() {
         let values = [("a", text("X")), ("a", text("x"))];
         assert_eq!(keys(&["a"], &values, 10).0.len(), 2);
+    }
+
+    #[test]
+    fn forms_of_a_field_have_its_values() {
+        let values = [("a", text("X")), ("a", text("x")), ("b", text("Y"))];
+        assert_eq!(keys(&["a.caseless"], &values[..2], 10).0, ["x"]);
+        assert_eq!(keys(&["a.keyword", "b"], &values, 10).0, ["X|Y", "x|Y"]);
     }
 
     #[test]

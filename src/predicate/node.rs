@@ -3,8 +3,9 @@
 use smallvec::SmallVec;
 
 use super::scalar::Scalar;
+use super::source::Source;
 use super::test::Test;
-use crate::event::{FieldId, Fields, Value};
+use crate::event::{Fields, Value};
 
 /// How many combinations of values a function of several list-valued fields looks at.
 ///
@@ -16,9 +17,9 @@ const MAX_COMBINATIONS: usize = 65_536;
 pub(super) enum Node {
     Constant(bool),
     /// The field has a value.
-    Exists(FieldId),
+    Exists(Source),
     /// Any value of the field passes the test.
-    Test(FieldId, Test),
+    Test(Source, Test),
     /// Any combination of the fields' values makes the expression true.
     Any(Box<Combination>),
     Not(Box<Self>),
@@ -30,13 +31,13 @@ pub(super) enum Node {
 #[derive(Debug)]
 pub(super) struct Combination {
     pub(super) scalar: Scalar,
-    /// The field of each slot.
-    pub(super) fields: Box<[FieldId]>,
+    /// Where the values of each slot stand.
+    pub(super) sources: Box<[Source]>,
 }
 
 impl Node {
-    pub(super) fn test(field: FieldId, test: Test) -> Self {
-        Self::Test(field, test)
+    pub(super) fn test(source: impl Into<Source>, test: Test) -> Self {
+        Self::Test(source.into(), test)
     }
 
     pub(super) fn not(inner: Self) -> Self {
@@ -82,8 +83,8 @@ impl Node {
     pub(super) fn matches(&self, fields: &Fields<'_>) -> bool {
         match self {
             Self::Constant(truth) => *truth,
-            Self::Exists(field) => fields.has(*field),
-            Self::Test(field, test) => fields.get(*field).iter().any(|value| test.holds(value)),
+            Self::Exists(source) => source.has_value(fields),
+            Self::Test(source, test) => source.values(fields).iter().any(|value| test.holds(value)),
             Self::Any(combination) => combination.matches(fields),
             Self::Not(inner) => !inner.matches(fields),
             Self::And(nodes) => nodes.iter().all(|node| node.matches(fields)),
@@ -91,14 +92,14 @@ impl Node {
         }
     }
 
-    pub(super) fn collect_fields(&self, out: &mut Vec<FieldId>) {
+    pub(super) fn collect_sources(&self, out: &mut Vec<Source>) {
         match self {
             Self::Constant(_) => {}
-            Self::Exists(field) | Self::Test(field, _) => out.push(*field),
-            Self::Any(combination) => out.extend(&combination.fields),
-            Self::Not(inner) => inner.collect_fields(out),
+            Self::Exists(source) | Self::Test(source, _) => out.push(*source),
+            Self::Any(combination) => out.extend(&combination.sources),
+            Self::Not(inner) => inner.collect_sources(out),
             Self::And(nodes) | Self::Or(nodes) => {
-                nodes.iter().for_each(|node| node.collect_fields(out));
+                nodes.iter().for_each(|node| node.collect_sources(out));
             }
         }
     }
@@ -122,7 +123,7 @@ impl Combination {
     /// Tries every combination; a field without values is null in all of them.
     fn matches(&self, fields: &Fields<'_>) -> bool {
         let lists: SmallVec<[&[Value<'_>]; 4]> =
-            self.fields.iter().map(|field| fields.get(*field)).collect();
+            self.sources.iter().map(|source| source.values(fields)).collect();
         let mut at: SmallVec<[usize; 4]> = SmallVec::from_elem(0, lists.len());
         for _ in 0..MAX_COMBINATIONS {
             let slots: SmallVec<[Option<&Value<'_>>; 4]> =

@@ -19,6 +19,7 @@ use crate::eql::types::FieldType;
 use crate::event::ip::parse_ip;
 use crate::event::number::write_double;
 use crate::event::{EventTime, Value};
+use crate::text::fold::fold;
 
 /// A test of one value.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub(super) enum Bound {
     /// An address, and the text for values that are none.
     Address(IpAddr, Box<str>),
     Text(Box<str>),
+    /// A folded text, to be compared with folded values.
+    Folded(Box<str>),
 }
 
 impl Test {
@@ -125,7 +128,12 @@ impl Test {
     }
 
     /// Returns the test for `<`, `<=`, `>` and `>=`.
-    pub(super) fn order(op: CompareOp, constant: &Value<'_>, hint: Option<FieldType>) -> Self {
+    pub(super) fn order(
+        op: CompareOp,
+        constant: &Value<'_>,
+        case: Case,
+        hint: Option<FieldType>,
+    ) -> Self {
         let bound = match constant {
             Value::Bool(_) | Value::Object => return Self::Never,
             Value::Int(millis) if hint == Some(FieldType::Date) => {
@@ -135,7 +143,10 @@ impl Test {
             Value::Int(_) | Value::Big(_) | Value::Float(_) | Value::Written(_) => {
                 Bound::Number(constant.clone().into_owned())
             }
-            Value::Str(text) => Bound::of_text(text, hint),
+            Value::Str(text) => match Bound::of_text(text, hint) {
+                Bound::Text(text) if case == Case::Insensitive => Bound::Folded(fold(&text).into()),
+                bound => bound,
+            },
         };
         Self::Order(op, bound)
     }
@@ -244,6 +255,7 @@ impl Bound {
                 None => compare_text(value, text),
             },
             Self::Text(text) => compare_text(value, text),
+            Self::Folded(text) => Some(fold(&value.text()?).as_bytes().cmp(text.as_bytes())),
         }
     }
 }

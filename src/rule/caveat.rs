@@ -99,14 +99,20 @@ fn different_types(first: &KeyField, key: &KeyField) -> Option<Diagnostic> {
     if wanted == found {
         return None;
     }
-    let message =
-        format!("`{}` is {found}, and `{}` of the first term is {wanted}", key.path, first.path);
+    let message = format!(
+        "`{}` is {found}, and `{}` of the first term is {wanted}",
+        key.written(),
+        first.written()
+    );
     let help = "join fields of the same type; Elasticsearch refuses the rule";
     Some(Diagnostic::warning("W0607", message).at(key.span).label(found).help(help))
 }
 
 /// Returns the type of a key with its article, as far as it is known without a mapping.
 fn type_of(key: &KeyField) -> Option<&'static str> {
+    if key.form.is_some() {
+        return known::is_known(&key.path).then_some("a text");
+    }
     match field_type(&key.path) {
         Some(FieldType::Number) => Some("a number"),
         Some(FieldType::Boolean) => Some("a boolean"),
@@ -135,7 +141,7 @@ fn keys<'q>(by: &'q [KeyField], terms: &[&'q Term]) -> Vec<Vec<&'q KeyField>> {
 
 fn shown(keys: &[Vec<&KeyField>]) -> String {
     let first = keys.first().into_iter().flatten();
-    let names: Vec<String> = first.map(|key| format!("`{}`", key.path)).collect();
+    let names: Vec<String> = first.map(|key| format!("`{}`", key.written())).collect();
     names.join(", ")
 }
 

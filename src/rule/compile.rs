@@ -202,7 +202,7 @@ impl Compiler<'_> {
         let times = times(settings, defaults, maxspan);
         let plan = Plan::new(&plan_terms, sequence.until.is_some(), times);
         let first = sequence.terms.first()?;
-        let key_fields = keys(first).into_iter().map(|key| key.path).collect();
+        let key_fields = keys(first).iter().map(|key| key.written().into_owned()).collect();
         Some(Parts { plan, terms, key_fields, is_sequence: true })
     }
 
@@ -229,7 +229,8 @@ impl Compiler<'_> {
             sample.terms.iter().map(|term| self.term(&term.query, &keys(term), origin)).collect();
         let times = times(settings, defaults, defaults.default_maxspan);
         let plan = Plan::sample(sample.terms.len(), times);
-        let key_fields = keys(sample.terms.first()?).into_iter().map(|key| key.path).collect();
+        let first = keys(sample.terms.first()?);
+        let key_fields = first.iter().map(|key| key.written().into_owned()).collect();
         Some(Parts { plan, terms, key_fields, is_sequence: true })
     }
 

@@ -94,7 +94,7 @@ fn together(by: &[KeyField]) -> String {
 }
 
 fn names(keys: &[KeyField]) -> String {
-    let names: Vec<String> = keys.iter().map(|key| print::path(&key.path)).collect();
+    let names: Vec<String> = keys.iter().map(|key| print::path(&key.written())).collect();
     names.join(", ")
 }
 

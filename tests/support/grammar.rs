@@ -15,6 +15,8 @@ const FIELDS: &[&str] = &[
     "event.created",
     "?a",
     "?c.d",
+    "a.caseless",
+    "?c.d.keyword",
 ];
 
 const TEXTS: &[&str] = &[

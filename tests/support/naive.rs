@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use maxspan::eql::ast::{ArithmeticOp, Call, Case, CompareOp, Expr, ExprKind, Literal};
+use maxspan::eql::ast::{ArithmeticOp, Call, Case, CompareOp, Expr, ExprKind, Field, Literal};
 use maxspan::event::EventTime;
 use serde_json::{Value as Json, json};
 
@@ -57,16 +57,43 @@ fn compares_truth(op: CompareOp, left: &Expr, right: &Expr) -> bool {
 
 fn collect(expr: &Expr, paths: &mut Vec<String>) {
     if let ExprKind::Field(field) = &expr.kind {
-        paths.push(field.path.clone());
+        paths.push(name_of(field));
     }
     expr.for_each_child(|child| collect(child, paths));
     paths.sort();
     paths.dedup();
 }
 
+/// The name as a rule writes it.
+fn name_of(field: &Field) -> String {
+    match field.form {
+        Some(form) => format!("{}.{}", field.path, form.as_str()),
+        None => field.path.clone(),
+    }
+}
+
+/// What an event has under a name, else under what the name is a form of.
+fn values_of(name: &str, event: &Flat) -> Option<Vec<Json>> {
+    let of = |name: &str| event.get(name).cloned().filter(|values| !values.is_empty());
+    let is_form = |last: &str| ["caseless", "keyword", "text"].contains(&last);
+    of(name).or_else(|| match name.rsplit_once('.') {
+        Some((path, last)) if is_form(last) => {
+            of(path).filter(|values| !values.iter().all(Json::is_object))
+        }
+        _ => None,
+    })
+}
+
+/// Whether an expression ignores letter case: because it is written so, or a caseless field is in it.
+fn case_in(expr: &Expr, written: Case) -> Case {
+    let mut names = Vec::new();
+    collect(expr, &mut names);
+    if names.iter().any(|name| name.ends_with(".caseless")) { Case::Insensitive } else { written }
+}
+
 fn rows(paths: &[String], event: &Flat) -> Vec<Row> {
     let Some((path, others)) = paths.split_first() else { return vec![Row::new()] };
-    let values = event.get(path).cloned().filter(|values| !values.is_empty());
+    let values = values_of(path, event);
     let mut all = Vec::new();
     for value in values.unwrap_or_else(|| vec![Json::Null]) {
         for mut row in rows(others, event) {
@@ -102,7 +129,7 @@ fn eval(expr: &Expr, row: &Row) -> Json {
             Literal::Float(number) => json!(number),
             Literal::Str(text) => json!(text),
         },
-        ExprKind::Field(field) => match &row[&field.path] {
+        ExprKind::Field(field) => match &row[&name_of(field)] {
             Json::Object(_) => Json::Null,
             value => value.clone(),
         },
@@ -134,31 +161,34 @@ fn eval(expr: &Expr, row: &Row) -> Json {
             if found.is_null() {
                 return Json::Null;
             }
+            let case = case_in(value, *case);
             let any = list
                 .iter()
                 .map(|item| eval(item, row))
-                .any(|item| !item.is_null() && equal(&found, &item, *case, path_of(value)));
+                .any(|item| !item.is_null() && equal(&found, &item, case, path_of(value)));
             json!(any != *negated)
         }
         ExprKind::Like { value, patterns, case } => {
             let found = eval(value, row);
             let Some(text) = text(&found) else { return Json::Null };
+            let case = case_in(value, *case);
             json!(patterns.iter().any(|pattern| {
                 let wild = pattern.text.contains('*') || pattern.text.contains('?');
                 if wild {
-                    glob(&chars(&pattern.text, *case), &chars(&text, *case))
+                    glob(&chars(&pattern.text, case), &chars(&text, case))
                 } else {
-                    equal(&found, &json!(pattern.text), *case, path_of(value))
+                    equal(&found, &json!(pattern.text), case, path_of(value))
                 }
             }))
         }
         ExprKind::Regex { value, patterns, case } => {
             let Some(text) = text(&eval(value, row)) else { return Json::Null };
-            let text = chars(&text, *case);
+            let case = case_in(value, *case);
+            let text = chars(&text, case);
             json!(
                 patterns
                     .iter()
-                    .any(|pattern| { slow_regex::matches(&chars(&pattern.text, *case), &text) })
+                    .any(|pattern| { slow_regex::matches(&chars(&pattern.text, case), &text) })
             )
         }
         ExprKind::Call(written) => call(written, row),
@@ -184,7 +214,7 @@ fn compare(op: CompareOp, left: &Expr, right: &Expr, row: &Row) -> Json {
     let value = eval(left, row);
     if constant.is_null() {
         let is_object =
-            matches!(&left.kind, ExprKind::Field(field) if row[&field.path].is_object());
+            matches!(&left.kind, ExprKind::Field(field) if row[&name_of(field)].is_object());
         return match op {
             CompareOp::Eq => json!(value.is_null() && !is_object),
             CompareOp::Ne => json!(!value.is_null() || is_object),
@@ -195,13 +225,15 @@ fn compare(op: CompareOp, left: &Expr, right: &Expr, row: &Row) -> Json {
         return Json::Null;
     }
     let path = path_of(left);
+    let case = case_in(left, Case::Sensitive);
+    let order = order(&value, &constant, case, path);
     json!(match op {
-        CompareOp::Eq => equal(&value, &constant, Case::Sensitive, path),
-        CompareOp::Ne => !equal(&value, &constant, Case::Sensitive, path),
-        CompareOp::Lt => order(&value, &constant, path).is_some_and(|order| order < 0),
-        CompareOp::Le => order(&value, &constant, path).is_some_and(|order| order <= 0),
-        CompareOp::Gt => order(&value, &constant, path).is_some_and(|order| order > 0),
-        CompareOp::Ge => order(&value, &constant, path).is_some_and(|order| order >= 0),
+        CompareOp::Eq => equal(&value, &constant, case, path),
+        CompareOp::Ne => !equal(&value, &constant, case, path),
+        CompareOp::Lt => order.is_some_and(|order| order < 0),
+        CompareOp::Le => order.is_some_and(|order| order <= 0),
+        CompareOp::Gt => order.is_some_and(|order| order > 0),
+        CompareOp::Ge => order.is_some_and(|order| order >= 0),
     })
 }
 
@@ -221,13 +253,6 @@ fn equal(value: &Json, constant: &Json, case: Case, path: &str) -> bool {
     }
 }
 
-fn same_number(value: &Json, constant: &Json) -> bool {
-    match (whole(value), whole(constant)) {
-        (Some(a), Some(b)) => a == b,
-        _ => number(value).is_some() && number(value) == number(constant),
-    }
-}
-
 fn same_instant(value: &Json, constant: &Json, path: &str) -> bool {
     path == "event.created" && instant(value).is_some() && instant(value) == instant(constant)
 }
@@ -243,7 +268,7 @@ fn instant(value: &Json) -> Option<i64> {
     }
 }
 
-fn order(value: &Json, constant: &Json, path: &str) -> Option<i32> {
+fn order(value: &Json, constant: &Json, case: Case, path: &str) -> Option<i32> {
     let sign = |order: std::cmp::Ordering| order as i32;
     if path == "event.created"
         && let (Some(a), Some(b)) = (instant(value), instant(constant))
@@ -268,13 +293,21 @@ fn order(value: &Json, constant: &Json, path: &str) -> Option<i32> {
         };
         return Some(sign(wide(a).cmp(&wide(b))));
     }
-    Some(sign(found.as_bytes().cmp(wanted.as_bytes())))
+    // Characters are ordered as their bytes in UTF-8 are.
+    Some(sign(chars(&found, case).cmp(&chars(&wanted, case))))
 }
 
 fn ip(text: &str) -> Option<IpAddr> {
     let bare = text.split('%').next().unwrap_or_default();
     let ip = bare.parse::<IpAddr>().ok()?;
     (ip.is_ipv6() || bare == text).then(|| ip.to_canonical())
+}
+
+fn same_number(value: &Json, constant: &Json) -> bool {
+    match (whole(value), whole(constant)) {
+        (Some(a), Some(b)) => a == b,
+        _ => number(value).is_some() && number(value) == number(constant),
+    }
 }
 
 /// The number that a value is or writes; the cases stay far below the limit of doubles.
@@ -389,6 +422,7 @@ fn arithmetic(op: ArithmeticOp, left: &Json, right: &Json) -> Json {
 
 fn call(call: &Call, row: &Row) -> Json {
     let args: Vec<Json> = call.args.iter().map(|arg| eval(arg, row)).collect();
+    let case = call.args.iter().fold(call.case, |case, arg| case_in(arg, case));
     let required = match call.name.as_str() {
         "number" | "substring" => 1,
         "indexOf" => 2,
@@ -400,7 +434,7 @@ fn call(call: &Call, row: &Row) -> Json {
     }
     let string = |index: usize| text(&args[index]).unwrap();
     let units = |index: usize| -> Vec<u16> {
-        chars(&string(index), call.case).iter().collect::<String>().encode_utf16().collect()
+        chars(&string(index), case).iter().collect::<String>().encode_utf16().collect()
     };
     let is_null = |index: usize| args.get(index).is_none_or(Json::is_null);
     let whole = |index: usize| args.get(index).map(|arg| number(arg).map(|number| number as i64));

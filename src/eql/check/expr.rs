@@ -93,6 +93,9 @@ fn literal_type(literal: &Literal) -> Type {
 
 /// Returns what is known of a field without an event.
 fn known_type(field: &Field) -> Type {
+    if field.form.is_some() {
+        return Type::Any;
+    }
     match field_type(&field.path) {
         Some(FieldType::Number) => Type::Number,
         Some(FieldType::Boolean) => Type::Boolean,
@@ -328,7 +331,7 @@ fn not_whole(function: &Function, param: &Param, arg: &Expr) -> Diagnostic {
 fn argument_mismatch(function: &Function, param: &Param, arg: &Expr, found: Type) -> Diagnostic {
     let (wanted, what) = (param.accepts.with_article(), found.with_article());
     let subject = match &arg.kind {
-        ExprKind::Field(field) => format!("`{}`", field.path),
+        ExprKind::Field(field) => format!("`{}`", field.written()),
         _ => "this".to_owned(),
     };
     let help = match (&arg.kind, param.accepts) {

@@ -1,6 +1,7 @@
 //! Literals, fields, calls, parentheses.
 
 use super::super::ast::{Call, Case, Expr, ExprKind, Field, Literal};
+use super::super::form::Form;
 use super::super::functions;
 use super::super::token::{Keyword, TokenKind};
 use super::{Failed, Parsed, Parser};
@@ -64,8 +65,9 @@ impl Parser<'_> {
     fn field(&mut self) -> Parsed<Expr> {
         let start = self.span();
         let optional = self.eat(&TokenKind::Question);
-        let path = self.path("a field")?;
-        let kind = ExprKind::Field(Field { path, optional });
+        let written = self.path("a field")?;
+        let (path, form) = Form::split(&written);
+        let kind = ExprKind::Field(Field { path: path.to_owned(), form, optional });
         Ok(Expr { kind, span: self.since(start) })
     }
 

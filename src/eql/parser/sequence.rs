@@ -1,6 +1,7 @@
 //! Sequences and samples: header, terms, `until`.
 
 use super::super::ast::{KeyField, Sample, Sequence, Term};
+use super::super::form::Form;
 use super::super::token::{Keyword, TokenKind};
 use super::{Parsed, Parser};
 use crate::diag::Diagnostic;
@@ -106,7 +107,7 @@ impl Parser<'_> {
     fn key(&mut self) -> Parsed<KeyField> {
         let start = self.span();
         let optional = self.eat(&TokenKind::Question);
-        let path = self.path("a field to join by")?;
+        let written = self.path("a field to join by")?;
         let span = self.since(start);
         if self.is(&TokenKind::LParen) {
             self.report(
@@ -117,7 +118,8 @@ impl Parser<'_> {
             );
             return Err(super::Failed);
         }
-        Ok(KeyField { path, optional, span })
+        let (path, form) = Form::split(&written);
+        Ok(KeyField { path: path.to_owned(), form, optional, span })
     }
 
     /// `with maxspan = 5m`
