@@ -38,10 +38,15 @@ struct Example {
 impl Example {
     fn query(&self) -> String {
         let stage = |tag: &str| format!("[any where tags == \"{tag}\"]");
-        let term = |written: &str| match (written.strip_prefix('!'), written.split_once('*')) {
-            (Some(tag), _) => format!("!{}", stage(tag)),
-            (None, Some((tag, runs))) => format!("{} with runs={runs}", stage(tag)),
-            (None, None) => stage(written),
+        let term = |written: &str| {
+            let (not, written) = match written.strip_prefix('!') {
+                Some(rest) => ("!", rest),
+                None => ("", written),
+            };
+            match written.split_once('*') {
+                Some((tag, runs)) => format!("{not}{} with runs={runs}", stage(tag)),
+                None => format!("{not}{}", stage(written)),
+            }
         };
         let terms: Vec<String> = self.stages.split(' ').map(term).collect();
         let maxspan = self.maxspan.unwrap_or(1_000);

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::suppress;
 use super::{Detector, Occasion, Past};
-use crate::event::{EventTime, FieldId, Fields, Identity, JoinKey, Place, TimeSpan, Value};
+use crate::event::{EventTime, Fields, Identity, JoinKey, Place, TimeSpan, Value};
+use crate::predicate::Source;
 use crate::rule::compile::CompiledRule;
 use crate::rule::suppress::CompiledSuppression;
 use crate::rule::{MissingFields, Severity};
@@ -273,9 +274,9 @@ fn terms(
         };
         return Some(found.key.parts().iter().enumerate().map(part).collect());
     }
-    let term = |(field, id): &(String, FieldId)| SuppressionTerm {
+    let term = |(field, source): &(String, Source)| SuppressionTerm {
         field: field.clone(),
-        value: common(events, *id),
+        value: common(events, *source),
     };
     let terms: Vec<SuppressionTerm> = settings.group_by.iter().map(term).collect();
     let is_missing = terms.iter().any(|term| term.value.is_none());
@@ -284,9 +285,9 @@ fn terms(
 }
 
 /// Returns the values of a field that all events have, sorted; nothing if there is none.
-fn common(events: &[Fields<'_>], field: FieldId) -> Option<Vec<String>> {
+fn common(events: &[Fields<'_>], source: Source) -> Option<Vec<String>> {
     let of = |event: &Fields<'_>| -> BTreeSet<String> {
-        event.get(field).iter().filter_map(Value::text).map(Cow::into_owned).collect()
+        source.values(event).iter().filter_map(Value::text).map(Cow::into_owned).collect()
     };
     let shared = events.iter().map(of).reduce(|shared, values| &shared & &values)?;
     (!shared.is_empty()).then(|| shared.into_iter().collect())

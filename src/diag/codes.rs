@@ -15,8 +15,8 @@ pub fn find(code: &str) -> Option<&'static Code> {
 }
 
 /// All codes, ascending: E01 characters and words, E02 grammar, E03 meaning, W04 caveats of the
-/// language; E05, W05 and N05 rule files; E06, W06 and N06 how a rule runs; W07 lints; E09 the
-/// configuration.
+/// language; E05, W05 and N05 rule files; E06, W06 and N06 how a rule runs; W07 and N07 lints; E09
+/// the configuration.
 pub const CODES: &[Code] = &[
     code(
         "E0101",
@@ -127,7 +127,7 @@ pub const CODES: &[Code] = &[
         "E0318",
         "A time span is a positive whole number with one of the units `ms`, `s`, `m`, `h`, `d`.",
     ),
-    code("E0319", "A missing event cannot be counted, and `until` takes a plain event."),
+    code("E0319", "`until` takes a plain event: none that is missing or counted."),
     code("E0320", "Values of these types can never be equal."),
     code(
         "E0501",
@@ -171,6 +171,10 @@ pub const CODES: &[Code] = &[
     ),
     code("N0603", "The same rule stands in two files: it runs once."),
     code(
+        "N0701",
+        "`caseless`, `keyword` and `text` at the end of a field's name are forms in which an index holds the field. No record has them: the name stands for the field's values, of `caseless` without regard to letter case. Where a record does have a field of that very name, that one counts.",
+    ),
+    code(
         "W0401",
         "`head` and `tail` cut a list of results. A stream has no such list: every match becomes an alert.",
     ),
@@ -184,7 +188,7 @@ pub const CODES: &[Code] = &[
     ),
     code(
         "W0404",
-        "Null is neither equal to a member of a list nor ordered. `== null` and `!= null` ask for it.",
+        "Null is neither true nor false, neither equal to a member of a list nor ordered. `== null` and `!= null` ask for it.",
     ),
     code("W0405", "A name with a hyphen reads as a subtraction unless it stands in backticks."),
     code(
@@ -229,6 +233,10 @@ pub const CODES: &[Code] = &[
     code(
         "W0608",
         "Suppression is asked for, nothing says which alerts are alike, and a rule about single events has no join key that could: no alert is left out.",
+    ),
+    code(
+        "W0609",
+        "Fields of different types are joined: their values are hardly ever equal. Elasticsearch refuses such a rule; here the values are compared as texts.",
     ),
     code("W0701", "An entry stands in a list twice, letter case considered only where it counts."),
     code(

@@ -1,5 +1,8 @@
 //! The syntax tree: plain data, every node with its span. No behaviour.
 
+use std::borrow::Cow;
+
+use super::form::Form;
 use crate::event::TimeSpan;
 use crate::text::Span;
 
@@ -95,8 +98,10 @@ pub struct Term {
 /// A field after `by`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyField {
-    /// Dotted path.
+    /// Dotted path, without the name of a form.
     pub path: String,
+    /// `path.caseless`: which form of the field.
+    pub form: Option<Form>,
     /// `?field`: an event without it has the key null.
     pub optional: bool,
     /// Where it stands.
@@ -209,6 +214,8 @@ pub enum Literal {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// A whole number beyond [`Int`](Self::Int).
+    Big(u64),
     /// Any other number, always finite.
     Float(f64),
     /// A string, unescaped.
@@ -218,8 +225,10 @@ pub enum Literal {
 /// A field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Dotted path.
+    /// Dotted path, without the name of a form.
     pub path: String,
+    /// `path.caseless`: which form of the field.
+    pub form: Option<Form>,
     /// `?field`: means the same as without the mark, except in a key.
     pub optional: bool,
 }
@@ -326,6 +335,28 @@ impl ArithmeticOp {
     }
 }
 
+impl Field {
+    /// Returns the path as it is written.
+    pub fn written(&self) -> Cow<'_, str> {
+        Form::join(&self.path, self.form)
+    }
+}
+
+impl KeyField {
+    /// Returns the path as it is written.
+    pub fn written(&self) -> Cow<'_, str> {
+        Form::join(&self.path, self.form)
+    }
+}
+
+impl Case {
+    /// Returns whether letter case counts where it must count twice.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self == Self::Sensitive { other } else { self }
+    }
+}
+
 impl Expr {
     /// Calls `visit` with the expressions directly inside.
     pub fn for_each_child<'a>(&'a self, mut visit: impl FnMut(&'a Self)) {
@@ -344,6 +375,16 @@ impl Expr {
             ExprKind::Like { value, .. } | ExprKind::Regex { value, .. } => visit(value),
             ExprKind::Call(call) => call.args.iter().for_each(visit),
         }
+    }
+
+    /// Returns whether letter case counts in its value: not if a caseless field is in it.
+    pub fn case(&self) -> Case {
+        if let ExprKind::Field(Field { form: Some(form), .. }) = &self.kind {
+            return form.case();
+        }
+        let mut case = Case::Sensitive;
+        self.for_each_child(|child| case = case.and(child.case()));
+        case
     }
 
     /// Tells whether its value is the same for every event.

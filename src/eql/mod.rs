@@ -4,6 +4,7 @@
 
 pub mod ast;
 mod check;
+pub mod form;
 pub mod functions;
 mod lexer;
 mod parser;

@@ -85,7 +85,7 @@ fn keys(out: &mut String, by: &[KeyField]) {
     for (index, key) in by.iter().enumerate() {
         out.push_str(if index == 0 { " by " } else { ", " });
         out.push_str(if key.optional { "?" } else { "" });
-        out.push_str(&path(&key.path));
+        out.push_str(&path(&key.written()));
     }
 }
 
@@ -229,7 +229,7 @@ fn bare(expr: &Expr) -> String {
     match &expr.kind {
         ExprKind::Literal(value) => literal(value),
         ExprKind::Field(field) => {
-            format!("{}{}", if field.optional { "?" } else { "" }, path(&field.path))
+            format!("{}{}", if field.optional { "?" } else { "" }, path(&field.written()))
         }
         ExprKind::And(operands) => chain(operands, " and ", Binding::Not),
         ExprKind::Or(operands) => chain(operands, " or ", Binding::And),
@@ -300,6 +300,7 @@ fn literal(literal: &Literal) -> String {
         Literal::Null => "null".to_owned(),
         Literal::Bool(truth) => truth.to_string(),
         Literal::Int(number) => number.to_string(),
+        Literal::Big(number) => number.to_string(),
         // `1.0`, `1e300`: never without dot or exponent, which would be a whole number.
         Literal::Float(number) => format!("{number:?}"),
         Literal::Str(text) => quoted(text),

@@ -24,6 +24,8 @@ pub(crate) enum TokenKind {
     /// A string, raw or not, unescaped.
     Str(String),
     Int(i64),
+    /// A whole number beyond `Int`.
+    Big(u64),
     Float(f64),
     /// A number with letters glued to it, such as `20s`.
     NumberWithUnit,

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use super::field::{FieldId, FieldTable};
 use super::value::{Fields, Value};
 
+mod numbers;
 mod raw;
 mod trie;
 
@@ -102,10 +103,16 @@ impl Decoder {
         out: &mut Fields<'a>,
     ) -> Result<(), serde_json::Error> {
         let mut json = serde_json::Deserializer::from_slice(payload);
-        let mut walk = Walk { trie: &self.trie, keys, out, objects: SmallVec::new() };
+        let objects = SmallVec::new();
+        let mut walk = Walk { trie: &self.trie, keys, out, objects, has_doubles: false };
         let root = NodeSeed { walk: &mut walk, node: Trie::ROOT, probe: false };
         json.deserialize_map(root)?;
-        json.end()
+        let has_doubles = walk.has_doubles;
+        json.end()?;
+        if has_doubles {
+            numbers::keep_texts(payload, &self.trie, out);
+        }
+        Ok(())
     }
 }
 
@@ -159,6 +166,8 @@ struct Walk<'t, 'a, 'o> {
     out: &'o mut Fields<'a>,
     /// Fields that are already known to be objects.
     objects: SmallVec<[FieldId; 4]>,
+    /// Whether a wanted number was rounded to a double.
+    has_doubles: bool,
 }
 
 impl Walk<'_, '_, '_> {
@@ -217,11 +226,11 @@ impl<'a> Visitor<'a> for NodeSeed<'_, '_, 'a, '_> {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<bool, E> {
-        let value = i64::try_from(number).map_or(Value::Float(number as f64), Value::Int);
-        Ok(self.push(value))
+        Ok(self.push(i64::try_from(number).map_or(Value::Big(number), Value::Int)))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<bool, E> {
+        self.walk.has_doubles |= self.walk.trie.field(self.node).is_some();
         Ok(self.push(Value::Float(number)))
     }
 
@@ -401,7 +410,6 @@ mod tests {
         decoder.decode(json.as_bytes(), &mut out)?;
         let show = |value: &Value<'_>| match value {
             Value::Object => "{}".to_owned(),
-            Value::Float(number) => format!("{number:?}"),
             value => value.text().unwrap().into_owned(),
         };
         Ok(ids.iter().map(|id| out.get(*id).iter().map(show).collect()).collect())
@@ -453,9 +461,28 @@ mod tests {
     #[test]
     fn numbers_keep_their_kind() {
         assert_eq!(
-            one("a", r#"{"a":[9223372036854775807,9223372036854775808,-1,1.5,true]}"#),
-            ["9223372036854775807", "9.223372036854776e18", "-1", "1.5", "true"]
+            one("a", r#"{"a":[9223372036854775807,18446744073709551615,-1,1.5,true]}"#),
+            ["9223372036854775807", "18446744073709551615", "-1", "1.5", "true"]
         );
+    }
+
+    #[test]
+    fn numbers_keep_their_texts() {
+        let json = r#" { "b" : [1.5e0, {"a": 7.70}], "\u0061" : [135.0, "x\"1e3", -0, [1e3, 5], {"c":2.50}],
+            "a.c" : -1E-2 , "a":{"c":18446744073709551616,"d":[{}, 1.10]}, "a" : 0.5 } "#;
+        assert_eq!(one("a", json), ["135.0", "x\"1e3", "-0", "1e3", "5", "{}", "0.5"]);
+        assert_eq!(one("a.c", json), ["2.50", "-1E-2", "18446744073709551616"]);
+    }
+
+    #[test]
+    fn numbers_of_repaired_records_keep_their_texts() {
+        let broken = b"{\"\xff\":\"\xff\",\"a\":[1e400,1.50,\"\\ud800\"]}";
+        let mut table = FieldTable::default();
+        let id = table.intern("a");
+        let mut out = Fields::new(1);
+        let decoder = Decoder::new(&table, Limits { max_nesting: 8 });
+        decoder.decode(broken, &mut out).unwrap();
+        assert_eq!(out.get(id)[0].text().unwrap(), "1.50");
     }
 
     #[test]

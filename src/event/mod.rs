@@ -5,7 +5,9 @@
 pub mod admitted;
 pub mod decode;
 pub mod field;
+pub mod ip;
 pub mod key;
+pub mod number;
 pub mod time;
 pub mod value;
 

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::field::FieldId;
+use super::number::{Written, text_of_double};
 
 /// One value of a field, borrowed from the record where that is possible.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,8 +15,12 @@ pub enum Value<'a> {
     Str(Cow<'a, str>),
     /// A whole number.
     Int(i64),
+    /// A whole number beyond [`Int`](Self::Int): above [`i64::MAX`].
+    Big(u64),
     /// Any other number.
     Float(f64),
+    /// Any other number that is written in another way than its value alone would be.
+    Written(Box<Written>),
     /// A boolean.
     Bool(bool),
     /// The path names an object that holds at least one value: the field exists, and equals nothing.
@@ -26,6 +31,21 @@ pub enum Value<'a> {
 pub type Values<'a> = SmallVec<[Value<'a>; 1]>;
 
 impl<'a> Value<'a> {
+    /// Returns a whole number, if it has no more than 64 bits.
+    pub fn whole(number: i128) -> Option<Self> {
+        let int = i64::try_from(number).map(Value::Int);
+        int.or_else(|_| u64::try_from(number).map(Value::Big)).ok()
+    }
+
+    /// Returns the number, if the value is a whole one.
+    pub fn as_whole(&self) -> Option<i128> {
+        match self {
+            Self::Int(number) => Some((*number).into()),
+            Self::Big(number) => Some((*number).into()),
+            _ => None,
+        }
+    }
+
     /// Returns the value as text: what Elasticsearch would index for a keyword.
     ///
     /// An [`Object`](Self::Object) has no text.
@@ -33,7 +53,9 @@ impl<'a> Value<'a> {
         match self {
             Self::Str(text) => Some(Cow::Borrowed(text)),
             Self::Int(number) => Some(Cow::Owned(number.to_string())),
-            Self::Float(number) => Some(Cow::Owned(number.to_string())),
+            Self::Big(number) => Some(Cow::Owned(number.to_string())),
+            Self::Float(number) => Some(Cow::Owned(text_of_double(*number))),
+            Self::Written(written) => Some(Cow::Borrowed(&written.text)),
             Self::Bool(true) => Some(Cow::Borrowed("true")),
             Self::Bool(false) => Some(Cow::Borrowed("false")),
             Self::Object => None,
@@ -53,7 +75,9 @@ impl<'a> Value<'a> {
         match self {
             Self::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
             Self::Int(number) => Value::Int(number),
+            Self::Big(number) => Value::Big(number),
             Self::Float(number) => Value::Float(number),
+            Self::Written(written) => Value::Written(written),
             Self::Bool(truth) => Value::Bool(truth),
             Self::Object => Value::Object,
         }

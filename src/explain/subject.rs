@@ -8,9 +8,9 @@ use super::tally::Tally;
 use super::track::{Bar, Found, NearMiss, Place, Seen, Tracks};
 use super::trial::Shape;
 use crate::eql::ast::{Body, EventQuery, Term};
-use crate::event::{FieldId, FieldTable, Fields, JoinKey};
+use crate::event::{FieldTable, Fields, JoinKey};
 use crate::normalize::Envelope;
-use crate::predicate::{Doubt, Predicate};
+use crate::predicate::{Doubt, Predicate, Source};
 use crate::rule::compile::CompiledRule;
 use crate::rule::set::RuleSet;
 use crate::sequence::{PlanTerm, TermSet};
@@ -43,7 +43,7 @@ pub(super) struct Subject {
     pub(super) not_covered: u64,
     indices: Tally,
     /// Fields that the query names, and whether a covered event had a value there.
-    fields: Vec<(FieldId, bool)>,
+    fields: Vec<(Source, bool)>,
     pub(super) alerts: u64,
     pub(super) suppressed: u64,
 }
@@ -69,9 +69,9 @@ impl Subject {
             Watch::new(label, query, doubt, category, &mut table)
         };
         let watches: Vec<Watch> = labels.into_iter().zip(queries.zip(doubts)).map(watch).collect();
-        let mut fields: Vec<FieldId> =
-            compiled.terms.iter().flat_map(|term| term.predicate.fields()).collect();
-        fields.extend(compiled.terms.iter().flat_map(|term| term.key.fields()));
+        let mut fields: Vec<Source> =
+            compiled.terms.iter().flat_map(|term| term.predicate.sources()).collect();
+        fields.extend(compiled.terms.iter().flat_map(|term| term.key.sources()));
         fields.sort_unstable();
         fields.dedup();
         let runs = terms.iter().map(|term| term.runs as usize).max().unwrap_or(1);
@@ -85,7 +85,7 @@ impl Subject {
             covered: 0,
             not_covered: 0,
             indices: Tally::default(),
-            fields: fields.into_iter().map(|id| (id, false)).collect(),
+            fields: fields.into_iter().map(|source| (source, false)).collect(),
             alerts: 0,
             suppressed: 0,
         }
@@ -97,8 +97,8 @@ impl Subject {
         let index = rule.index.as_ref();
         if index.is_none_or(|index| index.covers(rules.normalizer(), event.fields)) {
             self.covered += 1;
-            for (id, has_value) in &mut self.fields {
-                *has_value |= event.fields.has(*id);
+            for (source, has_value) in &mut self.fields {
+                *has_value |= source.has_value(event.fields);
             }
             self.on_covered(rules, rule, event);
         } else {
@@ -126,7 +126,7 @@ impl Subject {
     /// Returns the fields of the query that no covered record has.
     pub(super) fn fields_without_value(&self, table: &FieldTable) -> Vec<String> {
         let without = self.fields.iter().filter(|(_, has_value)| !has_value);
-        without.map(|(id, _)| table.name(*id).to_owned()).collect()
+        without.map(|(source, _)| table.name(source.own()).to_owned()).collect()
     }
 
     /// Returns the labels of terms, with commas between them.
@@ -194,8 +194,8 @@ impl Subject {
             if expansion.keys.is_empty() && barred.is_none() {
                 let watch = &mut self.watches[term];
                 watch.without_key += 1;
-                for id in plan.fields().filter(|id| !event.fields.has(*id)) {
-                    watch.key_fields_missing.add(rules.fields().name(id));
+                for source in plan.sources().filter(|source| !source.has_value(event.fields)) {
+                    watch.key_fields_missing.add(rules.fields().name(source.own()));
                 }
             }
             for key in expansion.keys {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use crate::event::ip::written_ip;
+
 /// Returns the Community ID of source address and port, destination address and port, and
 /// protocol (`tcp`, `udp`, `sctp` or their numbers); nothing if one of them cannot be read.
 pub(super) fn of_texts(parts: [Option<Cow<'_, str>>; 5]) -> Option<String> {
@@ -18,7 +20,7 @@ pub(super) fn of_texts(parts: [Option<Cow<'_, str>>; 5]) -> Option<String> {
         _ => return None,
     };
     let end = |address: &Option<Cow<'_, str>>, port: &Option<Cow<'_, str>>| -> Option<Vec<u8>> {
-        let mut bytes = match address.as_deref()?.parse().ok()? {
+        let mut bytes = match written_ip(address.as_deref()?)? {
             IpAddr::V4(address) => address.octets().to_vec(),
             IpAddr::V6(address) => address.octets().to_vec(),
         };

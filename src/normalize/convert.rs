@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::net::IpAddr;
 
 use super::dns::{self, DomainPart};
 use super::invocation::{self, DetailPart};
 use super::{args, names, xml};
+use crate::event::ip::written_ip;
 use crate::event::{Value, Values};
 
 /// One way to convert a value. A value that does not fit gives nothing.
@@ -163,6 +163,9 @@ pub(super) fn value<'a>(convert: Convert, value: &Value<'a>, out: &mut Values<'a
     match value {
         Value::Str(text) => from_text(convert, text, out),
         Value::Int(number) if matches!(convert, Convert::Number) => out.push(Value::Int(*number)),
+        Value::Float(number) if matches!(convert, Convert::Number) && number.fract() == 0.0 => {
+            out.push(Value::Int(*number as i64));
+        }
         Value::Bool(truth) if matches!(convert, Convert::Truth) => out.push(Value::Bool(*truth)),
         other => {
             if let Some(text) = other.text() {
@@ -328,9 +331,7 @@ fn hashes(text: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 pub(super) fn address(text: &str) -> Option<&str> {
-    // An IPv6 address may name its interface: `fe80::1%4`.
-    let bare = text.split('%').next()?;
-    bare.parse::<IpAddr>().ok().map(|_| text)
+    written_ip(text).map(|_| text)
 }
 
 pub(super) fn unmapped(text: &str) -> &str {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::convert::{address, unmapped};
 use super::names;
+use crate::event::ip::written_ip;
 
 /// A part of a queried name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(super) enum DomainPart {
 /// label long; a name of one label has no parts.
 pub(super) fn part(name: &str, part: DomainPart) -> Option<&str> {
     let name = name.strip_suffix('.').unwrap_or(name);
-    if name.parse::<std::net::IpAddr>().is_ok() || name.split('.').any(str::is_empty) {
+    if written_ip(name).is_some() || name.split('.').any(str::is_empty) {
         return None;
     }
     let lower = name.to_ascii_lowercase();

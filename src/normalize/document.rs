@@ -153,7 +153,9 @@ fn to_json(name: &str, values: &[Value<'_>]) -> Json {
     let one = |value: &Value<'_>| match value {
         Value::Str(text) => Json::from(&**text),
         Value::Int(number) => Json::from(*number),
+        Value::Big(number) => Json::from(*number),
         Value::Float(number) => Json::from(*number),
+        Value::Written(written) => Json::from(written.number),
         Value::Bool(truth) => Json::from(*truth),
         Value::Object => Json::Object(Map::new()),
     };

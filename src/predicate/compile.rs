@@ -3,13 +3,14 @@
 use super::node::{Combination, Node};
 use super::regex::Patterns;
 use super::scalar::{Joined, Scalar};
+use super::source::Source;
 use super::strings::Affix;
 use super::test::Test;
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Call, Case, CompareOp, Expr, ExprKind, Literal};
 use crate::eql::functions::{self, Needles};
 use crate::eql::types::{FieldType, field_type};
-use crate::event::{FieldId, FieldTable, Value};
+use crate::event::{FieldTable, Value};
 
 /// Compiles a condition.
 pub(super) fn condition(expr: &Expr, fields: &mut FieldTable) -> Result<Node, Vec<Diagnostic>> {
@@ -23,12 +24,18 @@ struct Compiler<'t> {
     findings: Vec<Diagnostic>,
 }
 
-/// The fields of the slots of one atomic condition.
-type Slots = Vec<FieldId>;
+/// Where the values of the slots of one atomic condition stand.
+type Slots = Vec<Source>;
 
 impl Compiler<'_> {
     fn condition(&mut self, expr: &Expr) -> Node {
+        if let Some((asked, holds)) = self.asked_as_a_whole(expr) {
+            let node = self.condition(asked);
+            return if holds { node } else { Node::not(node) };
+        }
         match &expr.kind {
+            // What does not depend on the event may be null, and the opposite of null is null.
+            _ if expr.is_constant() => self.atom(|compiler, slots| compiler.value(expr, slots)),
             ExprKind::And(operands) => {
                 Node::all(operands.iter().map(|operand| self.condition(operand)).collect())
             }
@@ -50,22 +57,42 @@ impl Compiler<'_> {
         }
     }
 
+    /// Returns the condition that a comparison with true or false asks about, and what its answer
+    /// has to be.
+    ///
+    /// The answer is that for the whole event: the complement holds where no value satisfies the
+    /// condition, as behind `not`. A field is no condition: its values are compared.
+    fn asked_as_a_whole<'e>(&mut self, expr: &'e Expr) -> Option<(&'e Expr, bool)> {
+        let ExprKind::Compare { op, left, right } = &expr.kind else { return None };
+        let (asked, known) = if left.is_constant() { (right, left) } else { (left, right) };
+        if asked.is_constant() || matches!(asked.kind, ExprKind::Field(_)) || !known.is_constant() {
+            return None;
+        }
+        let Some(Some(Value::Bool(truth))) = self.constant(known) else { return None };
+        match op {
+            CompareOp::Eq => Some((asked, truth)),
+            CompareOp::Ne => Some((asked, !truth)),
+            _ => None,
+        }
+    }
+
     /// Makes a condition of an expression over the values of some fields.
     fn atom(&mut self, compile: impl FnOnce(&mut Self, &mut Slots) -> Scalar) -> Node {
         let mut slots = Slots::new();
         let scalar = compile(self, &mut slots);
         match (scalar, &slots[..]) {
-            (scalar, []) => Node::Constant(scalar.is_true(&[])),
-            (Scalar::Test(value, test), [field]) if matches!(*value, Scalar::Slot(_)) => match test
-            {
-                Test::Never => Node::Constant(false),
-                test => Node::test(*field, test),
-            },
-            (Scalar::IsNull(value), [field]) if matches!(*value, Scalar::Slot(_)) => {
-                Node::not(Node::Exists(*field))
+            (scalar @ Scalar::Constant(_), _) | (scalar, []) => Node::Constant(scalar.is_true(&[])),
+            (Scalar::Test(value, test), [source]) if matches!(*value, Scalar::Slot(_)) => {
+                match test {
+                    Test::Never => Node::Constant(false),
+                    test => Node::test(*source, test),
+                }
+            }
+            (Scalar::IsNull(value), [source]) if matches!(*value, Scalar::Slot(_)) => {
+                Node::not(Node::Exists(*source))
             }
             (scalar, _) => {
-                Node::Any(Box::new(Combination { scalar, fields: slots.into_boxed_slice() }))
+                Node::Any(Box::new(Combination { scalar, sources: slots.into_boxed_slice() }))
             }
         }
     }
@@ -74,7 +101,7 @@ impl Compiler<'_> {
     fn value(&mut self, expr: &Expr, slots: &mut Slots) -> Scalar {
         let scalar = match &expr.kind {
             ExprKind::Literal(literal) => Scalar::Constant(constant(literal)),
-            ExprKind::Field(field) => Scalar::Slot(self.slot(&field.path, slots)),
+            ExprKind::Field(field) => Scalar::Slot(self.slot(&field.written(), slots)),
             ExprKind::And(operands) => Scalar::And(self.truths(operands, slots)),
             ExprKind::Or(operands) => Scalar::Or(self.truths(operands, slots)),
             ExprKind::Not(inner) => Scalar::Not(Box::new(self.truth(inner, slots))),
@@ -87,11 +114,11 @@ impl Compiler<'_> {
                 if *negated { Scalar::Not(Box::new(member)) } else { member }
             }
             ExprKind::Like { value, patterns, case } => {
-                let test = Test::like(patterns, *case, hint(value));
+                let test = Test::like(patterns, case.and(value.case()), hint(value));
                 Scalar::Test(Box::new(self.value(value, slots)), test)
             }
             ExprKind::Regex { value, patterns, case } => {
-                let test = match Patterns::new(patterns, *case) {
+                let test = match Patterns::new(patterns, case.and(value.case())) {
                     Ok(patterns) => Test::Regex(Box::new(patterns)),
                     Err(finding) => {
                         self.findings.push(finding);
@@ -124,18 +151,19 @@ impl Compiler<'_> {
         operands.iter().map(|operand| self.truth(operand, slots)).collect()
     }
 
-    fn slot(&mut self, path: &str, slots: &mut Slots) -> usize {
-        let id = self.fields.intern(path);
+    fn slot(&mut self, written: &str, slots: &mut Slots) -> usize {
+        let source = Source::of(written, self.fields);
         // A field that is named twice has one value in each combination.
-        slots.iter().position(|known| *known == id).unwrap_or_else(|| {
-            slots.push(id);
+        slots.iter().position(|known| *known == source).unwrap_or_else(|| {
+            slots.push(source);
             slots.len() - 1
         })
     }
 
     /// Any comparison but `!=`.
     fn compare(&mut self, op: CompareOp, left: &Expr, right: &Expr, slots: &mut Slots) -> Scalar {
-        if left.is_constant() && !right.is_constant() {
+        let is_null = |side: &Expr| matches!(side.kind, ExprKind::Literal(Literal::Null));
+        if left.is_constant() && !right.is_constant() || is_null(left) && !is_null(right) {
             return self.compare(op.mirrored(), right, left, slots);
         }
         let Some(constant) = self.constant(right) else {
@@ -143,20 +171,24 @@ impl Compiler<'_> {
         };
         let value = Box::new(self.value(left, slots));
         match (constant, op) {
-            (None, CompareOp::Eq) => Scalar::IsNull(value),
-            (None, _) => Scalar::Test(value, Test::Never),
+            (None, CompareOp::Eq) => match *value {
+                Scalar::Constant(known) => Scalar::Constant(Some(Value::Bool(known.is_none()))),
+                _ => Scalar::IsNull(value),
+            },
+            (None, _) => Scalar::Constant(None),
             (Some(constant), CompareOp::Eq) => {
-                let test = Test::one_of(&[constant], Case::Sensitive, hint(left));
-                Scalar::Test(value, test)
+                Scalar::Test(value, Test::one_of(&[constant], left.case(), hint(left)))
             }
-            (Some(constant), _) => Scalar::Test(value, Test::order(op, &constant, hint(left))),
+            (Some(constant), _) => {
+                Scalar::Test(value, Test::order(op, &constant, left.case(), hint(left)))
+            }
         }
     }
 
     fn member(&mut self, value: &Expr, list: &[Expr], case: Case, slots: &mut Slots) -> Scalar {
         let constants: Vec<Value<'static>> =
             list.iter().filter_map(|item| self.constant(item).flatten()).collect();
-        let test = Test::one_of(&constants, case, hint(value));
+        let test = Test::one_of(&constants, case.and(value.case()), hint(value));
         Scalar::Test(Box::new(self.value(value, slots)), test)
     }
 
@@ -181,8 +213,10 @@ impl Compiler<'_> {
             self.findings.push(Diagnostic::error("E0301", message).at(call.name_span));
             return Scalar::Constant(None);
         };
+        let of_args = call.args.iter().map(Expr::case).fold(call.case, Case::and);
+        let case = if function.has_tilde { of_args } else { call.case };
         let mut args: Vec<Scalar> = call.args.iter().map(|arg| self.value(arg, slots)).collect();
-        if let Some(test) = test_of_call(function.name, call.case, &args) {
+        if let Some(test) = test_of_call(function.name, case, &args) {
             return Scalar::Test(Box::new(args.swap_remove(0)), test);
         }
         if function.name == "string" && call.args.first().is_some_and(is_address) {
@@ -191,12 +225,12 @@ impl Compiler<'_> {
         match functions::search(function.name) {
             Some(search) => {
                 let constants = args.iter().map(constant_text);
-                let needles = Box::new(Needles::ready(call.case, constants));
+                let needles = Box::new(Needles::ready(case, constants));
                 Scalar::Search { search, needles, args: args.into() }
             }
             None => Scalar::Call {
                 eval: function.eval,
-                case: call.case,
+                case,
                 joined: joined(function.name),
                 args: args.into(),
             },
@@ -253,6 +287,7 @@ fn constant(literal: &Literal) -> Option<Value<'static>> {
         Literal::Null => None,
         Literal::Bool(truth) => Some(Value::Bool(*truth)),
         Literal::Int(number) => Some(Value::Int(*number)),
+        Literal::Big(number) => Some(Value::Big(*number)),
         Literal::Float(number) => Some(Value::Float(*number)),
         Literal::Str(text) => Some(Value::from(text.clone())),
     }

@@ -4,11 +4,16 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use super::number;
+use super::source::Source;
 use super::test::instant_of;
-use crate::eql::ast::KeyField;
-use crate::eql::functions::ip::parse_ip;
+use crate::eql::ast::{Case, KeyField};
+use crate::eql::form::Form;
+use crate::eql::functions::number_of;
 use crate::eql::types::{FieldType, field_type};
-use crate::event::{FieldId, FieldTable, Fields, JoinKey, KeyPart, Value};
+use crate::event::ip::parse_ip;
+use crate::event::{FieldTable, Fields, JoinKey, KeyPart, Value};
+use crate::text::fold::fold;
 
 /// How the keys of one stage are taken from an event.
 #[derive(Clone, Debug)]
@@ -18,8 +23,9 @@ pub struct KeyPlan {
 
 #[derive(Clone, Debug)]
 struct PartPlan {
-    field: FieldId,
+    source: Source,
     optional: bool,
+    case: Case,
     kind: Option<FieldType>,
 }
 
@@ -37,8 +43,9 @@ impl KeyPlan {
     /// Returns the plan for these fields: those at the top of the query, then the term's own.
     pub fn compile(keys: &[KeyField], fields: &mut FieldTable) -> Self {
         let part = |key: &KeyField| PartPlan {
-            field: fields.intern(&key.path),
+            source: Source::of(&key.written(), fields),
             optional: key.optional,
+            case: key.form.map_or(Case::Sensitive, Form::case),
             kind: field_type(&key.path),
         };
         Self { parts: keys.iter().map(part).collect() }
@@ -61,9 +68,9 @@ impl KeyPlan {
         Expansion { keys, refused: total - taken }
     }
 
-    /// Returns the fields, in the order of the key's parts.
-    pub fn fields(&self) -> impl Iterator<Item = FieldId> {
-        self.parts.iter().map(|part| part.field)
+    /// Returns where the values stand, in the order of the key's parts.
+    pub fn sources(&self) -> impl Iterator<Item = Source> {
+        self.parts.iter().map(|part| part.source)
     }
 }
 
@@ -84,7 +91,7 @@ impl PartPlan {
     fn values(&self, fields: &Fields<'_>, limit: usize) -> (SmallVec<[KeyPart; 1]>, usize) {
         let mut values: SmallVec<[KeyPart; 1]> = SmallVec::new();
         let mut beyond = 0;
-        for value in fields.get(self.field) {
+        for value in self.source.values(fields) {
             if values.len() == limit {
                 // Looking each of a very long list up among the others would take too long.
                 beyond += 1;
@@ -106,10 +113,15 @@ impl PartPlan {
         let text = value.text()?;
         let canonical = match self.kind {
             Some(FieldType::Ip) => parse_ip(&text).map(|address| address.to_string()),
+            Some(FieldType::Number) => number_of(value).as_ref().and_then(number::canonical),
             Some(FieldType::Date) => instant_of(value).map(|instant| instant.to_string()),
             _ => None,
         };
-        Some(canonical.map_or(text, Cow::Owned))
+        Some(match (canonical, self.case) {
+            (Some(canonical), _) => Cow::Owned(canonical),
+            (None, Case::Insensitive) => Cow::Owned(fold(&text).into_owned()),
+            (None, Case::Sensitive) => text,
+        })
     }
 }
 
@@ -122,10 +134,10 @@ mod tests {
     fn keys(by: &[&str], values: &[(&str, Value<'static>)], limit: usize) -> (Vec<String>, usize) {
         let by: Vec<KeyField> = by
             .iter()
-            .map(|path| KeyField {
-                path: path.trim_start_matches('?').to_owned(),
-                optional: path.starts_with('?'),
-                span: Span::default(),
+            .map(|written| {
+                let (path, form) = Form::split(written.trim_start_matches('?'));
+                let optional = written.starts_with('?');
+                KeyField { path: path.to_owned(), form, optional, span: Span::default() }
             })
             .collect();
         let mut table = FieldTable::default();
@@ -174,10 +186,12 @@ mod tests {
             ("source.ip", text("0:0:0:0:0:0:0:1")),
             ("source.ip", text("::1")),
             ("source.ip", text("::ffff:10.0.0.1")),
+            ("source.ip", text("fe80::1%4")),
+            ("source.ip", text("FE80:0::1%eth0")),
             ("source.ip", text("host")),
         ];
         let (keys, _) = keys(&["source.ip"], &values, 10);
-        assert_eq!(keys.join(" "), "::1 10.0.0.1 host");
+        assert_eq!(keys.join(" "), "::1 10.0.0.1 fe80::1 host");
     }
 
     #[test]
@@ -190,9 +204,35 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_stay_exact_in_keys() {
+        let values = [
+            ("a", Value::Big(u64::MAX)),
+            ("a", Value::Big(u64::MAX - 1)),
+            ("a", text("18446744073709551615")),
+        ];
+        assert_eq!(keys(&["a"], &values, 10).0.len(), 2);
+    }
+
+    #[test]
+    fn spellings_of_a_number_are_one_key_where_the_field_is_known_to_be_one() {
+        let values = |name: &'static str| {
+            [(name, Value::Int(4)), (name, text("04")), (name, Value::Float(4.0))]
+        };
+        assert_eq!(keys(&["process.pid"], &values("process.pid"), 10).0, ["4"]);
+        assert_eq!(keys(&["a"], &values("a"), 10).0, ["4", "04", "4.0"]);
+    }
+
+    #[test]
     fn letter_case_counts_in_keys() {
         let values = [("a", text("X")), ("a", text("x"))];
         assert_eq!(keys(&["a"], &values, 10).0.len(), 2);
+    }
+
+    #[test]
+    fn forms_of_a_field_have_its_values() {
+        let values = [("a", text("X")), ("a", text("x")), ("b", text("Y"))];
+        assert_eq!(keys(&["a.caseless"], &values[..2], 10).0, ["x"]);
+        assert_eq!(keys(&["a.keyword", "b"], &values, 10).0, ["X|Y", "x|Y"]);
     }
 
     #[test]

@@ -24,13 +24,15 @@ mod node;
 mod number;
 mod regex;
 mod scalar;
+mod source;
 mod strings;
 mod test;
 
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Category, EventQuery, Expr};
-use crate::event::{FieldId, FieldTable, Fields};
+use crate::event::{FieldTable, Fields};
 use node::Node;
+pub use source::Source;
 
 /// What a condition is for an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,12 +161,12 @@ impl Predicate {
         matches!(self.node, Node::Constant(true))
     }
 
-    /// Returns the fields that it looks at, ascending, each once.
-    pub fn fields(&self) -> Vec<FieldId> {
-        let mut fields = Vec::new();
-        self.node.collect_fields(&mut fields);
-        fields.sort_unstable();
-        fields.dedup();
-        fields
+    /// Returns where it looks for values, ascending, each place once.
+    pub fn sources(&self) -> Vec<Source> {
+        let mut sources = Vec::new();
+        self.node.collect_sources(&mut sources);
+        sources.sort_unstable();
+        sources.dedup();
+        sources
     }
 }

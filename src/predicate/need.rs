@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use super::node::{Combination, Node};
 use super::number::Exact;
+use super::source::Source;
 use crate::event::{FieldId, FieldTable};
 
 /// Something that a value can be equal to.
@@ -42,10 +43,12 @@ impl Need {
         match node {
             Node::Constant(true) | Node::Not(_) => Self::Nothing,
             Node::Constant(false) => Self::Any(Vec::new()),
-            Node::Exists(field) => Self::Value(*field),
-            Node::Test(field, test) => match test.literals() {
-                Some(literals) => Self::OneOf(*field, literals),
-                None => Self::Value(*field),
+            Node::Exists(source) => Self::in_one_of(*source, Self::Value),
+            Node::Test(source, test) => match test.literals() {
+                Some(literals) => {
+                    Self::in_one_of(*source, |field| Self::OneOf(field, literals.clone()))
+                }
+                None => Self::in_one_of(*source, Self::Value),
             },
             Node::Any(combination) => Self::of_combination(combination),
             Node::And(nodes) => Self::All(nodes.iter().map(Self::of).collect()),
@@ -53,11 +56,19 @@ impl Need {
         }
     }
 
+    /// Returns the need of something in a field in which the values may stand.
+    fn in_one_of(source: Source, of_field: impl Fn(FieldId) -> Self) -> Self {
+        let mut needs: Vec<Self> = source.fields().map(of_field).collect();
+        if needs.len() == 1 { needs.swap_remove(0) } else { Self::Any(needs) }
+    }
+
     /// An expression may be true although a field has no value; only with a single field it is
     /// worth finding out.
     fn of_combination(combination: &Combination) -> Self {
-        match combination.fields[..] {
-            [field] if !combination.scalar.is_true(&[None]) => Self::Value(field),
+        match combination.sources[..] {
+            [source] if !combination.scalar.is_true(&[None]) => {
+                Self::in_one_of(source, Self::Value)
+            }
             _ => Self::Nothing,
         }
     }

@@ -3,9 +3,10 @@
 use smallvec::SmallVec;
 
 use super::scalar::Scalar;
+use super::source::Source;
 use super::test::Test;
 use super::{Judgement, combine};
-use crate::event::{FieldId, Fields, Value};
+use crate::event::{Fields, Value};
 
 /// Up to so many combinations are tried one by one.
 const FEW: usize = 64;
@@ -15,9 +16,9 @@ const FEW: usize = 64;
 pub(super) enum Node {
     Constant(bool),
     /// The field has a value.
-    Exists(FieldId),
+    Exists(Source),
     /// Any value of the field passes the test.
-    Test(FieldId, Test),
+    Test(Source, Test),
     /// Any combination of the fields' values makes the expression true.
     Any(Box<Combination>),
     Not(Box<Self>),
@@ -29,13 +30,13 @@ pub(super) enum Node {
 #[derive(Debug)]
 pub(super) struct Combination {
     pub(super) scalar: Scalar,
-    /// The field of each slot.
-    pub(super) fields: Box<[FieldId]>,
+    /// Where the values of each slot stand.
+    pub(super) sources: Box<[Source]>,
 }
 
 impl Node {
-    pub(super) fn test(field: FieldId, test: Test) -> Self {
-        Self::Test(field, test)
+    pub(super) fn test(source: impl Into<Source>, test: Test) -> Self {
+        Self::Test(source.into(), test)
     }
 
     pub(super) fn not(inner: Self) -> Self {
@@ -81,8 +82,8 @@ impl Node {
     pub(super) fn judge(&self, fields: &Fields<'_>) -> Judgement {
         Judgement::of(match self {
             Self::Constant(truth) => *truth,
-            Self::Exists(field) => fields.has(*field),
-            Self::Test(field, test) => fields.get(*field).iter().any(|value| test.holds(value)),
+            Self::Exists(source) => source.has_value(fields),
+            Self::Test(source, test) => source.values(fields).iter().any(|value| test.holds(value)),
             Self::Any(combination) => return combination.judge(fields),
             Self::Not(inner) => return inner.judge(fields).inverted(),
             Self::And(nodes) => return judge_chain(nodes, fields, Judgement::Fails),
@@ -90,14 +91,14 @@ impl Node {
         })
     }
 
-    pub(super) fn collect_fields(&self, out: &mut Vec<FieldId>) {
+    pub(super) fn collect_sources(&self, out: &mut Vec<Source>) {
         match self {
             Self::Constant(_) => {}
-            Self::Exists(field) | Self::Test(field, _) => out.push(*field),
-            Self::Any(combination) => out.extend(&combination.fields),
-            Self::Not(inner) => inner.collect_fields(out),
+            Self::Exists(source) | Self::Test(source, _) => out.push(*source),
+            Self::Any(combination) => out.extend(&combination.sources),
+            Self::Not(inner) => inner.collect_sources(out),
             Self::And(nodes) | Self::Or(nodes) => {
-                nodes.iter().for_each(|node| node.collect_fields(out));
+                nodes.iter().for_each(|node| node.collect_sources(out));
             }
         }
     }
@@ -134,7 +135,7 @@ impl Combination {
     /// Judges all combinations; a field without values is null in all of them.
     fn judge(&self, fields: &Fields<'_>) -> Judgement {
         let lists: SmallVec<[&[Value<'_>]; 4]> =
-            self.fields.iter().map(|field| fields.get(*field)).collect();
+            self.sources.iter().map(|source| source.values(fields)).collect();
         let lengths = || lists.iter().map(|list| list.len().max(1));
         let combinations = lengths().fold(1, usize::saturating_mul);
         let values = lengths().fold(0, usize::saturating_add);

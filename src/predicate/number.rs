@@ -3,32 +3,61 @@
 use std::cmp::Ordering;
 
 use crate::event::Value;
+use crate::event::number::text_of_double;
 
 /// Compares two numbers; nothing if one of them is no number.
 pub(super) fn compare(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
-    match (left, right) {
-        (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
-        (Value::Float(left), Value::Float(right)) => left.partial_cmp(right),
-        (Value::Int(left), Value::Float(right)) => whole_with_fraction(*left, *right),
-        (Value::Float(left), Value::Int(right)) => {
-            whole_with_fraction(*right, *left).map(Ordering::reverse)
+    match (Number::of(left)?, Number::of(right)?) {
+        (Number::Whole(left), Number::Whole(right)) => Some(left.cmp(&right)),
+        (Number::Double(left), Number::Double(right)) => left.partial_cmp(&right),
+        (Number::Whole(left), Number::Double(right)) => whole_with_fraction(left, right),
+        (Number::Double(left), Number::Whole(right)) => {
+            whole_with_fraction(right, left).map(Ordering::reverse)
         }
-        _ => None,
+    }
+}
+
+/// Tells whether a value is a number, and not a text that writes one.
+pub(super) fn is_number(value: &Value<'_>) -> bool {
+    Number::of(value).is_some()
+}
+
+/// Returns the text that all spellings of a number share.
+pub(super) fn canonical(number: &Value<'_>) -> Option<String> {
+    match Exact::of(number)? {
+        Exact::Whole(whole) => Some(whole.to_string()),
+        Exact::Other(bits) => Some(text_of_double(f64::from_bits(bits))),
+    }
+}
+
+/// A number, its text forgotten.
+enum Number {
+    Whole(i128),
+    Double(f64),
+}
+
+impl Number {
+    fn of(value: &Value<'_>) -> Option<Self> {
+        match value {
+            Value::Float(number) => Some(Self::Double(*number)),
+            Value::Written(written) => Some(Self::Double(written.number)),
+            value => value.as_whole().map(Self::Whole),
+        }
     }
 }
 
 /// Compares without rounding the whole number: above 2^53 that would make neighbours equal.
-fn whole_with_fraction(whole: i64, fraction: f64) -> Option<Ordering> {
+fn whole_with_fraction(whole: i128, fraction: f64) -> Option<Ordering> {
     if fraction.is_nan() {
         return None;
     }
-    if fraction >= 9_223_372_036_854_775_808.0 {
+    if fraction >= 18_446_744_073_709_551_616.0 {
         return Some(Ordering::Less);
     }
     if fraction < -9_223_372_036_854_775_808.0 {
         return Some(Ordering::Greater);
     }
-    let truncated = fraction as i64;
+    let truncated = fraction as i128;
     let rest = fraction - fraction.trunc();
     Some(whole.cmp(&truncated).then(0.0_f64.partial_cmp(&rest)?))
 }
@@ -36,22 +65,21 @@ fn whole_with_fraction(whole: i64, fraction: f64) -> Option<Ordering> {
 /// A number in the one form that all numbers of the same value share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Exact {
-    Whole(i64),
+    Whole(i128),
     /// The bits of a number that is not whole, or beyond what is.
     Other(u64),
 }
 
 impl Exact {
     pub(super) fn of(number: &Value<'_>) -> Option<Self> {
-        match number {
-            Value::Int(whole) => Some(Self::Whole(*whole)),
-            Value::Float(fraction) => Some(Self::of_fraction(*fraction)),
-            _ => None,
-        }
+        Some(match Number::of(number)? {
+            Number::Whole(whole) => Self::Whole(whole),
+            Number::Double(fraction) => Self::of_fraction(fraction),
+        })
     }
 
     fn of_fraction(fraction: f64) -> Self {
-        let whole = fraction as i64;
+        let whole = fraction as i128;
         match whole_with_fraction(whole, fraction) {
             Some(Ordering::Equal) => Self::Whole(whole),
             _ => Self::Other(fraction.to_bits()),
@@ -76,6 +104,10 @@ mod tests {
             (int(i64::MAX), float(f64::INFINITY), Ordering::Less),
             (int(i64::MIN), float(-1e300), Ordering::Greater),
             (int(i64::MIN), float(-9_223_372_036_854_775_808.0), Ordering::Equal),
+            (Value::Big(u64::MAX), Value::Big(u64::MAX - 1), Ordering::Greater),
+            (Value::Big(u64::MAX), float(18_446_744_073_709_551_616.0), Ordering::Less),
+            (Value::Big(1 << 63), float(9_223_372_036_854_775_808.0), Ordering::Equal),
+            (int(-1), Value::Big(u64::MAX), Ordering::Less),
         ] {
             assert_eq!(compare(&left, &right), Some(expected), "{left:?} {right:?}");
         }
@@ -99,7 +131,8 @@ mod tests {
             f64::INFINITY,
             f64::NEG_INFINITY,
         ];
-        let whole = whole.into_iter().map(Value::Int);
+        let big = [1 << 63, (1 << 63) + 1, u64::MAX].map(Value::Big);
+        let whole = whole.into_iter().map(Value::Int).chain(big);
         let numbers: Vec<Value<'_>> = whole.chain(others.into_iter().map(Value::Float)).collect();
         for left in &numbers {
             for right in &numbers {

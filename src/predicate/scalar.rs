@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 use super::strings::Affix;
 use super::test::Test;
 use crate::eql::ast::{ArithmeticOp, Case};
-use crate::eql::functions::ip::parse_ip;
 use crate::eql::functions::{self, Eval, Needles, Search};
 use crate::event::Value;
+use crate::event::ip::parse_ip;
 
 /// An expression over slots, each of which holds one value of one field, or null.
 #[derive(Debug)]
@@ -170,7 +170,9 @@ pub(super) fn borrow<'v>(value: &'v Value<'_>) -> Option<Value<'v>> {
     Some(match value {
         Value::Str(text) => Value::from(&**text),
         Value::Int(number) => Value::Int(*number),
+        Value::Big(number) => Value::Big(*number),
         Value::Float(number) => Value::Float(*number),
+        Value::Written(written) => Value::Written(written.clone()),
         Value::Bool(truth) => Value::Bool(*truth),
         Value::Object => return None,
     })

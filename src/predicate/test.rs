@@ -14,10 +14,12 @@ use super::number::{self, Exact};
 use super::regex::Patterns;
 use super::strings::{self, Affix, Strings};
 use crate::eql::ast::{Case, CompareOp, Pattern};
-use crate::eql::functions::ip::parse_ip;
 use crate::eql::functions::number_of;
 use crate::eql::types::FieldType;
+use crate::event::ip::parse_ip;
+use crate::event::number::write_double;
 use crate::event::{EventTime, Value};
+use crate::text::fold::fold;
 
 /// A test of one value.
 #[derive(Debug)]
@@ -57,6 +59,8 @@ pub(super) enum Bound {
     /// An address, and the text for values that are none.
     Address(IpAddr, Box<str>),
     Text(Box<str>),
+    /// A folded text, to be compared with folded values.
+    Folded(Box<str>),
 }
 
 impl Test {
@@ -91,9 +95,9 @@ impl Test {
         let texts = || constants.iter().filter_map(Value::as_str);
         let globs = globs.iter().map(|pattern| strings::glob(pattern, case));
         let strings = Strings::new(case, texts(), globs);
-        let numbers = constants.iter().filter(|constant| {
-            matches!(constant, Value::Int(_) | Value::Float(_)) || hint == Some(FieldType::Number)
-        });
+        let numbers = constants
+            .iter()
+            .filter(|constant| number::is_number(constant) || hint == Some(FieldType::Number));
         let truths = constants.iter().filter_map(|constant| match constant {
             Value::Bool(truth) => Some(*truth),
             _ => None,
@@ -124,15 +128,25 @@ impl Test {
     }
 
     /// Returns the test for `<`, `<=`, `>` and `>=`.
-    pub(super) fn order(op: CompareOp, constant: &Value<'_>, hint: Option<FieldType>) -> Self {
+    pub(super) fn order(
+        op: CompareOp,
+        constant: &Value<'_>,
+        case: Case,
+        hint: Option<FieldType>,
+    ) -> Self {
         let bound = match constant {
             Value::Bool(_) | Value::Object => return Self::Never,
             Value::Int(millis) if hint == Some(FieldType::Date) => {
                 let text = millis.to_string().into();
                 Bound::Instant(EventTime::from_millis(*millis), text)
             }
-            Value::Int(_) | Value::Float(_) => Bound::Number(constant.clone().into_owned()),
-            Value::Str(text) => Bound::of_text(text, hint),
+            Value::Int(_) | Value::Big(_) | Value::Float(_) | Value::Written(_) => {
+                Bound::Number(constant.clone().into_owned())
+            }
+            Value::Str(text) => match Bound::of_text(text, hint) {
+                Bound::Text(text) if case == Case::Insensitive => Bound::Folded(fold(&text).into()),
+                bound => bound,
+            },
         };
         Self::Order(op, bound)
     }
@@ -256,6 +270,7 @@ impl Bound {
                 None => compare_text(value, text),
             },
             Self::Text(text) => compare_text(value, text),
+            Self::Folded(text) => Some(fold(&value.text()?).as_bytes().cmp(text.as_bytes())),
         }
     }
 }
@@ -314,7 +329,9 @@ pub(super) fn text_satisfies(value: &Value<'_>, holds: impl FnOnce(&str) -> bool
         Value::Bool(truth) => return holds(text_of(*truth)),
         Value::Object => return false,
         Value::Int(number) => write!(buffer, "{number}"),
-        Value::Float(number) => write!(buffer, "{number}"),
+        Value::Big(number) => write!(buffer, "{number}"),
+        Value::Float(number) => write_double(&mut buffer, *number),
+        Value::Written(written) => return holds(&written.text),
     };
     written.is_ok() && std::str::from_utf8(&buffer.0).is_ok_and(holds)
 }

@@ -2,12 +2,14 @@
 //!
 //! Never refuses anything. Codes: N0602 `timestamp_override` of the usual kind, W0602 a join key
 //! that needs its own partitioning, W0603 an unusual `timestamp_override`, W0604 a rule over
-//! alerts, W0605 suppression that Elastic limits to a run.
+//! alerts, W0605 suppression that Elastic limits to a run, W0609 join keys of different types.
 
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Body, KeyField, Query, Term};
+use crate::eql::types::{FieldType, field_type};
 use crate::text::Span;
 
+use super::lint::known;
 use super::read::{Reader, Table};
 
 /// Adds what the file around the query asks for and a stream cannot give.
@@ -53,23 +55,15 @@ pub(super) fn is_host_bound(query: &Query) -> bool {
 
 /// Returns the caveats of a query; spans are offsets in it.
 pub(super) fn of_query(query: &Query) -> Vec<Diagnostic> {
-    let (by, span, terms): (_, _, Vec<&Term>) = match &query.body {
-        Body::Event(_) => return Vec::new(),
-        Body::Sequence(sequence) => {
-            let terms = sequence.terms.iter().chain(&sequence.until);
-            (&sequence.by, sequence.span, terms.collect())
-        }
-        Body::Sample(sample) => (&sample.by, sample.span, sample.terms.iter().collect()),
-    };
-    let keys: Vec<Vec<&KeyField>> =
-        terms.iter().map(|term| by.iter().chain(&term.by).collect()).collect();
+    let Some((by, span, terms)) = terms(query) else { return Vec::new() };
+    let keys = keys(by, &terms);
     if name_one_host(&keys) {
         return Vec::new();
     }
     let shown = shown(&keys);
     let found = match keys.first().and_then(|first| first.first()) {
         Some(first) => {
-            let together = if by.is_empty() { &terms[0].by } else { by };
+            let together = if by.is_empty() { &terms[0].by[..] } else { by };
             let last = together.last().map_or(first.span, |last| last.span);
             let message = format!("events with the same {shown} may be of several hosts");
             Diagnostic::warning("W0602", message)
@@ -90,9 +84,64 @@ pub(super) fn of_query(query: &Query) -> Vec<Diagnostic> {
     vec![found]
 }
 
+/// Returns what is said of keys that are joined and have different types; spans are offsets in the
+/// query.
+pub(super) fn of_keys(query: &Query) -> Vec<Diagnostic> {
+    let Some((by, _, terms)) = terms(query) else { return Vec::new() };
+    let keys = keys(by, &terms);
+    let Some((first, others)) = keys.split_first() else { return Vec::new() };
+    let pairs = others.iter().flat_map(|keys| first.iter().zip(keys));
+    pairs.filter_map(|(first, key)| different_types(first, key)).collect()
+}
+
+fn different_types(first: &KeyField, key: &KeyField) -> Option<Diagnostic> {
+    let (wanted, found) = (type_of(first)?, type_of(key)?);
+    if wanted == found {
+        return None;
+    }
+    let message = format!(
+        "`{}` is {found}, and `{}` of the first term is {wanted}",
+        key.written(),
+        first.written()
+    );
+    let help = "join fields of the same type; Elasticsearch refuses the rule";
+    Some(Diagnostic::warning("W0609", message).at(key.span).label(found).help(help))
+}
+
+/// Returns the type of a key with its article, as far as it is known without a mapping.
+fn type_of(key: &KeyField) -> Option<&'static str> {
+    if key.form.is_some() {
+        return known::is_known(&key.path).then_some("a text");
+    }
+    match field_type(&key.path) {
+        Some(FieldType::Number) => Some("a number"),
+        Some(FieldType::Boolean) => Some("a boolean"),
+        Some(FieldType::Date) => Some("a point of time"),
+        Some(FieldType::Ip) => Some("an address"),
+        None => known::is_known(&key.path).then_some("a text"),
+    }
+}
+
+/// Returns the keys at the top of a query, its place, and its terms; nothing if it has no keys.
+fn terms(query: &Query) -> Option<(&[KeyField], Span, Vec<&Term>)> {
+    match &query.body {
+        Body::Event(_) => None,
+        Body::Sequence(sequence) => {
+            let terms = sequence.terms.iter().chain(&sequence.until);
+            Some((&sequence.by, sequence.span, terms.collect()))
+        }
+        Body::Sample(sample) => Some((&sample.by, sample.span, sample.terms.iter().collect())),
+    }
+}
+
+/// Returns all keys of each term.
+fn keys<'q>(by: &'q [KeyField], terms: &[&'q Term]) -> Vec<Vec<&'q KeyField>> {
+    terms.iter().map(|term| by.iter().chain(&term.by).collect()).collect()
+}
+
 fn shown(keys: &[Vec<&KeyField>]) -> String {
     let first = keys.first().into_iter().flatten();
-    let names: Vec<String> = first.map(|key| format!("`{}`", key.path)).collect();
+    let names: Vec<String> = first.map(|key| format!("`{}`", key.written())).collect();
     names.join(", ")
 }
 

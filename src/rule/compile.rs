@@ -126,6 +126,7 @@ impl Compiler<'_> {
         }
         let overridden = file.metadata.event_category_override.as_deref();
         self.report(&file.origin, category::of_query(&query, overridden));
+        self.report(&file.origin, caveat::of_keys(&query));
         self.report(&file.origin, lint::of_query(&query));
         if let Body::Event(event) = &query.body {
             let own = defaults.overrides.get(&file.metadata.id).map(|own| &own.suppression);
@@ -242,7 +243,7 @@ impl Compiler<'_> {
         let times = times(settings, defaults, maxspan);
         let plan = Plan::new(&plan_terms, sequence.until.is_some(), times);
         let first = sequence.terms.first()?;
-        let key_fields = keys(first).into_iter().map(|key| key.path).collect();
+        let key_fields = keys(first).iter().map(|key| key.written().into_owned()).collect();
         Some(Parts { plan, terms, key_fields, is_sequence: true })
     }
 
@@ -270,7 +271,8 @@ impl Compiler<'_> {
             terms.map(|term| self.term(&term.query, Doubt::For, &keys(term), origin)).collect();
         let times = times(settings, defaults, defaults.default_maxspan);
         let plan = Plan::sample(sample.terms.len(), times);
-        let key_fields = keys(sample.terms.first()?).into_iter().map(|key| key.path).collect();
+        let first = keys(sample.terms.first()?);
+        let key_fields = first.iter().map(|key| key.written().into_owned()).collect();
         Some(Parts { plan, terms, key_fields, is_sequence: true })
     }
 
@@ -383,10 +385,11 @@ struct Parts {
     is_sequence: bool,
 }
 
-/// Tells whether each further event completes a match: the last stage counts `with runs`.
+/// Tells whether each further event completes a match: a stage that has to happen counts `with
+/// runs`.
 fn slides(query: &Query) -> bool {
     let Body::Sequence(sequence) = &query.body else { return false };
-    sequence.terms.iter().any(|term| term.runs > 1)
+    sequence.terms.iter().any(|term| term.runs > 1 && !term.missing)
 }
 
 fn times(settings: &Settings, defaults: &Defaults, maxspan: TimeSpan) -> PlanTimes {

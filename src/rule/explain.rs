@@ -68,7 +68,9 @@ fn term_text(term: &Term) -> String {
         true => String::new(),
         false => format!(" by {}", names(&term.by)),
     };
-    let runs = if term.runs > 1 { format!(", {} times", term.runs) } else { String::new() };
+    // So many absences of the same event are one.
+    let counts = term.runs > 1 && !term.missing;
+    let runs = if counts { format!(", {} times", term.runs) } else { String::new() };
     format!("{}{by}{runs}", event_text(&term.query))
 }
 
@@ -88,7 +90,7 @@ fn together(by: &[KeyField]) -> String {
 }
 
 fn names(keys: &[KeyField]) -> String {
-    let names: Vec<String> = keys.iter().map(|key| print::path(&key.path)).collect();
+    let names: Vec<String> = keys.iter().map(|key| print::path(&key.written())).collect();
     names.join(", ")
 }
 

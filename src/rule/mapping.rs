@@ -3,7 +3,8 @@
 //! As in Elastic's engine, alerts of sequences take nothing over.
 
 use super::Severity;
-use crate::event::{FieldId, FieldTable, Fields, Value};
+use crate::event::{FieldTable, Fields, Value};
+use crate::predicate::Source;
 
 /// `severity_mapping`, `risk_score_mapping` and `rule_name_override` of a rule file.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -37,14 +38,14 @@ impl Mappings {
 /// Mappings with their fields looked up.
 #[derive(Debug, Default)]
 pub struct CompiledMappings {
-    severity: Vec<(FieldId, String, Severity)>,
-    risk_score: Option<FieldId>,
-    name: Option<FieldId>,
+    severity: Vec<(Source, String, Severity)>,
+    risk_score: Option<Source>,
+    name: Option<Source>,
 }
 
 impl CompiledMappings {
     pub(super) fn compile(mappings: &Mappings, fields: &mut FieldTable) -> Self {
-        let mut intern = |name: &String| fields.intern(name);
+        let mut intern = |name: &String| Source::of(name, fields);
         Self {
             severity: mappings
                 .severity
@@ -63,21 +64,21 @@ impl CompiledMappings {
 
     /// Returns the severity that the event asks for.
     pub fn severity(&self, event: &Fields<'_>) -> Option<Severity> {
-        let holds = |(field, wanted, severity): &(FieldId, String, Severity)| {
-            event.get(*field).iter().any(|value| equals(value, wanted)).then_some(*severity)
+        let holds = |(source, wanted, severity): &(Source, String, Severity)| {
+            source.values(event).iter().any(|value| equals(value, wanted)).then_some(*severity)
         };
         self.severity.iter().filter_map(holds).max()
     }
 
     /// Returns the risk score that the event names: the highest that is one.
     pub fn risk_score(&self, event: &Fields<'_>) -> Option<u8> {
-        let scores = event.get(self.risk_score?).iter().filter_map(score);
+        let scores = self.risk_score?.values(event).iter().filter_map(score);
         scores.max()
     }
 
     /// Returns the name that the event gives the alert.
     pub fn name<'e>(&self, event: &'e Fields<'_>) -> Option<&'e str> {
-        let names = event.get(self.name?).iter().filter_map(Value::as_str);
+        let names = self.name?.values(event).iter().filter_map(Value::as_str);
         names.into_iter().find(|name| !name.trim().is_empty())
     }
 }

@@ -3,7 +3,8 @@
 //! Never decides about a match: that is `detect`'s.
 
 use crate::diag::Diagnostic;
-use crate::event::{FieldId, FieldTable, TimeSpan};
+use crate::event::{FieldTable, TimeSpan};
+use crate::predicate::Source;
 
 use super::file::one_of;
 use super::read::{Reader, Table};
@@ -178,7 +179,7 @@ impl MissingFields {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompiledSuppression {
     /// Fields by whose values alerts are alike; none for the join key.
-    pub group_by: Vec<(String, FieldId)>,
+    pub group_by: Vec<(String, Source)>,
     /// For how long nothing alike follows an alert.
     pub duration: TimeSpan,
     /// What becomes of a match without one of the fields.
@@ -212,7 +213,7 @@ impl CompiledSuppression {
         let maxspan = (subject.maxspan > TimeSpan::ZERO).then_some(subject.maxspan);
         let names = settings.group_by.iter().flatten().cloned();
         Some(Self {
-            group_by: names.map(|name| (name.clone(), fields.intern(&name))).collect(),
+            group_by: names.map(|name| (name.clone(), Source::of(&name, fields))).collect(),
             duration: settings.duration.or(maxspan).unwrap_or(DEFAULT_DURATION),
             missing_fields: settings.missing_fields.unwrap_or_default(),
         })

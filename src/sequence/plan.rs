@@ -39,7 +39,8 @@ impl TermSet {
 pub struct PlanTerm {
     /// Whether it must be absent: `![ ]`.
     pub missing: bool,
-    /// How many events of it are asked for; 1 without `with runs`.
+    /// How many events of it are asked for; 1 without `with runs`. So many copies of a term that
+    /// must be absent are one: an event of it is one of each.
     pub runs: u32,
 }
 

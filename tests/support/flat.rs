@@ -58,9 +58,10 @@ fn value_of(json: &Json) -> Value<'static> {
     match json {
         Json::String(text) => Value::from(text.clone()),
         Json::Bool(truth) => Value::Bool(*truth),
-        Json::Number(number) => match number.as_i64() {
-            Some(whole) => Value::Int(whole),
-            None => Value::Float(number.as_f64().unwrap()),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(whole), _) => Value::Int(whole),
+            (_, Some(whole)) => Value::Big(whole),
+            _ => Value::Float(number.as_f64().unwrap()),
         },
         _ => Value::Object,
     }

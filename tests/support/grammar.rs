@@ -15,6 +15,8 @@ const FIELDS: &[&str] = &[
     "event.created",
     "?a",
     "?c.d",
+    "a.caseless",
+    "?c.d.keyword",
 ];
 
 const TEXTS: &[&str] = &[
@@ -40,6 +42,8 @@ const TEXTS: &[&str] = &[
     "::ffff:10.0.0.1",
     "10.0.0.20",
     "fe80::1",
+    "fe80::1%4",
+    "18446744073709551615",
     "K",
     "k",
     "ſ",
@@ -65,6 +69,8 @@ const NUMBERS: &[&str] = &[
     "255",
     "1718105604000",
     "9223372036854775807",
+    "18446744073709551615",
+    "18446744073709551614",
     "-2147483648",
     "1e300",
 ];
@@ -85,6 +91,10 @@ const CALLS: &[&str] = &[
     "indexOf~($, ~, #)",
     "substring($, #)",
     "substring($, #, #)",
+    "substring($, #, null)",
+    "substring($, b)",
+    "indexOf($, ~, null)",
+    "number($, null)",
     "between($, ~, ~)",
     "between~($, ~, ~, true)",
     "number($)",
@@ -116,7 +126,8 @@ pub(crate) fn condition(random: &mut Random, depth: u32) -> String {
         1 => format!("({inner}) and ({})", condition(random, depth - 1)),
         2 => format!("({inner}) or ({})", condition(random, depth - 1)),
         _ => {
-            let op = random.pick(&["== true", "!= true", "== null", "!= null", "== false"]);
+            let op =
+                random.pick(&["== true", "!= true", "== null", "!= null", "== false", "!= false"]);
             format!("({inner}) {op}")
         }
     }

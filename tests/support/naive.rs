@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use maxspan::eql::ast::{ArithmeticOp, Call, Case, CompareOp, Expr, ExprKind, Literal};
+use maxspan::eql::ast::{ArithmeticOp, Call, Case, CompareOp, Expr, ExprKind, Field, Literal};
 use maxspan::event::EventTime;
 use serde_json::{Value as Json, json};
 
@@ -17,7 +17,15 @@ type Row = BTreeMap<String, Json>;
 
 /// Tells whether an event satisfies a condition.
 pub(crate) fn matches(expr: &Expr, event: &Flat) -> bool {
+    if expr.is_constant() {
+        return eval(expr, &Row::new()) == json!(true);
+    }
     match &expr.kind {
+        ExprKind::Compare { op, left, right } if compares_truth(*op, left, right) => {
+            let (asked, known) = if left.is_constant() { (right, left) } else { (left, right) };
+            let wanted = eval(known, &Row::new()) == json!(*op == CompareOp::Eq);
+            matches(asked, event) == wanted
+        }
         ExprKind::And(operands) => operands.iter().all(|operand| matches(operand, event)),
         ExprKind::Or(operands) => operands.iter().any(|operand| matches(operand, event)),
         ExprKind::Not(inner) => !matches(inner, event),
@@ -39,18 +47,53 @@ pub(crate) fn matches(expr: &Expr, event: &Flat) -> bool {
     }
 }
 
+/// Whether an answer, other than the value of a field, is compared with true or false.
+fn compares_truth(op: CompareOp, left: &Expr, right: &Expr) -> bool {
+    let is_known = |side: &Expr| side.is_constant() && eval(side, &Row::new()).is_boolean();
+    let is_answer = |side: &Expr| !side.is_constant() && !matches!(side.kind, ExprKind::Field(_));
+    matches!(op, CompareOp::Eq | CompareOp::Ne)
+        && (is_answer(left) && is_known(right) || is_known(left) && is_answer(right))
+}
+
 fn collect(expr: &Expr, paths: &mut Vec<String>) {
     if let ExprKind::Field(field) = &expr.kind {
-        paths.push(field.path.clone());
+        paths.push(name_of(field));
     }
     expr.for_each_child(|child| collect(child, paths));
     paths.sort();
     paths.dedup();
 }
 
+/// The name as a rule writes it.
+fn name_of(field: &Field) -> String {
+    match field.form {
+        Some(form) => format!("{}.{}", field.path, form.as_str()),
+        None => field.path.clone(),
+    }
+}
+
+/// What an event has under a name, else under what the name is a form of.
+fn values_of(name: &str, event: &Flat) -> Option<Vec<Json>> {
+    let of = |name: &str| event.get(name).cloned().filter(|values| !values.is_empty());
+    let is_form = |last: &str| ["caseless", "keyword", "text"].contains(&last);
+    of(name).or_else(|| match name.rsplit_once('.') {
+        Some((path, last)) if is_form(last) => {
+            of(path).filter(|values| !values.iter().all(Json::is_object))
+        }
+        _ => None,
+    })
+}
+
+/// Whether an expression ignores letter case: because it is written so, or a caseless field is in it.
+fn case_in(expr: &Expr, written: Case) -> Case {
+    let mut names = Vec::new();
+    collect(expr, &mut names);
+    if names.iter().any(|name| name.ends_with(".caseless")) { Case::Insensitive } else { written }
+}
+
 fn rows(paths: &[String], event: &Flat) -> Vec<Row> {
     let Some((path, others)) = paths.split_first() else { return vec![Row::new()] };
-    let values = event.get(path).cloned().filter(|values| !values.is_empty());
+    let values = values_of(path, event);
     let mut all = Vec::new();
     for value in values.unwrap_or_else(|| vec![Json::Null]) {
         for mut row in rows(others, event) {
@@ -82,10 +125,11 @@ fn eval(expr: &Expr, row: &Row) -> Json {
             Literal::Null => Json::Null,
             Literal::Bool(truth) => json!(truth),
             Literal::Int(number) => json!(number),
+            Literal::Big(number) => json!(number),
             Literal::Float(number) => json!(number),
             Literal::Str(text) => json!(text),
         },
-        ExprKind::Field(field) => match &row[&field.path] {
+        ExprKind::Field(field) => match &row[&name_of(field)] {
             Json::Object(_) => Json::Null,
             value => value.clone(),
         },
@@ -104,7 +148,11 @@ fn eval(expr: &Expr, row: &Row) -> Json {
             if all.contains(&None) { Json::Null } else { json!(false) }
         }
         ExprKind::Not(inner) => from_truth(truth(inner, row).map(|truth| !truth)),
-        ExprKind::Compare { op, left, right } if left.is_constant() && !right.is_constant() => {
+        ExprKind::Compare { op, left, right }
+            if left.is_constant()
+                && (!right.is_constant()
+                    || matches!(left.kind, ExprKind::Literal(Literal::Null))) =>
+        {
             compare(op.mirrored(), right, left, row)
         }
         ExprKind::Compare { op, left, right } => compare(*op, left, right, row),
@@ -113,31 +161,34 @@ fn eval(expr: &Expr, row: &Row) -> Json {
             if found.is_null() {
                 return Json::Null;
             }
+            let case = case_in(value, *case);
             let any = list
                 .iter()
                 .map(|item| eval(item, row))
-                .any(|item| !item.is_null() && equal(&found, &item, *case, path_of(value)));
+                .any(|item| !item.is_null() && equal(&found, &item, case, path_of(value)));
             json!(any != *negated)
         }
         ExprKind::Like { value, patterns, case } => {
             let found = eval(value, row);
             let Some(text) = text(&found) else { return Json::Null };
+            let case = case_in(value, *case);
             json!(patterns.iter().any(|pattern| {
                 let wild = pattern.text.contains('*') || pattern.text.contains('?');
                 if wild {
-                    glob(&chars(&pattern.text, *case), &chars(&text, *case))
+                    glob(&chars(&pattern.text, case), &chars(&text, case))
                 } else {
-                    equal(&found, &json!(pattern.text), *case, path_of(value))
+                    equal(&found, &json!(pattern.text), case, path_of(value))
                 }
             }))
         }
         ExprKind::Regex { value, patterns, case } => {
             let Some(text) = text(&eval(value, row)) else { return Json::Null };
-            let text = chars(&text, *case);
+            let case = case_in(value, *case);
+            let text = chars(&text, case);
             json!(
                 patterns
                     .iter()
-                    .any(|pattern| { slow_regex::matches(&chars(&pattern.text, *case), &text) })
+                    .any(|pattern| { slow_regex::matches(&chars(&pattern.text, case), &text) })
             )
         }
         ExprKind::Call(written) => call(written, row),
@@ -163,25 +214,26 @@ fn compare(op: CompareOp, left: &Expr, right: &Expr, row: &Row) -> Json {
     let value = eval(left, row);
     if constant.is_null() {
         let is_object =
-            matches!(&left.kind, ExprKind::Field(field) if row[&field.path].is_object());
+            matches!(&left.kind, ExprKind::Field(field) if row[&name_of(field)].is_object());
         return match op {
             CompareOp::Eq => json!(value.is_null() && !is_object),
             CompareOp::Ne => json!(!value.is_null() || is_object),
-            _ if value.is_null() => Json::Null,
-            _ => json!(false),
+            _ => Json::Null,
         };
     }
     if value.is_null() {
         return Json::Null;
     }
     let path = path_of(left);
+    let case = case_in(left, Case::Sensitive);
+    let order = order(&value, &constant, case, path);
     json!(match op {
-        CompareOp::Eq => equal(&value, &constant, Case::Sensitive, path),
-        CompareOp::Ne => !equal(&value, &constant, Case::Sensitive, path),
-        CompareOp::Lt => order(&value, &constant, path).is_some_and(|order| order < 0),
-        CompareOp::Le => order(&value, &constant, path).is_some_and(|order| order <= 0),
-        CompareOp::Gt => order(&value, &constant, path).is_some_and(|order| order > 0),
-        CompareOp::Ge => order(&value, &constant, path).is_some_and(|order| order >= 0),
+        CompareOp::Eq => equal(&value, &constant, case, path),
+        CompareOp::Ne => !equal(&value, &constant, case, path),
+        CompareOp::Lt => order.is_some_and(|order| order < 0),
+        CompareOp::Le => order.is_some_and(|order| order <= 0),
+        CompareOp::Gt => order.is_some_and(|order| order > 0),
+        CompareOp::Ge => order.is_some_and(|order| order >= 0),
     })
 }
 
@@ -189,17 +241,12 @@ fn compare(op: CompareOp, left: &Expr, right: &Expr, row: &Row) -> Json {
 fn equal(value: &Json, constant: &Json, case: Case, path: &str) -> bool {
     match constant {
         Json::Bool(truth) => *value == json!(truth) || *value == json!(truth.to_string()),
-        Json::Number(_) => {
-            same_instant(value, constant, path)
-                || number(value) == number(constant) && number(value).is_some()
-        }
+        Json::Number(_) => same_instant(value, constant, path) || same_number(value, constant),
         Json::String(wanted) => {
             let found = text(value).unwrap();
             chars(&found, case) == chars(wanted, case)
                 || value.is_string() && ip(&found).is_some() && ip(&found) == ip(wanted)
-                || path == "process.pid"
-                    && number(value).is_some()
-                    && number(value) == number(constant)
+                || path == "process.pid" && same_number(value, constant)
                 || same_instant(value, constant, path)
         }
         _ => panic!("{constant} is no constant"),
@@ -221,7 +268,7 @@ fn instant(value: &Json) -> Option<i64> {
     }
 }
 
-fn order(value: &Json, constant: &Json, path: &str) -> Option<i32> {
+fn order(value: &Json, constant: &Json, case: Case, path: &str) -> Option<i32> {
     let sign = |order: std::cmp::Ordering| order as i32;
     if path == "event.created"
         && let (Some(a), Some(b)) = (instant(value), instant(constant))
@@ -231,6 +278,9 @@ fn order(value: &Json, constant: &Json, path: &str) -> Option<i32> {
     let numeric = constant.is_number() && (path != "event.created" || !constant.is_i64())
         || path == "process.pid" && number(constant).is_some();
     if numeric {
+        if let (Some(a), Some(b)) = (whole(value), whole(constant)) {
+            return Some(sign(a.cmp(&b)));
+        }
         return number(value)?.partial_cmp(&number(constant)?).map(sign);
     }
     let (found, wanted) = (text(value)?, text(constant)?);
@@ -243,11 +293,21 @@ fn order(value: &Json, constant: &Json, path: &str) -> Option<i32> {
         };
         return Some(sign(wide(a).cmp(&wide(b))));
     }
-    Some(sign(found.as_bytes().cmp(wanted.as_bytes())))
+    // Characters are ordered as their bytes in UTF-8 are.
+    Some(sign(chars(&found, case).cmp(&chars(&wanted, case))))
 }
 
 fn ip(text: &str) -> Option<IpAddr> {
-    text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+    let bare = text.split('%').next().unwrap_or_default();
+    let ip = bare.parse::<IpAddr>().ok()?;
+    (ip.is_ipv6() || bare == text).then(|| ip.to_canonical())
+}
+
+fn same_number(value: &Json, constant: &Json) -> bool {
+    match (whole(value), whole(constant)) {
+        (Some(a), Some(b)) => a == b,
+        _ => number(value).is_some() && number(value) == number(constant),
+    }
 }
 
 /// The number that a value is or writes; the cases stay far below the limit of doubles.
@@ -264,8 +324,13 @@ fn number(value: &Json) -> Option<f64> {
 /// Floats do not hold every whole number.
 fn whole(value: &Json) -> Option<i128> {
     match value {
-        Json::Number(number) => number.as_i64().map(i128::from),
-        Json::String(text) => text.parse::<i64>().ok().map(i128::from),
+        Json::Number(number) => {
+            number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
+        }
+        Json::String(text) => {
+            let long = text.parse::<i64>().ok().map(i128::from);
+            long.or_else(|| text.parse::<u64>().ok().map(i128::from))
+        }
         _ => None,
     }
 }
@@ -274,10 +339,20 @@ fn text(value: &Json) -> Option<String> {
     match value {
         Json::String(text) => Some(text.clone()),
         Json::Bool(truth) => Some(truth.to_string()),
-        Json::Number(number) if number.is_i64() => Some(number.to_string()),
-        Json::Number(number) => Some(number.as_f64().unwrap().to_string()),
+        Json::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        Json::Number(number) => Some(double(number.as_f64().unwrap())),
         _ => None,
     }
+}
+
+/// A double, from ten million on and below a thousandth with an exponent.
+fn double(number: f64) -> String {
+    if number == 0.0 || number.abs() >= 0.001 && number.abs() < 10_000_000.0 {
+        return json!(number).to_string();
+    }
+    let power = number.abs().log10().floor() as i32;
+    let digits = format!("{number:e}").split('e').next().unwrap().to_owned();
+    format!("{digits}{}E{power}", if digits.contains('.') { "" } else { ".0" })
 }
 
 /// Characters, in one letter case unless case counts.
@@ -320,12 +395,20 @@ fn arithmetic(op: ArithmeticOp, left: &Json, right: &Json) -> Json {
         let result = match op {
             ArithmeticOp::Add => a + b,
             ArithmeticOp::Subtract => a - b,
-            ArithmeticOp::Multiply => a * b,
+            ArithmeticOp::Multiply => match a.checked_mul(b) {
+                Some(product) => product,
+                None => return Json::Null,
+            },
             _ if b == 0 => return Json::Null,
             ArithmeticOp::Divide => a / b,
             ArithmeticOp::Modulo => a % b,
         };
-        return i64::try_from(result).map_or(Json::Null, |result| json!(result));
+        let long = |number: i128| i64::try_from(number).is_ok();
+        return match (i64::try_from(result), u64::try_from(result)) {
+            (Ok(result), _) => json!(result),
+            (_, Ok(result)) if !(long(a) && long(b)) => json!(result),
+            _ => Json::Null,
+        };
     }
     let result = match op {
         ArithmeticOp::Add => a + b,
@@ -339,14 +422,21 @@ fn arithmetic(op: ArithmeticOp, left: &Json, right: &Json) -> Json {
 
 fn call(call: &Call, row: &Row) -> Json {
     let args: Vec<Json> = call.args.iter().map(|arg| eval(arg, row)).collect();
-    let nullable = call.name == "number";
-    if args.iter().enumerate().any(|(index, arg)| arg.is_null() && !(nullable && index == 1)) {
+    let case = call.args.iter().fold(call.case, |case, arg| case_in(arg, case));
+    let required = match call.name.as_str() {
+        "number" | "substring" => 1,
+        "indexOf" => 2,
+        "between" => 3,
+        _ => args.len(),
+    };
+    if args[..required].contains(&Json::Null) {
         return Json::Null;
     }
     let string = |index: usize| text(&args[index]).unwrap();
     let units = |index: usize| -> Vec<u16> {
-        chars(&string(index), call.case).iter().collect::<String>().encode_utf16().collect()
+        chars(&string(index), case).iter().collect::<String>().encode_utf16().collect()
     };
+    let is_null = |index: usize| args.get(index).is_none_or(Json::is_null);
     let whole = |index: usize| args.get(index).map(|arg| number(arg).map(|number| number as i64));
     let words = |units: &[u16]| json!(String::from_utf16_lossy(units));
     match call.name.as_str() {
@@ -364,11 +454,14 @@ fn call(call: &Call, row: &Row) -> Json {
             _ => json!(string(0)),
         },
         "concat" => json!((0..args.len()).map(string).collect::<String>()),
-        "number" => read_number(&string(0), whole(1).flatten().unwrap_or(10)),
+        "number" if is_null(1) && string(0).starts_with("0x") => read_number(&string(0), 16),
+        "number" if is_null(1) => read_number(&string(0), 10),
+        "number" => whole(1).flatten().map_or(Json::Null, |base| read_number(&string(0), base)),
         "indexOf" => {
             let start = match whole(2) {
-                Some(None) => return Json::Null,
-                start => start.flatten().unwrap_or(0).max(0) as usize,
+                _ if is_null(2) => 0,
+                Some(Some(start)) => start.max(0) as usize,
+                _ => return Json::Null,
             };
             position(&units(0), &units(1), start).map_or(Json::Null, |at| json!(at))
         }
@@ -376,10 +469,14 @@ fn call(call: &Call, row: &Row) -> Json {
             let source: Vec<u16> = string(0).encode_utf16().collect();
             let len = source.len() as i64;
             let place = |at: i64| if at < 0 { (at + len).max(0) } else { at.min(len) } as usize;
+            if is_null(1) {
+                return json!(string(0));
+            }
             let Some(start) = whole(1).flatten() else { return Json::Null };
             let end = match whole(2) {
-                Some(None) => return Json::Null,
-                end => end.flatten().unwrap_or(len),
+                _ if is_null(2) => len,
+                Some(Some(end)) => end,
+                _ => return Json::Null,
             };
             let (start, end) = (place(start), place(end));
             words(if start < end { &source[start..end] } else { &[] })
@@ -387,6 +484,9 @@ fn call(call: &Call, row: &Row) -> Json {
         "between" => {
             let source: Vec<u16> = string(0).encode_utf16().collect();
             let (haystack, left, right) = (units(0), units(1), units(2));
+            if left.is_empty() || right.is_empty() {
+                return json!(string(0));
+            }
             let Some(start) = position(&haystack, &left, 0).map(|at| at + left.len()) else {
                 return json!("");
             };
@@ -412,14 +512,19 @@ fn position(text: &[u16], part: &[u16], start: usize) -> Option<usize> {
 
 fn read_number(text: &str, base: i64) -> Json {
     if base == 10 {
-        return match (text.parse::<i64>(), number(&json!(text))) {
-            (Ok(whole), _) => json!(whole),
-            (_, Some(number)) => json!(number),
+        return match (text.parse::<i64>(), text.parse::<u64>(), number(&json!(text))) {
+            (Ok(whole), _, _) => json!(whole),
+            (_, Ok(whole), _) => json!(whole),
+            (_, _, Some(number)) => json!(number),
             _ => Json::Null,
         };
     }
     let digits = text.trim_start_matches("0x");
-    i64::from_str_radix(digits, base as u32).map_or(Json::Null, |number| json!(number))
+    match i128::from_str_radix(digits, base as u32) {
+        Ok(number) if i64::try_from(number).is_ok() => json!(number as i64),
+        Ok(number) => u64::try_from(number).map_or(Json::Null, |number| json!(number)),
+        Err(_) => Json::Null,
+    }
 }
 
 /// Bit by bit.

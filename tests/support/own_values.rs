@@ -21,7 +21,7 @@ pub(crate) fn terms(query: &Query) -> Vec<&EventQuery> {
 /// Collects the fields of a condition with the values that they are compared with.
 pub(crate) fn collect(condition: &Expr, pairs: &mut Vec<Pair>) {
     let field = |expr: &Expr| match &expr.kind {
-        ExprKind::Field(field) => Some(field.path.clone()),
+        ExprKind::Field(field) => Some(field.written().into_owned()),
         _ => None,
     };
     let mut add = |value: &Expr, literal: &Expr| {
@@ -48,6 +48,7 @@ fn json(literal: &Expr) -> Option<Json> {
     match &literal.kind {
         ExprKind::Literal(Literal::Str(text)) => Some(text.clone().into()),
         ExprKind::Literal(Literal::Int(number)) => Some((*number).into()),
+        ExprKind::Literal(Literal::Big(number)) => Some((*number).into()),
         ExprKind::Literal(Literal::Bool(truth)) => Some((*truth).into()),
         _ => None,
     }

@@ -134,7 +134,7 @@ fn random_terms(random: &mut Random, percent_missing: u64) -> (Vec<PlanTerm>, Ve
         let mut terms = Vec::new();
         for _ in 0..count {
             let missing = random.chance(percent_missing);
-            let runs = if !missing && random.chance(15) { 2 } else { 1 };
+            let runs = if random.chance(15) { 2 } else { 1 };
             terms.push(PlanTerm { missing, runs });
         }
         let stages: u32 = terms.iter().map(|term| term.runs).sum();

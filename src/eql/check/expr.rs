@@ -9,10 +9,24 @@ use crate::text::edit_distance::nearest;
 
 /// Checks an expression that must be true or false.
 pub(super) fn condition(expr: &Expr, findings: &mut Vec<Diagnostic>) {
-    let found = match &expr.kind {
-        ExprKind::Field(field) => known_type(field),
-        _ => type_of(expr, findings),
-    };
+    let found = argument_type(expr, findings);
+    truth(expr, found, findings);
+}
+
+/// Checks what `and`, `or` and `not` join: null may stand there too.
+fn operand_of_logic(expr: &Expr, findings: &mut Vec<Diagnostic>) {
+    match argument_type(expr, findings) {
+        Type::Null => findings.push(
+            Diagnostic::warning("W0404", "null is neither true nor false")
+                .at(expr.span)
+                .label("null")
+                .help("write `true` or `false`"),
+        ),
+        found => truth(expr, found, findings),
+    }
+}
+
+fn truth(expr: &Expr, found: Type, findings: &mut Vec<Diagnostic>) {
     if matches!(found, Type::Boolean | Type::Any) {
         return;
     }
@@ -31,11 +45,11 @@ fn type_of(expr: &Expr, findings: &mut Vec<Diagnostic>) -> Type {
         ExprKind::Literal(literal) => literal_type(literal),
         ExprKind::Field(_) | ExprKind::Invalid => Type::Any,
         ExprKind::And(operands) | ExprKind::Or(operands) => {
-            operands.iter().for_each(|operand| condition(operand, findings));
+            operands.iter().for_each(|operand| operand_of_logic(operand, findings));
             Type::Boolean
         }
         ExprKind::Not(inner) => {
-            condition(inner, findings);
+            operand_of_logic(inner, findings);
             Type::Boolean
         }
         ExprKind::Compare { op, left, right } => {
@@ -73,13 +87,16 @@ fn literal_type(literal: &Literal) -> Type {
     match literal {
         Literal::Null => Type::Null,
         Literal::Bool(_) => Type::Boolean,
-        Literal::Int(_) | Literal::Float(_) => Type::Number,
+        Literal::Int(_) | Literal::Big(_) | Literal::Float(_) => Type::Number,
         Literal::Str(_) => Type::String,
     }
 }
 
 /// Returns what is known of a field without an event.
 fn known_type(field: &Field) -> Type {
+    if field.form.is_some() {
+        return Type::Any;
+    }
     match field_type(&field.path) {
         Some(FieldType::Number) => Type::Number,
         Some(FieldType::Boolean) => Type::Boolean,
@@ -297,15 +314,25 @@ fn argument(
         );
     } else if !param.accepts.accepts(found) {
         findings.push(argument_mismatch(function, param, arg, found));
+    } else if param.whole && matches!(arg.kind, ExprKind::Literal(Literal::Float(_))) {
+        findings.push(not_whole(function, param, arg));
     } else if param.name == "block" {
         block(arg, findings);
     }
 }
 
+fn not_whole(function: &Function, param: &Param, arg: &Expr) -> Diagnostic {
+    let message = format!("`{}` of `{}` must be a whole number", param.name, function.name);
+    Diagnostic::error("E0304", message)
+        .at(arg.span)
+        .label("has a fraction")
+        .help(format!("write `{}` with a number without a dot", function.usage()))
+}
+
 fn argument_mismatch(function: &Function, param: &Param, arg: &Expr, found: Type) -> Diagnostic {
     let (wanted, what) = (param.accepts.with_article(), found.with_article());
     let subject = match &arg.kind {
-        ExprKind::Field(field) => format!("`{}`", field.path),
+        ExprKind::Field(field) => format!("`{}`", field.written()),
         _ => "this".to_owned(),
     };
     let help = match (&arg.kind, param.accepts) {

@@ -92,14 +92,6 @@ fn keys<'a>(
 }
 
 fn absences(sequence: &Sequence, findings: &mut Vec<Diagnostic>) {
-    for term in sequence.terms.iter().filter(|term| term.missing && term.runs > 1) {
-        findings.push(
-            Diagnostic::error("E0319", "a missing event cannot be counted")
-                .at(term.span)
-                .label("`runs` behind `![ … ]`")
-                .help("remove `with runs`"),
-        );
-    }
     if let Some(until) = sequence.until.as_ref().filter(|until| until.missing || until.runs > 1) {
         findings.push(
             Diagnostic::error("E0319", "`until` takes a plain event")

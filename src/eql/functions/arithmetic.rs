@@ -1,6 +1,7 @@
 //! `add`, `subtract`, `multiply`, `divide`, `modulo`: the operators as functions.
 //!
-//! Whole numbers stay whole; what has no result (division by zero, overflow) is null.
+//! Whole numbers stay whole; what has no result is null: a division by zero, and what does not fit
+//! into 63 bits and a sign, or into 64 bits if an operand does not fit into 63 either.
 
 use super::super::ast::{ArithmeticOp, Case};
 use super::super::types::Type;
@@ -67,9 +68,14 @@ fn binary<'a>(op: ArithmeticOp, args: &[Scalar<'a>]) -> Scalar<'a> {
 
 /// Returns the result of an operation on two numbers, or on texts that write numbers.
 pub fn arithmetic<'a>(op: ArithmeticOp, left: &Scalar<'a>, right: &Scalar<'a>) -> Scalar<'a> {
-    match (number_of(left.as_ref()?)?, number_of(right.as_ref()?)?) {
-        (Value::Int(left), Value::Int(right)) => whole(op, left, right).map(Value::Int),
-        (left, right) => fractional(op, float(&left)?, float(&right)?).map(Value::Float),
+    let (left, right) = (number_of(left.as_ref()?)?, number_of(right.as_ref()?)?);
+    match (left.as_whole(), right.as_whole()) {
+        (Some(a), Some(b)) => {
+            let are_long = matches!((left, right), (Value::Int(_), Value::Int(_)));
+            let result = Value::whole(whole(op, a, b)?)?;
+            (!are_long || matches!(result, Value::Int(_))).then_some(result)
+        }
+        _ => fractional(op, float(&left)?, float(&right)?).map(Value::Float),
     }
 }
 
@@ -77,12 +83,13 @@ pub fn arithmetic<'a>(op: ArithmeticOp, left: &Scalar<'a>, right: &Scalar<'a>) -
 pub fn negative<'a>(number: &Scalar<'a>) -> Scalar<'a> {
     match number_of(number.as_ref()?)? {
         Value::Int(number) => number.checked_neg().map(Value::Int),
+        Value::Big(number) => Value::whole(-i128::from(number)),
         Value::Float(number) => Some(Value::Float(-number)),
         _ => None,
     }
 }
 
-fn whole(op: ArithmeticOp, left: i64, right: i64) -> Option<i64> {
+fn whole(op: ArithmeticOp, left: i128, right: i128) -> Option<i128> {
     match op {
         ArithmeticOp::Add => left.checked_add(right),
         ArithmeticOp::Subtract => left.checked_sub(right),
@@ -106,6 +113,7 @@ fn fractional(op: ArithmeticOp, left: f64, right: f64) -> Option<f64> {
 fn float(number: &Value<'_>) -> Option<f64> {
     match number {
         Value::Int(number) => Some(*number as f64),
+        Value::Big(number) => Some(*number as f64),
         Value::Float(number) => Some(*number),
         _ => None,
     }

@@ -6,11 +6,11 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::super::ast::Case;
 use super::super::types::Type;
-use super::ip::parse_ip;
 use super::{Function, Param, Scalar, example, required};
 use crate::event::Value;
+use crate::event::ip::parse_ip;
 
-const BLOCK: Param = Param { name: "block", accepts: Type::String, required: true, constant: true };
+const BLOCK: Param = Param { constant: true, ..required("block", Type::String) };
 
 pub(super) const CIDR_MATCH: Function = Function {
     name: "cidrMatch",

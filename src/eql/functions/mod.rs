@@ -1,11 +1,11 @@
 //! The functions of the language: one table, from which checker, evaluation and manual follow.
 //!
-//! A function is pure and total: it never fails, it returns null.
+//! A function is pure and total: it never fails, it returns null. Null for an optional argument is
+//! its default.
 
 mod affix;
 mod arithmetic;
 mod cidr;
-pub mod ip;
 mod search;
 mod text;
 
@@ -53,6 +53,8 @@ pub struct Param {
     pub required: bool,
     /// Whether the argument must be a constant.
     pub constant: bool,
+    /// Whether a number must be whole.
+    pub whole: bool,
 }
 
 /// A condition, an event, and whether the event satisfies the condition.
@@ -130,12 +132,12 @@ impl Function {
 
 /// Returns a parameter that must be given.
 const fn required(name: &'static str, accepts: Type) -> Param {
-    Param { name, accepts, required: true, constant: false }
+    Param { name, accepts, required: true, constant: false, whole: false }
 }
 
 /// Returns a parameter that may be left out.
 const fn optional(name: &'static str, accepts: Type) -> Param {
-    Param { name, accepts, required: false, constant: false }
+    Param { name, accepts, required: false, constant: false, whole: false }
 }
 
 /// Returns an example.

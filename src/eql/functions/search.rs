@@ -96,6 +96,10 @@ impl<'n> Needle<'n> {
         })
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Ready(ready) => ready.forward.needle().len(),

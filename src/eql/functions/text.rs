@@ -21,12 +21,13 @@ pub(super) const BETWEEN: Function = Function {
     rest: None,
     returns: Type::String,
     has_tilde: true,
-    doc: "Returns the text behind the first `left` up to the next `right` (to the last one if `greedy`), and the empty text if there is none.",
+    doc: "Returns the text behind the first `left` up to the next `right` (to the last one if `greedy`), the empty text if there is none, and the whole text if `left` or `right` is empty.",
     examples: &[
         example(r#"between(a, "<", ">") == "b""#, r#"{"a":"a<b>c>d"}"#, true),
         example(r#"between(a, "<", ">", true) == "b>c""#, r#"{"a":"a<b>c>d"}"#, true),
         example(r#"between(a, "X", ">") == """#, r#"{"a":"ax<b>c"}"#, true),
         example(r#"between~(a, "X<", ">") == "b""#, r#"{"a":"ax<b>c"}"#, true),
+        example(r#"between(a, "", ">") == "ax<b>c""#, r#"{"a":"ax<b>c"}"#, true),
     ],
     eval: between,
 };
@@ -56,7 +57,7 @@ pub(super) const INDEX_OF: Function = Function {
     params: &[
         required("source", Type::String),
         required("substring", Type::String),
-        optional("start", Type::Number),
+        Param { whole: true, ..optional("start", Type::Number) },
     ],
     rest: None,
     returns: Type::Number,
@@ -94,16 +95,20 @@ pub(super) const LENGTH: Function = Function {
 
 pub(super) const NUMBER: Function = Function {
     name: "number",
-    params: &[required("source", Type::String), optional("base", Type::Number)],
+    params: &[
+        required("source", Type::String),
+        Param { whole: true, ..optional("base", Type::Number) },
+    ],
     rest: None,
     returns: Type::Number,
     has_tilde: false,
-    doc: "Returns the number that a text writes, in base 10 or another, and null if it writes none.",
+    doc: "Returns the number that a text writes, and null if it writes none. Without a base it is 16 behind `0x`, else 10.",
     examples: &[
         example("number(a) == 42", r#"{"a":"42"}"#, true),
         example("number(a) == 1.5", r#"{"a":"1.5"}"#, true),
         example("number(a, 16) == 255", r#"{"a":["0xff"]}"#, true),
         example("number(a, 16) == 255", r#"{"a":"FF"}"#, true),
+        example("number(a) == 255", r#"{"a":"0xff"}"#, true),
         example("number(a) == null", r#"{"a":"forty-two"}"#, true),
     ],
     eval: number,
@@ -128,13 +133,13 @@ pub(super) const SUBSTRING: Function = Function {
     name: "substring",
     params: &[
         required("source", Type::String),
-        required("start", Type::Number),
-        optional("end", Type::Number),
+        Param { whole: true, ..required("start", Type::Number) },
+        Param { whole: true, ..optional("end", Type::Number) },
     ],
     rest: None,
     returns: Type::String,
     has_tilde: false,
-    doc: "Returns the part of a text from `start` up to `end` or its end, counted from 0, and from the text's end if negative.",
+    doc: "Returns the part of a text from `start` up to `end` or its end, counted from 0, and from the text's end if negative; the whole text if `start` is null.",
     examples: &[
         example(r#"substring(a, 4) == "exe""#, r#"{"a":"cmd.exe"}"#, true),
         example(r#"substring(a, -4) == ".exe""#, r#"{"a":"cmd.exe"}"#, true),
@@ -151,7 +156,9 @@ pub(super) const SUBSTRING: Function = Function {
 pub fn number_of(value: &Value<'_>) -> Option<Value<'static>> {
     match value {
         Value::Int(number) => Some(Value::Int(*number)),
+        Value::Big(number) => Some(Value::Big(*number)),
         Value::Float(number) => Some(Value::Float(*number)),
+        Value::Written(written) => Some(Value::Float(written.number)),
         Value::Str(text) => parse_number(text),
         Value::Bool(_) | Value::Object => None,
     }
@@ -162,29 +169,27 @@ fn parse_number(text: &str) -> Option<Value<'static>> {
     if !(last.is_ascii_digit() || last == b'.') {
         return None;
     }
-    if let Ok(number) = text.parse() {
-        return Some(Value::Int(number));
+    if let Ok(number) = text.parse::<i128>() {
+        return Value::whole(number).or(Some(Value::Float(number as f64)));
     }
     text.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float)
 }
 
 fn number<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
     let text = text_of(args.first()?)?;
-    let base = match args.get(1) {
-        None | Some(None) => 10,
-        Some(Some(base)) => match number_of(base)? {
-            Value::Int(base) => u32::try_from(base).ok()?,
-            _ => return None,
-        },
+    let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let base = match given(args, 1) {
+        Some(Value::Float(_)) => return None,
+        Some(base) => u32::try_from(integer(base)?).ok()?,
+        None if hexadecimal.is_some() => 16,
+        None => 10,
     };
     if base == 10 {
         return parse_number(&text);
     }
-    let digits = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) if base == 16 => digits,
-        _ => &text,
-    };
-    (2..=36).contains(&base).then(|| i64::from_str_radix(digits, base).ok())?.map(Value::Int)
+    let digits = hexadecimal.filter(|_| base == 16).unwrap_or(&text);
+    let number = (2..=36).contains(&base).then(|| i128::from_str_radix(digits, base).ok())??;
+    Value::whole(number)
 }
 
 fn between<'a>(args: &[Scalar<'a>], case: Case) -> Scalar<'a> {
@@ -192,13 +197,13 @@ fn between<'a>(args: &[Scalar<'a>], case: Case) -> Scalar<'a> {
 }
 
 pub(super) fn between_needles<'a>(args: &[Scalar<'a>], needles: &Needles) -> Scalar<'a> {
-    let [source, left, right, greedy @ ..] = args else { return None };
+    let [source, left, right, ..] = args else { return None };
     let source = text_of(source)?;
     let (left, right) = (needles.of(1, left)?, needles.of(2, right)?);
-    let greedy = match greedy.first() {
-        Some(greedy) => matches!(greedy.as_ref()?, Value::Bool(true)),
-        None => false,
-    };
+    if left.is_empty() || right.is_empty() {
+        return Some(Value::Str(source));
+    }
+    let greedy = matches!(given(args, 3), Some(Value::Bool(true)));
     let empty = Some(Value::from(""));
     let text = Haystack::new(&source, needles.case());
     let Some(start) = text.find(&left, 0).map(|at| at + left.len()) else { return empty };
@@ -214,9 +219,9 @@ fn index_of<'a>(args: &[Scalar<'a>], case: Case) -> Scalar<'a> {
 }
 
 pub(super) fn index_of_needle<'a>(args: &[Scalar<'a>], needles: &Needles) -> Scalar<'a> {
-    let [source, part, start @ ..] = args else { return None };
+    let [source, part, ..] = args else { return None };
     let (source, part) = (text_of(source)?, needles.of(1, part)?);
-    let start = match start.first() {
+    let start = match given(args, 2) {
         Some(start) => integer(start)?.max(0),
         None => 0,
     };
@@ -226,8 +231,8 @@ pub(super) fn index_of_needle<'a>(args: &[Scalar<'a>], needles: &Needles) -> Sca
 }
 
 fn substring<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
-    let [source, start, end @ ..] = args else { return None };
-    let text = text_of(source)?;
+    let text = text_of(args.first()?)?;
+    let Some(start) = given(args, 1) else { return Some(Value::Str(text)) };
     let length = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
     let clamp = |at: i64| {
         let length = i64::try_from(length).unwrap_or(i64::MAX);
@@ -235,7 +240,7 @@ fn substring<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
         usize::try_from(at.clamp(0, length)).unwrap_or(usize::MAX)
     };
     let start = clamp(integer(start)?);
-    let end = match end.first() {
+    let end = match given(args, 2) {
         Some(end) => clamp(integer(end)?),
         None => length,
     };
@@ -258,8 +263,13 @@ fn text_of<'a>(value: &Scalar<'a>) -> Option<Cow<'a, str>> {
     }
 }
 
-fn integer(value: &Scalar<'_>) -> Option<i64> {
-    match number_of(value.as_ref()?)? {
+/// Returns an argument that may be left out; null stands for its default too.
+fn given<'s, 'a>(args: &'s [Scalar<'a>], at: usize) -> Option<&'s Value<'a>> {
+    args.get(at)?.as_ref()
+}
+
+fn integer(value: &Value<'_>) -> Option<i64> {
+    match number_of(value)? {
         Value::Int(number) => Some(number),
         Value::Float(number) => Some(number as i64),
         _ => None,

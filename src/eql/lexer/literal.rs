@@ -118,8 +118,10 @@ impl Lexer<'_> {
                 self.rest().find(|c| !is_name_part(c)).unwrap_or_else(|| self.rest().len()).max(1);
             return self.push(TokenKind::NumberWithUnit, start);
         }
-        let kind = match text.parse() {
-            Ok(number) if !is_float && whole > 0 => TokenKind::Int(number),
+        let is_whole = !is_float && whole > 0;
+        let kind = match (text.parse(), text.parse()) {
+            (Ok(number), _) if is_whole => TokenKind::Int(number),
+            (_, Ok(number)) if is_whole => TokenKind::Big(number),
             _ => TokenKind::Float(text.parse().unwrap_or(f64::MAX)),
         };
         self.check_range(&kind, start);

@@ -280,7 +280,7 @@ impl Parser<'_> {
                 return Err(self.unclosed(open));
             }
             // A forgotten comma: the next item begins right here.
-            TokenKind::Str(_) | TokenKind::Int(_) | TokenKind::Float(_) => {
+            TokenKind::Str(_) | TokenKind::Int(_) | TokenKind::Big(_) | TokenKind::Float(_) => {
                 self.unexpected("`,` or `)`");
             }
             _ => {
@@ -334,6 +334,7 @@ impl Parser<'_> {
                 format!("write {}; fields cannot be compared with one another", quoted(written))
             }
             TokenKind::Int(_)
+            | TokenKind::Big(_)
             | TokenKind::Float(_)
             | TokenKind::Keyword(Keyword::True | Keyword::False | Keyword::Null) => {
                 format!("write `== {written}`")

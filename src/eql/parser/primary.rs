@@ -1,6 +1,7 @@
 //! Literals, fields, calls, parentheses.
 
 use super::super::ast::{Call, Case, Expr, ExprKind, Field, Literal};
+use super::super::form::Form;
 use super::super::functions;
 use super::super::token::{Keyword, TokenKind};
 use super::{Failed, Parsed, Parser};
@@ -18,6 +19,7 @@ impl Parser<'_> {
             TokenKind::Name => return self.field_or_mistake(),
             TokenKind::Str(text) => Literal::Str(text.clone()),
             TokenKind::Int(number) => Literal::Int(*number),
+            TokenKind::Big(number) => Literal::Big(*number),
             TokenKind::Float(number) => Literal::Float(*number),
             TokenKind::Keyword(Keyword::True) => Literal::Bool(true),
             TokenKind::Keyword(Keyword::False) => Literal::Bool(false),
@@ -63,8 +65,9 @@ impl Parser<'_> {
     fn field(&mut self) -> Parsed<Expr> {
         let start = self.span();
         let optional = self.eat(&TokenKind::Question);
-        let path = self.path("a field")?;
-        let kind = ExprKind::Field(Field { path, optional });
+        let written = self.path("a field")?;
+        let (path, form) = Form::split(&written);
+        let kind = ExprKind::Field(Field { path: path.to_owned(), form, optional });
         Ok(Expr { kind, span: self.since(start) })
     }
 

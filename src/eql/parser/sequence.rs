@@ -1,6 +1,7 @@
 //! Sequences and samples: header, terms, `until`.
 
 use super::super::ast::{KeyField, Sample, Sequence, Term};
+use super::super::form::Form;
 use super::super::token::{Keyword, TokenKind};
 use super::{Parsed, Parser};
 use crate::diag::Diagnostic;
@@ -106,7 +107,7 @@ impl Parser<'_> {
     fn key(&mut self) -> Parsed<KeyField> {
         let start = self.span();
         let optional = self.eat(&TokenKind::Question);
-        let path = self.path("a field to join by")?;
+        let written = self.path("a field to join by")?;
         let span = self.since(start);
         if self.is(&TokenKind::LParen) {
             self.report(
@@ -117,7 +118,8 @@ impl Parser<'_> {
             );
             return Err(super::Failed);
         }
-        Ok(KeyField { path, optional, span })
+        let (path, form) = Form::split(&written);
+        Ok(KeyField { path: path.to_owned(), form, optional, span })
     }
 
     /// `with maxspan = 5m`
@@ -162,7 +164,7 @@ impl Parser<'_> {
     fn time_span(&mut self) -> Parsed<TimeSpan> {
         let span = match self.kind() {
             TokenKind::NumberWithUnit => self.bump(),
-            TokenKind::Int(_) | TokenKind::Float(_) => {
+            TokenKind::Int(_) | TokenKind::Big(_) | TokenKind::Float(_) => {
                 let number = self.bump();
                 if self.is(&TokenKind::Name) { number.to(self.bump()) } else { number }
             }
@@ -352,7 +354,10 @@ impl Parser<'_> {
         let span = self.span();
         let count = match *self.kind() {
             TokenKind::Int(count) => Some(count),
-            TokenKind::Minus | TokenKind::Float(_) | TokenKind::NumberWithUnit => None,
+            TokenKind::Minus
+            | TokenKind::Big(_)
+            | TokenKind::Float(_)
+            | TokenKind::NumberWithUnit => None,
             _ => return Err(self.unexpected("a number from 1 to 100")),
         };
         if self.is(&TokenKind::Minus) {

@@ -38,7 +38,7 @@ fn deepest_exceeds(payload: &[u8], limit: usize) -> bool {
 }
 
 /// Returns the offset behind the string whose first byte (after its quote) stands at `at`.
-fn behind_string(payload: &[u8], mut at: usize) -> usize {
+pub(super) fn behind_string(payload: &[u8], mut at: usize) -> usize {
     while let Some(found) = memchr::memchr2(b'"', b'\\', &payload[at.min(payload.len())..]) {
         at += found + 1;
         if payload[at - 1] == b'"' {

@@ -22,6 +22,9 @@ pub(super) enum Key<'k> {
     Null,
     Text(Cow<'k, str>),
     Int(i64),
+    Big(u64),
+    /// The number as it is written.
+    Written(Cow<'k, str>),
     /// The bits.
     Float(u64),
     Bool(bool),
@@ -34,6 +37,8 @@ impl<'k> Key<'k> {
             None => Self::Null,
             Some(Value::Str(text)) => Self::Text((**text).into()),
             Some(Value::Int(number)) => Self::Int(*number),
+            Some(Value::Big(number)) => Self::Big(*number),
+            Some(Value::Written(written)) => Self::Written((*written.text).into()),
             Some(Value::Float(number)) => Self::Float(number.to_bits()),
             Some(Value::Bool(truth)) => Self::Bool(*truth),
             Some(Value::Object) => Self::Object,
@@ -45,6 +50,8 @@ impl<'k> Key<'k> {
             Self::Text(text) => Key::Text(text.into_owned().into()),
             Self::Null => Key::Null,
             Self::Int(number) => Key::Int(number),
+            Self::Big(number) => Key::Big(number),
+            Self::Written(text) => Key::Written(text.into_owned().into()),
             Self::Float(bits) => Key::Float(bits),
             Self::Bool(truth) => Key::Bool(truth),
             Self::Object => Key::Object,

@@ -188,7 +188,8 @@ impl Wanted {
             return Some(Self::Extreme);
         }
         let number = |literal: Literal| match literal {
-            Literal::Number(Exact::Whole(number)) => Some(number),
+            // No sum of two whole numbers is a larger one.
+            Literal::Number(Exact::Whole(number)) => i64::try_from(number).ok(),
             Literal::Text(text) => text.parse().ok(),
             _ => None,
         };

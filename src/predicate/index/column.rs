@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use crate::eql::functions::ip::parse_ip;
 use crate::eql::functions::number_of;
+use crate::event::ip::parse_ip;
 use crate::event::{FieldId, Value};
 use crate::predicate::hash::{Hash, Lengths};
 use crate::predicate::need::{Clue, Literal};

@@ -50,6 +50,9 @@ fn entry(item: &Expr, case: Case) -> Option<(String, String, Span)> {
         ExprKind::Literal(Literal::Int(number)) => {
             Some((number.to_string(), format!("`{number}`"), item.span))
         }
+        ExprKind::Literal(Literal::Big(number)) => {
+            Some((number.to_string(), format!("`{number}`"), item.span))
+        }
         _ => None,
     }
 }

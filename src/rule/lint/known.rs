@@ -3,7 +3,7 @@
 //! Never decides anything: an unknown name is just that.
 
 /// Tells whether a field has one of the names.
-pub(super) fn is_known(path: &str) -> bool {
+pub(in crate::rule) fn is_known(path: &str) -> bool {
     let is_in = |prefix: &str, leaves: &[&str]| {
         let leaf = path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
         leaf.is_some_and(|leaf| leaves.contains(&leaf))

@@ -7,7 +7,8 @@ mod absences;
 mod duplicates;
 mod enumerations;
 mod fields;
-mod known;
+mod forms;
+pub(super) mod known;
 mod names;
 
 use crate::diag::Diagnostic;
@@ -21,7 +22,7 @@ pub(super) const CODES: &str = "W07";
 
 /// All lints: each adds what it has to say about a query.
 const LINTS: &[fn(&Parts<'_>, &mut Vec<Diagnostic>)] =
-    &[absences::lint, duplicates::lint, enumerations::lint, fields::lint, names::lint];
+    &[absences::lint, duplicates::lint, enumerations::lint, fields::lint, forms::lint, names::lint];
 
 /// Returns the values of a field that has few fixed ones.
 pub(super) fn values_of(field: &str) -> Option<&'static [&'static str]> {
@@ -101,16 +102,12 @@ fn text_test(expr: &Expr) -> Option<TextTest<'_>> {
         ExprKind::Compare { op: CompareOp::Eq | CompareOp::Ne, left, right } => {
             let (field, text) = if path(left).is_some() { (left, right) } else { (right, left) };
             let texts = vec![literal(text)?];
-            Some(TextTest {
-                field: path(field)?,
-                case: Case::Sensitive,
-                has_wildcards: false,
-                texts,
-            })
+            Some(TextTest { field: path(field)?, case: field.case(), has_wildcards: false, texts })
         }
         ExprKind::In { value, list, case, .. } => {
             let texts = list.iter().filter_map(literal).collect();
-            Some(TextTest { field: path(value)?, case: *case, has_wildcards: false, texts })
+            let case = case.and(value.case());
+            Some(TextTest { field: path(value)?, case, has_wildcards: false, texts })
         }
         ExprKind::Like { value, patterns, case } => {
             let texts = patterns.iter().map(|p| (p.text.as_str(), p.span)).collect();

@@ -1,0 +1,81 @@
+//! Where the values of a field stand that a query names.
+
+use crate::eql::form::Form;
+use crate::event::{FieldId, FieldTable, Fields, Value};
+
+/// Where the values of a name stand: in the field of that name, or, if the name means a form of
+/// another field and the record has none of that name, in that field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source {
+    own: FieldId,
+    form_of: Option<FieldId>,
+}
+
+impl Source {
+    /// Returns where the values of a written path stand; its fields are added to the table.
+    pub fn of(written: &str, fields: &mut FieldTable) -> Self {
+        let (path, form) = Form::split(written);
+        Self { own: fields.intern(written), form_of: form.map(|_| fields.intern(path)) }
+    }
+
+    /// Returns the field of the written path.
+    pub fn own(self) -> FieldId {
+        self.own
+    }
+
+    /// Returns the fields in which the values may stand.
+    pub fn fields(self) -> impl Iterator<Item = FieldId> {
+        std::iter::once(self.own).chain(self.form_of)
+    }
+
+    /// Returns the values that an event has there.
+    pub fn values<'e, 'v>(self, event: &'e Fields<'v>) -> &'e [Value<'v>] {
+        let own = event.get(self.own);
+        let Some(form_of) = self.form_of.filter(|_| own.is_empty()) else { return own };
+        let values = event.get(form_of);
+        // An object has fields below it, of which this one is none.
+        if values.iter().all(|value| *value == Value::Object) { &[] } else { values }
+    }
+
+    /// Tells whether an event has a value there.
+    pub fn has_value(self, event: &Fields<'_>) -> bool {
+        !self.values(event).is_empty()
+    }
+}
+
+impl From<FieldId> for Source {
+    fn from(own: FieldId) -> Self {
+        Self { own, form_of: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(written: &str, event: &[(&str, Value<'static>)]) -> Vec<Value<'static>> {
+        let mut table = FieldTable::default();
+        let source = Source::of(written, &mut table);
+        let mut fields = Fields::new(table.len());
+        for (path, value) in event {
+            if let Some(id) = table.get(path) {
+                fields.push(id, value.clone());
+            }
+        }
+        source.values(&fields).to_vec()
+    }
+
+    #[test]
+    fn form_stands_for_its_field() {
+        let event = [("process.name", Value::from("a"))];
+        assert_eq!(values("process.name.caseless", &event), [Value::from("a")]);
+        assert_eq!(values("process.name", &event), [Value::from("a")]);
+    }
+
+    #[test]
+    fn field_of_that_very_name_comes_first() {
+        let event = [("message", Value::Object), ("message.text", Value::from("own"))];
+        assert_eq!(values("message.text", &event), [Value::from("own")]);
+        assert!(values("message.keyword", &event).is_empty(), "an object is no form");
+    }
+}
