@@ -17,16 +17,14 @@ pub fn written_ip(text: &str) -> Option<IpAddr> {
     if !(2..=MOST_WITH_ZONE).contains(&text.len()) {
         return None;
     }
-    let (bare, zone) = match text.split_once('%') {
-        Some((bare, zone)) => (bare, Some(zone)),
-        None => (text, None),
-    };
     let is_part = |byte: u8| byte.is_ascii_hexdigit() || byte == b'.' || byte == b':';
-    if bare.len() > MOST || !bare.bytes().all(is_part) {
+    let end = text.bytes().position(|byte| !is_part(byte)).unwrap_or(text.len());
+    let (bare, zone) = text.split_at(end);
+    if bare.len() > MOST || !(zone.is_empty() || zone.starts_with('%')) {
         return None;
     }
     let address: IpAddr = bare.parse().ok()?;
-    (zone.is_none() || address.is_ipv6()).then_some(address)
+    (zone.is_empty() || address.is_ipv6()).then_some(address)
 }
 
 /// Bytes of the longest address.
