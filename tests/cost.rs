@@ -64,8 +64,8 @@ fn constant_texts_are_as_long() {
     for condition in [
         format!("indexOf(a, \"{part}\") >= 0"),
         format!("indexOf~(a, \"{upper}\") >= 0"),
-        format!("between(a, \"\", \"{part}\") != \"\""),
-        format!("between~(a, \"\", \"{upper}\", true) != \"\""),
+        format!("between(a, \"a\", \"{part}\") != \"\""),
+        format!("between~(a, \"A\", \"{upper}\", true) != \"\""),
         format!("stringContains(a, \"{part}\")"),
         format!("stringContains~(a, \"{upper}\")"),
     ] {
@@ -82,7 +82,7 @@ fn other_alphabets_are_searched_as_far() {
     assert!(holds("indexOf~(a, b) == null and indexOf(a, b) == null", &a, &b));
     let found = [Value::from(format!("😀{text}B"))];
     assert!(holds("indexOf~(a, b) == 1000002", &found, &b));
-    assert!(holds("length(between~(a, \"\", b)) == 1000002", &found, &b));
+    assert!(holds("length(between~(a, \"😀\", b)) == 1000000", &found, &b));
 }
 
 #[test]

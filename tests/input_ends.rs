@@ -69,6 +69,14 @@ fn a_look_back_before_the_first_event_rests_on_the_beginning() {
 }
 
 #[test]
+fn absences_at_both_ends_rest_on_the_end_alone() {
+    let terms = "![any where tags == \"A\"] [any where tags == \"B\"] ![any where tags == \"C\"]";
+    let engine = engine(terms).for_bounded_input();
+    let (found, _) = found(&engine, &[(0, "A"), (1, "B"), (30, "A"), (31, "B"), (33, "-")]);
+    assert_eq!(found, [(1, None), (31, Some(InputEnd::Last))]);
+}
+
+#[test]
 fn rules_without_an_absence_rest_on_nothing() {
     let engine = engine("[any where tags == \"A\"] [any where tags == \"B\"]").for_bounded_input();
     let (found, _) = found(&engine, &[(0, "A"), (1, "B")]);

@@ -129,8 +129,8 @@ fn cases_run_as_the_configuration_says() {
     let cases = r#"[[case]]
 name = "the second comes first"
 events = [
-    { "@timestamp" = "2024-05-05T10:00:01Z", event.category = "process", event.id = "2", host.id = "h", process.name = "a" },
-    { "@timestamp" = "2024-05-05T10:00:00Z", event.category = "process", event.id = "1", host.id = "h", process.name = "a" },
+    { document = { "@timestamp" = "2024-05-05T10:00:01Z", "event.category" = "process", "event.id" = "2", "host.id" = "h", "process.name" = "a" } },
+    { document = { "@timestamp" = "2024-05-05T10:00:00Z", "event.category" = "process", "event.id" = "1", "host.id" = "h", "process.name" = "a" } },
 ]
 alerts = [{ final = 1 }]
 "#;
@@ -140,7 +140,8 @@ alerts = [{ final = 1 }]
         paths_of(std::slice::from_ref(&rule))
     );
     let config = written(&directory, "maxspan.toml", &excepted);
-    assert_eq!(maxspan(&["test", &rule]).status.code(), Some(0));
+    let plain = maxspan(&["test", &rule]);
+    assert_eq!(plain.status.code(), Some(0), "{}", String::from_utf8_lossy(&plain.stdout));
     // Its override leaves one of the two events out.
     assert_eq!(maxspan(&["test", "--config", &config]).status.code(), Some(1));
     assert_eq!(maxspan(&["test", "--config", &config, &rule]).status.code(), Some(1));

@@ -207,7 +207,9 @@ impl Detector {
         let looks_beyond_end = occasion == Occasion::InputEnds
             && rule.plan.has_trailing_absence()
             && self.stats.last_event < Some(first + maxspan);
+        // With absences at both ends there are windows that do not look back so far.
         let looks_before_start = rule.plan.has_leading_absence()
+            && !rule.plan.has_trailing_absence()
             && self.stats.first_event.is_some_and(|start| last - maxspan < start);
         match (looks_beyond_end, looks_before_start) {
             (true, _) => Some(InputEnd::Last),

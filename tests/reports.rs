@@ -1,0 +1,68 @@
+//! Small inputs made after public reports of people who write rules, through the program as they run
+//! it. They stand beside the project, not in it; where they are absent the test says so.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod support;
+
+use std::process::Command;
+
+use support::replay::{not_run, shared};
+
+/// What is right for an input, as its `expected.md` says.
+struct Right {
+    folder: &'static str,
+    /// Alerts of `replay`.
+    alerts: usize,
+    /// Exit code of `check`.
+    code: i32,
+    /// What `check -v` says.
+    says: &'static [&'static str],
+}
+
+const REPORTS: &[Right] = &[
+    Right { folder: "06-multi-fields", alerts: 1, code: 0, says: &["N0701"] },
+    Right { folder: "08-rule-not-utf8", alerts: 0, code: 1, says: &["E0509", "rule.toml:"] },
+    Right { folder: "11-ipv6-zone", alerts: 0, code: 0, says: &["runs"] },
+    Right {
+        folder: "15-suppression-keys",
+        alerts: 0,
+        code: 1,
+        says: &["did you mean `group_by`?"],
+    },
+    Right { folder: "18-absence-at-both-ends", alerts: 1, code: 0, says: &["W0705"] },
+];
+
+fn maxspan(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maxspan"));
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn what_people_have_reported_is_right() {
+    for right in REPORTS {
+        let Some(folder) = shared(&format!("data/reports/{}", right.folder)) else {
+            return not_run("inputs after public reports", "../shared/data is not there");
+        };
+        let file = |name: &str| folder.join(name).display().to_string();
+        let (rule, events) = (file("rule.toml"), file("events.ndjson"));
+        let (code, said) = maxspan(&["check", "-v", &rule]);
+        assert_eq!(code, Some(right.code), "{}: {said}", right.folder);
+        for words in right.says {
+            assert!(said.contains(words), "{}: not said: {words}\n{said}", right.folder);
+        }
+        let (_, alerts) = maxspan(&["replay", "-q", "--rules", &rule, &events]);
+        assert_eq!(alerts.lines().count(), right.alerts, "{}:\n{alerts}", right.folder);
+    }
+}
+
+/// A rule with absences at both ends says why it fired although one was there.
+#[test]
+fn explanations_say_what_absences_at_both_ends_forbid() {
+    let Some(folder) = shared("data/reports/18-absence-at-both-ends") else {
+        return not_run("inputs after public reports", "../shared/data is not there");
+    };
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (_, said) = maxspan(&["explain", &file("rule.toml"), "--events", &file("events.ndjson")]);
+    assert!(said.contains("absences at both ends") && said.contains("maxspan = 2m"), "{said}");
+}
