@@ -1,9 +1,13 @@
-"""Rejected rules, kept so that the checks can be seen to fail."""
+"""Rejected rules: each must fail the law that it is known to break, or the checks prove nothing."""
 
+from collections import namedtuple
+
+from former_rules import FormerPartition
 from laws import Design
 from pace import ELAPSED, NOTHING
 from partition import Partition, Policy
 from quota import FIRST_IN
+from rekey import LEAST_PACE, OWN_PACE
 
 
 class HalvingHold(Partition):
@@ -15,21 +19,72 @@ class HalvingHold(Partition):
         super()._make_room(key, held, newest)
 
 
-DESIGNS = {design.name: design for design in (
-    Design(),
-    Design("two-spans", replay_spans=2),
-    Design("four-spans", replay_spans=4),
-    Design("copies-forgotten", policy=Policy(copies_renew_memory=False)),
-    Design("windows-not-renewed", policy=Policy(samples_renew_window=False)),
-    Design("one-window-an-arrival", policy=Policy(samples_fill_both_windows=False)),
-    Design("few-windows-committed", switches=frozenset({"few windows committed"})),
-    Design("windows-rebuilt", switches=frozenset({"windows rebuilt by replay"})),
-    Design("first-in-leaves", policy=Policy(eviction=FIRST_IN)),
-    Design("hold-halves", partition=HalvingHold),
-    Design("unseen-forgotten", policy=Policy(knows_unseen=False)),
-    Design("unseen-by-leading-only", policy=Policy(unseen_covers_every_absence=False)),
-    Design("bare-minimum", policy=Policy(hold_covers_slack=False)),
-    Design("half-slack", slack_in_skews=1),
-    Design("step-elapsed", confirmed_step=ELAPSED),
-    Design("step-nothing", confirmed_step=NOTHING),
-)}
+class ShortHold(Partition):
+    """Holds for maxspan, twice with a leading absence only, and twice the lateness; an order tolerance adds nothing."""
+
+    def __init__(self, rule, clock, policy=None, **more):
+        super().__init__(rule, clock, policy, **more)
+        self.hold = rule.maxspan * (2 if rule.has_leading_absence else 1) + 2 * rule.allowed_lateness + clock.slack
+
+
+def rejected(name, **settings):
+    return Design(name, **settings)
+
+
+REJECTED = [
+    rejected("former", slack_in_skews=1, confirmed_step=ELAPSED, partition=FormerPartition, bounded_input=False),
+    rejected("step-elapsed", confirmed_step=ELAPSED),
+    rejected("step-nothing", confirmed_step=NOTHING),
+    rejected("half-slack", slack_in_skews=1),
+    rejected("short-hold", partition=ShortHold),
+    rejected("bare-minimum", policy=Policy(hold_covers_slack=False)),
+    rejected("undecided-dropped", policy=Policy(undecided_are_decided=False)),
+    rejected("two-spans", replay_spans=2),
+    rejected("copies-forgotten", policy=Policy(copies_renew_memory=False)),
+    rejected("windows-not-renewed", policy=Policy(samples_renew_window=False)),
+    rejected("one-window-an-arrival", policy=Policy(samples_fill_both_windows=False)),
+    rejected("few-windows-committed", switches=frozenset({"few windows committed"})),
+    rejected("windows-rebuilt", switches=frozenset({"windows rebuilt by replay"})),
+    rejected("first-in-leaves", policy=Policy(eviction=FIRST_IN)),
+    rejected("hold-halves", partition=HalvingHold),
+    rejected("unseen-forgotten", policy=Policy(knows_unseen=False)),
+    rejected("unseen-by-leading-only", policy=Policy(unseen_covers_every_absence=False)),
+    rejected("start-forgotten", switches=frozenset({"start forgotten"})),
+    rejected("rekeyed-least-pace", rekeyed=LEAST_PACE),
+    rejected("rekeyed-own-pace", rekeyed=OWN_PACE),
+    rejected("rekeyed-deaf", switches=frozenset({"deaf"})),
+]
+DESIGNS = {design.name: design for design in [Design(), *REJECTED]}
+
+# A rejected rule, a law that it breaks, and a case of a seed in which it does.
+Control = namedtuple("Control", "design law seed case")
+
+CONTROLS = [
+    Control("former", "1", 3, 40),
+    Control("former", "2", 3, 369),
+    Control("former", "7", 3, 75),
+    Control("former", "8", 1, 4),
+    Control("step-elapsed", "7", 1, 281),
+    Control("step-nothing", "end", 1, 0),
+    Control("half-slack", "1", 3, 1610),
+    Control("short-hold", "1", 1, 391),
+    Control("short-hold", "2", 2, 271),
+    Control("bare-minimum", "1", 3, 4203),
+    Control("bare-minimum", "7", 3, 2446),
+    Control("undecided-dropped", "1", 2026, 8540),
+    Control("two-spans", "5 scrambled", 1, 459),
+    Control("copies-forgotten", "5 scrambled", 1, 233),
+    Control("windows-not-renewed", "sample 5", 1, 796),
+    Control("one-window-an-arrival", "sample 7", 1, 100),
+    Control("few-windows-committed", "suppression 5", 1, 113),
+    Control("windows-rebuilt", "suppression 5", 1, 75),
+    Control("first-in-leaves", "overflow 5", 1, 2916),
+    Control("hold-halves", "overflow 5", 1, 325),
+    Control("unseen-forgotten", "overflow !", 1, 22),
+    Control("unseen-forgotten", "reload", 1, 259),
+    Control("unseen-by-leading-only", "reload", 2, 1245),
+    Control("start-forgotten", "reload 5", 1, 4),
+    Control("rekeyed-least-pace", "rekey 1", 1, 201),
+    Control("rekeyed-least-pace", "rekey 7", 1, 37),
+    Control("rekeyed-own-pace", "rekey end", 1, 28),
+]

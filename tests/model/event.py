@@ -22,6 +22,9 @@ class Event:
         """Returns the same event at another time."""
         return Event(event_time, self.identity, self.tags, self.keys)
 
+    def __deepcopy__(self, memo):
+        return self  # it never changes
+
     def __repr__(self):
         keys = "+".join("/".join(map(str, key)) for key in self.keys)
         return f"#{self.identity} {''.join(sorted(self.tags)) or '-'} key {keys} at {self.event_time:g}"

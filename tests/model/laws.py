@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from pace import CAPPED, PartitionClock
 from partition import Partition, Policy
+from rekey import BY_CLOCKS
 from rule import Rule
 from streams import AHEAD, HOLD, MAX_SKEW, stream, with_true_idle_time
 
@@ -20,6 +21,7 @@ class Design:
     policy: Policy = field(default_factory=Policy)
     bounded_input: bool = True  # a recording is decided at its end, without a clock
     partition: type = Partition
+    rekeyed: str = BY_CLOCKS
     switches: frozenset = frozenset()  # of rejected rules that only one law knows
 
     def clock(self, stamps):

@@ -62,7 +62,7 @@ def limits_are_kept(case, design, counts):
 
 @law("overflow 7", "what arrives within `hold` and fits into the limits is found", lambda r: overflowing_case(r, absences=0))
 def fitting_is_found(case, design, counts):
-    if is_clock_pulled(case, design, counts):
+    if is_clock_pulled(case, counts):
         return
     found = eager_finals(case, design)
     rule = case.rule
@@ -96,7 +96,7 @@ def case_without_copies(random):
 
 @law("overflow !", "no limit makes an absence alert that is none", case_without_copies)
 def no_false_absence(case, design, counts):
-    if not case.rule.has_absence or is_clock_pulled(case, design, counts):
+    if not case.rule.has_absence or is_clock_pulled(case, counts):
         return
     events = distinct_events(case.records)
     partition = run(design.new(case.rule.emitting("exact"), case.stamps), case.records)

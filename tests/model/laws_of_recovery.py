@@ -44,6 +44,8 @@ def check_restart(case, design, counts, emit, new):
     latest = history.clocks[index].replay_start(history.clocks, index, design.replay_spans, history.partition.hold)
     start = latest - round(latest * case.earlier)
     checkpoint = history.checkpoint_at(index, idles, start)
+    if "start forgotten" in design.switches:
+        checkpoint = replace(checkpoint, seen_from=None)
     want = history.partition.outputs[history.outputs_before[index, idles]:]
     got = restart(new(), checkpoint, case.records)
     counts["replayed"] += index - start

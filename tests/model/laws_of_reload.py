@@ -31,7 +31,7 @@ def start_survives(case, design, counts):
 
 @law("reload", "without a read-back a rule alerts on nothing that all events forbid, and finds what it has seen", loaded_case)
 def seen_is_decided(case, design, counts):
-    if is_clock_pulled(case, design, counts):
+    if is_clock_pulled(case, counts):
         return
     at = case.more["loaded before"]
     seen = [record for record in case.records if record.serial >= at]

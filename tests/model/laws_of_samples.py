@@ -6,7 +6,7 @@ from batch import batch_samples, finals
 from event import distinct_events, first_arrivals
 from laws import law, matches_of, run, usual_case
 from laws_of_recovery import check_restart, restart_case
-from references import is_pulled
+from laws_of_time import is_clock_pulled
 from rule import Rule
 
 
@@ -48,8 +48,7 @@ def found_within(records, rule, hold):
 
 @law("sample 7", "each window with a sample that arrives within `hold` is found, and no other", sample_case)
 def samples_are_found(case, design, counts):
-    if is_pulled(case.records, design.clock(case.stamps)):
-        counts["pulled"] += 1
+    if is_clock_pulled(case, counts):
         return
     outputs = matches_of(run(design.new(case.rule, case.stamps), case.records))
     for match in outputs:

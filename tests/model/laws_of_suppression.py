@@ -46,7 +46,7 @@ def suppression_survives(case, design, counts):
         yield from check_restart(case, design, counts, emit, lambda: new_partition(case, design, emit))
 
 
-@law("suppression", "what is left out has an alert like it within the duration; without a limit none leaves besides", suppressing_case)
+@law("suppression", "what is left out has an alert like it within the duration", suppressing_case)
 def never_too_few(case, design, counts):
     for emit in ("eager", "exact"):
         partition = run(new_partition(case, design, emit), case.records)

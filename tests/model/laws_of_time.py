@@ -1,9 +1,11 @@
 """Laws 1 to 4 and 6 to 8 of design.md on one rule and one partition. Law 5 is in `laws_of_recovery`."""
 
 from batch import batch_matches, finals
-from event import distinct_events, first_arrivals
+from event import Event, Record, distinct_events, first_arrivals
 from laws import law, matches_of, run, usual_case
+from pace import PartitionClock
 from references import is_in_order, is_on_time, is_pulled, keys_of, of_key, sorted_answer
+from streams import MAX_SKEW
 
 
 def exact_finals(case, design):
@@ -21,9 +23,9 @@ def on_time_keys(case):
     return [key for key in keys_of(distinct_events(case.records)) if is_on_time(case.records, key, lateness, case.rule.hold)]
 
 
-def is_clock_pulled(case, design, counts):
+def is_clock_pulled(case, counts):
     """A clock that runs ahead of true time by more than its slack is a stated limit: such cases are counted apart."""
-    pulled = is_pulled(case.records, design.clock(case.stamps))
+    pulled = is_pulled(case.records, PartitionClock(case.stamps, MAX_SKEW))
     counts["pulled"] += pulled
     return pulled
 
@@ -45,7 +47,7 @@ def machine_is_batch(case, design, counts):
 
 @law("1", "exact = batch, for keys whose events come within the lateness", usual_case)
 def exact_is_batch(case, design, counts):
-    if is_clock_pulled(case, design, counts):
+    if is_clock_pulled(case, counts):
         return
     want = finals(sorted_answer(case.rule, distinct_events(case.records), keys_of(distinct_events(case.records))))
     got = exact_finals(case, design)
@@ -58,7 +60,7 @@ def exact_is_batch(case, design, counts):
 
 @law("2", "eager finds what exact finds; where events come in order it is the batch answer", lambda r: usual_case(r, absences=0))
 def eager_is_superset(case, design, counts):
-    if is_clock_pulled(case, design, counts):
+    if is_clock_pulled(case, counts):
         return
     exact, eager = exact_finals(case, design), eager_finals(case, design)
     want = finals(batch_matches(distinct_events(case.records), case.rule.stages, case.rule.maxspan, case.rule.until))
@@ -81,7 +83,7 @@ def tolerant_case(random):
 
 @law("3", "an order tolerance finds what strict order finds, and more", tolerant_case)
 def tolerance_is_superset(case, design, counts):
-    if is_clock_pulled(case, design, counts):
+    if is_clock_pulled(case, counts):
         return
     strict = finals(batch_matches(distinct_events(case.records), case.rule.stages, case.rule.maxspan, case.rule.until))
     got = exact_finals(case, design)
@@ -104,7 +106,7 @@ def case_with_other_clocks(random):
 def keys_are_isolated(case, design, counts):
     for key in keys_of(distinct_events(case.records)):
         records = [_with_other_clock(case, record, key) for record in case.records]
-        if case.stamps != "append" and not _is_steady(case, records, key, design):
+        if case.stamps != "append" and not _is_steady(case, records, key):
             continue
         counts["keys"] += 1
         for emit in ("eager", "exact"):
@@ -128,10 +130,10 @@ def _with_other_clock(case, record, key):
     return moved
 
 
-def _is_steady(case, records, key, design):
+def _is_steady(case, records, key):
     """With producers' times the law holds for what comes in time, as far as other clocks are right to max_skew."""
     on_time = is_on_time(case.records, key, case.rule.allowed_lateness, case.rule.hold)
-    return on_time and not any(is_pulled(side, design.clock(case.stamps)) for side in (case.records, records))
+    return on_time and not any(is_pulled(side, PartitionClock(case.stamps, MAX_SKEW)) for side in (case.records, records))
 
 
 def case_in_batches(random):
@@ -180,7 +182,7 @@ def _take_lazily(partition, record):
 
 @law("7", "nothing is forgotten: what arrives within `hold` of each other is found", lambda r: usual_case(r, absences=0))
 def nothing_is_forgotten(case, design, counts):
-    if is_clock_pulled(case, design, counts):
+    if is_clock_pulled(case, counts):
         return
     arrived = first_arrivals(case.records)
     got = {"eager": eager_finals(case, design), "exact": exact_finals(case, design)}
@@ -212,3 +214,15 @@ def recording_is_batch(case, design, counts):
         counts["recordings"] += 1
         if finals(matches_of(partition)) != want:
             yield f"{name}: want {sorted(want)}, got {sorted(finals(matches_of(partition)))}"
+
+
+@law("end", "nothing is kept for ever, however seldom records come", usual_case)
+def all_leaves(case, design, counts):
+    partition = run(design.new(case.rule.emitting("exact"), case.stamps), case.records)
+    counts["keys"] += len(partition.keys)
+    begin, last = partition.clock.shows, case.records[-1]
+    for place in range(1, 61):  # two hosts, each record a step that the other has to confirm
+        stamp = begin + place * (MAX_SKEW + 5)
+        partition.record(Record("pq"[place % 2], "p1", Event(0, 0, ""), stamp, stamp, last.serial + place))
+    if partition.keys:
+        yield f"still held: {sorted(partition.keys)}"

@@ -48,6 +48,10 @@ class PartitionClock:
         """Returns by how much what was noted has aged for certain; `loan` is idle time on top."""
         return self.pace - note + loan - self.slack
 
+    def heard_of(self, heard):
+        """Returns those of the (event time, age) of a key's candidates that move its now: all."""
+        return heard
+
     def gained(self, since, until):
         """Returns what was gained for certain between two notes."""
         return until - since - self.slack

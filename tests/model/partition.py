@@ -30,6 +30,7 @@ class Policy:
     knows_unseen: bool = True
     unseen_covers_every_absence: bool = True
     hold_covers_slack: bool = True
+    undecided_are_decided: bool = True
 
 
 class Partition:
@@ -88,6 +89,7 @@ class Partition:
         return ()
 
     def tick(self):
+        """Looks at every key."""
         if not self.rule.is_bounded:
             for key in sorted(self.keys):
                 self.tick_key(key)
@@ -158,13 +160,13 @@ class Partition:
                 candidate.is_done = self.has_acted = True
 
     def _decide_before_leaving(self, key, held, gone):
-        """A candidate so far ahead that the watermark never came to it is decided as it leaves."""
+        """A candidate so far ahead that the watermark never came to it, or to its deadline, is decided as it leaves."""
         self.has_acted = True
-        if self.rule.is_eager:
+        undecided = [candidate.event.event_time for candidate in gone if not candidate.is_done]
+        if not self.policy.undecided_are_decided and max(c.event.event_time for c in gone) < self._watermark(held):
             return
-        newest = max(candidate.event.event_time for candidate in gone)
-        if newest >= self._watermark(held):
-            self._decide(key, held, newest + 2 * self.rule.maxspan + 1)
+        if undecided and not self.rule.is_eager:
+            self._decide(key, held, max(undecided) + 2 * self.rule.maxspan + 1)
 
     def _send(self, held, matches, containing=None):
         """Sends matches whose final event has sent none: all that contain an event, or all that have not been decided."""

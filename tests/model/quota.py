@@ -10,7 +10,10 @@ FIRST_IN = "first in"
 
 
 class Quota:
-    """Use: `touch` each delivery, `forget` what leaves by itself, then let go of what `over` and `over_of_key` name."""
+    """A copy counts with its own size, as the size of the first may have come before a replay starts.
+
+    Use: `touch` each delivery, `forget` what leaves by itself, then let go of what `over` and `over_of_key` name.
+    """
 
     def __init__(self, rule, eviction=LEAST_RECENT):
         self.total, self.of_key, self.eviction = rule.quota, rule.quota_of_key, eviction
@@ -22,8 +25,7 @@ class Quota:
         if known is not None and self.eviction == FIRST_IN:
             return
         if known is not None:
-            size = self.sizes.pop((key, identity))
-            self.used -= size
+            self.used -= self.sizes.pop((key, identity))
         self.sizes[(key, identity)] = size
         self.used += size
 
