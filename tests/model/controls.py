@@ -7,7 +7,7 @@ from laws import Design
 from pace import ELAPSED, NOTHING
 from partition import Partition, Policy
 from quota import FIRST_IN
-from rekey import LEAST_PACE, OWN_PACE
+from rekey import AT_ARRIVAL, LEAST_PACE
 
 
 class HalvingHold(Partition):
@@ -51,8 +51,7 @@ REJECTED = [
     rejected("unseen-by-leading-only", policy=Policy(unseen_covers_every_absence=False)),
     rejected("start-forgotten", switches=frozenset({"start forgotten"})),
     rejected("rekeyed-least-pace", rekeyed=LEAST_PACE),
-    rejected("rekeyed-own-pace", rekeyed=OWN_PACE),
-    rejected("rekeyed-deaf", switches=frozenset({"deaf"})),
+    rejected("rekeyed-at-arrival", rekeyed=AT_ARRIVAL),
 ]
 DESIGNS = {design.name: design for design in [Design(), *REJECTED]}
 
@@ -85,6 +84,8 @@ CONTROLS = [
     Control("unseen-by-leading-only", "reload", 2, 1245),
     Control("start-forgotten", "reload 5", 1, 4),
     Control("rekeyed-least-pace", "rekey 1", 1, 201),
-    Control("rekeyed-least-pace", "rekey 7", 1, 37),
-    Control("rekeyed-own-pace", "rekey end", 1, 28),
+    Control("rekeyed-least-pace", "rekey 7", 1, 50),
+    Control("rekeyed-least-pace", "rekey end", 1, 28),
+    Control("rekeyed-at-arrival", "rekey 1", 1, 201),
+    Control("rekeyed-at-arrival", "rekey 7", 1, 50),
 ]

@@ -81,7 +81,11 @@ def fitting_is_found(case, design, counts):
 
 def _fits(rule, key, records):
     """Tells whether what these records bring is within the limits, each event counted once for each of its keys."""
-    sizes = {(k, r.event.identity): r.size for r in records if r.event.tags for k in r.event.keys}
+    sizes = {}  # of the largest copy
+    for record in records:
+        for k in record.event.keys if record.event.tags else ():
+            entry = (k, record.event.identity)
+            sizes[entry] = max(record.size, sizes.get(entry, 0))
     of_key = sum(1 for k, _ in sizes if k == key)
     return (not rule.quota or sum(sizes.values()) <= rule.quota) and (not rule.quota_of_key or of_key <= rule.quota_of_key)
 

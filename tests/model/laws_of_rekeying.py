@@ -9,7 +9,7 @@ from laws import Case, law, matches_of, random_rule, random_stamps, run
 from partition import Partition
 from recovery import restart, run_with_history
 from references import is_on_time, keys_of, of_key, sorted_answer
-from rekey import Forwarded, RekeyedClock, listen, replay_start
+from rekey import IDLE_TIMEOUT, Forwarded, RekeyedClock, listen, replay_start
 from streams import MAX_SKEW, with_any_idle_time
 from streams_rekeyed import is_waited_for, rekeyed_stream
 
@@ -37,8 +37,12 @@ def restart_case(random):
 
 
 def receiver(case, design, emit):
-    slack = 0 if case.stamps == "append" else 2 * MAX_SKEW
-    return Partition(case.rule.emitting(emit), RekeyedClock(slack, design.rekeyed), design.policy)
+    """With producers' times a silence ends for one source after the other: the slack covers their spread as well."""
+    if case.stamps == "append":
+        clock = RekeyedClock(0, rule=design.rekeyed)
+    else:
+        clock = RekeyedClock(2 * MAX_SKEW + IDLE_TIMEOUT, MAX_SKEW, design.rekeyed)
+    return Partition(case.rule.emitting(emit), clock, design.policy)
 
 
 def is_in_doubt(case, counts):
@@ -106,8 +110,7 @@ def receiver_restarts(case, design, counts):
         latest = replay_start(history.clocks, case.records, index, design.replay_spans, history.partition.hold)
         start = latest - round(latest * case.earlier)
         checkpoint = history.checkpoint_at(index, idles, start)
-        heard = listen(history.clocks, case.records, start) if "deaf" not in design.switches else history.clocks[start].copy({})
-        checkpoint = replace(checkpoint, clock=heard)
+        checkpoint = replace(checkpoint, clock=listen(history.clocks, case.records, start))
         want = history.partition.outputs[history.outputs_before[index, idles]:]
         got = restart(receiver(case, design, emit), checkpoint, case.records)
         counts["replayed"] += index - start
@@ -119,7 +122,7 @@ def receiver_restarts(case, design, counts):
 
 def ending_case(random):
     case = rekeyed_case(random)
-    case.more["beats"] = 1000 + 4 * (case.rule.hold + case.rule.floor + 2 * MAX_SKEW)
+    case.more["beats"] = 1000 + 4 * (case.rule.hold + case.rule.floor + 2 * (2 * MAX_SKEW + IDLE_TIMEOUT))
     return case
 
 

@@ -72,15 +72,13 @@ class Partition:
         return self.has_acted
 
     def finish(self):
-        """A recording ends: what has not been decided is decided."""
+        """A recording ends: what has not been decided is decided. After an eager rule it shows what is held, for the laws."""
         self.position = None
         for key, held in sorted(self.keys.items()):
             self._decide(key, held, FOREVER)
 
-    # Around a restart: suppression alone has state that a replay cannot rebuild.
-
     def replay(self):
-        """What follows has been sent."""
+        """What follows has been sent. Suppression alone has state that a replay cannot rebuild."""
 
     def go_live(self, windows):
         """What follows is sent."""
