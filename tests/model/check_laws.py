@@ -10,7 +10,8 @@ import sys
 import time
 from collections import Counter
 
-import laws_of_overflow  # noqa: F401  (each registers its laws)
+import laws_of_examples  # noqa: F401  (each registers its laws)
+import laws_of_overflow  # noqa: F401
 import laws_of_recovery  # noqa: F401
 import laws_of_rekeying  # noqa: F401
 import laws_of_reload  # noqa: F401

@@ -59,6 +59,9 @@ DESIGNS = {design.name: design for design in [Design(), *REJECTED]}
 Control = namedtuple("Control", "design law seed case")
 
 CONTROLS = [
+    Control("former", "field", 1, 1),
+    Control("former", "field", 1, 2),
+    Control("former", "field", 1, 3),
     Control("former", "1", 3, 40),
     Control("former", "2", 3, 369),
     Control("former", "7", 3, 75),
