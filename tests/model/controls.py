@@ -27,31 +27,27 @@ class ShortHold(Partition):
         self.hold = rule.maxspan * (2 if rule.has_leading_absence else 1) + 2 * rule.allowed_lateness + clock.slack
 
 
-def rejected(name, **settings):
-    return Design(name, **settings)
-
-
 REJECTED = [
-    rejected("former", slack_in_skews=1, confirmed_step=ELAPSED, partition=FormerPartition, bounded_input=False),
-    rejected("step-elapsed", confirmed_step=ELAPSED),
-    rejected("step-nothing", confirmed_step=NOTHING),
-    rejected("half-slack", slack_in_skews=1),
-    rejected("short-hold", partition=ShortHold),
-    rejected("bare-minimum", policy=Policy(hold_covers_slack=False)),
-    rejected("undecided-dropped", policy=Policy(undecided_are_decided=False)),
-    rejected("two-spans", replay_spans=2),
-    rejected("copies-forgotten", policy=Policy(copies_renew_memory=False)),
-    rejected("windows-not-renewed", policy=Policy(samples_renew_window=False)),
-    rejected("one-window-an-arrival", policy=Policy(samples_fill_both_windows=False)),
-    rejected("few-windows-committed", switches=frozenset({"few windows committed"})),
-    rejected("windows-rebuilt", switches=frozenset({"windows rebuilt by replay"})),
-    rejected("first-in-leaves", policy=Policy(eviction=FIRST_IN)),
-    rejected("hold-halves", partition=HalvingHold),
-    rejected("unseen-forgotten", policy=Policy(knows_unseen=False)),
-    rejected("unseen-by-leading-only", policy=Policy(unseen_covers_every_absence=False)),
-    rejected("start-forgotten", switches=frozenset({"start forgotten"})),
-    rejected("rekeyed-least-pace", rekeyed=LEAST_PACE),
-    rejected("rekeyed-at-arrival", rekeyed=AT_ARRIVAL),
+    Design("former", slack_in_skews=1, confirmed_step=ELAPSED, partition=FormerPartition, bounded_input=False),
+    Design("step-elapsed", confirmed_step=ELAPSED),
+    Design("step-nothing", confirmed_step=NOTHING),
+    Design("half-slack", slack_in_skews=1),
+    Design("short-hold", partition=ShortHold),
+    Design("bare-minimum", policy=Policy(hold_covers_slack=False)),
+    Design("undecided-dropped", policy=Policy(undecided_are_decided=False)),
+    Design("two-spans", replay_spans=2),
+    Design("copies-forgotten", policy=Policy(copies_renew_memory=False)),
+    Design("windows-not-renewed", policy=Policy(samples_renew_window=False)),
+    Design("one-window-an-arrival", policy=Policy(samples_fill_both_windows=False)),
+    Design("few-windows-committed", switches=frozenset({"few windows committed"})),
+    Design("windows-rebuilt", switches=frozenset({"windows rebuilt by replay"})),
+    Design("first-in-leaves", policy=Policy(eviction=FIRST_IN)),
+    Design("hold-halves", partition=HalvingHold),
+    Design("unseen-forgotten", policy=Policy(knows_unseen=False)),
+    Design("unseen-by-leading-only", policy=Policy(unseen_covers_every_absence=False)),
+    Design("start-forgotten", switches=frozenset({"start forgotten"})),
+    Design("rekeyed-least-pace", rekeyed=LEAST_PACE),
+    Design("rekeyed-at-arrival", rekeyed=AT_ARRIVAL),
 ]
 DESIGNS = {design.name: design for design in [Design(), *REJECTED]}
 

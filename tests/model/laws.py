@@ -12,7 +12,7 @@ from streams import AHEAD, HOLD, MAX_SKEW, stream, with_true_idle_time
 
 @dataclass
 class Design:
-    """The rules of time on trial; the defaults are those of design.md as this model corrects them."""
+    """The rules of time on trial; the defaults are the ones that hold."""
 
     name: str = "proposed"
     slack_in_skews: int = 2

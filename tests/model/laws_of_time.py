@@ -1,4 +1,4 @@
-"""Laws 1 to 4 and 6 to 8 of design.md on one rule and one partition. Law 5 is in `laws_of_recovery`."""
+"""Laws 1 to 4 and 6 to 8 on one rule and one partition. Law 5 is in `laws_of_recovery`."""
 
 from batch import batch_matches, finals
 from event import Event, Record, distinct_events, first_arrivals

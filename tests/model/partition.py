@@ -1,4 +1,4 @@
-"""One rule over one partition, as a stream: the rules of time of design.md, section 4.
+"""One rule over one partition, as a stream.
 
 Takes records one by one, holds the candidates of each key by the pace of the clock, and hands out matches. It never sees
 true time, and never an event before it arrives.

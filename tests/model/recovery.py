@@ -1,4 +1,4 @@
-"""A restart: what a checkpoint holds, where a replay starts, and how the state is rebuilt (design.md 5).
+"""A restart: what a checkpoint holds, where a replay starts, and how the state is rebuilt.
 
 `run_with_history` is the uninterrupted run. It keeps what the product's trail of marks keeps: the clock before each
 record, and the idle advances that dropped or decided something. `checkpoint_at` makes from that the few things that are
