@@ -29,7 +29,7 @@ demo: ## build Maxspan and watch it detect a recorded attack (ARGS=--stay keeps 
 	target/debug/maxspan demo $(ARGS)
 
 .PHONY: test
-test: begin lint core whole helm-check report ## everything; the last lines say what was not run, and why
+test: begin lint core whole model helm-check report ## everything; the last lines say what was not run, and why
 
 .PHONY: check
 check: ## the quick half of `test`: format, lints, core only
@@ -92,6 +92,14 @@ core: ## tests of the pure core alone: no Kafka, no tokio in the build
 .PHONY: whole
 whole: ## all tests with all default features
 	$(CARGO) test --locked
+
+.PHONY: model
+model: ## check the laws of the rules of time on their model (ARGS='--cases 5000 --seed 7' tries more)
+	@if command -v python3 >/dev/null; then \
+	    python3 -B tests/model/check_laws.py $(ARGS); \
+	else \
+	    mkdir -p target && echo "not run: model: python3 is missing" | tee -a $(NOT_RUN); \
+	fi
 
 .PHONY: helm-check
 helm-check: ## lint, render, validate and assert the chart; check the Dockerfile
