@@ -107,10 +107,7 @@ fn send_recordings(setup: &Setup<'_>, recordings: &[PathBuf]) {
 #[test]
 fn a_topic_of_one_partition_gives_the_alerts_of_its_file() {
     let Some((broker, _turn)) = broker() else { return };
-    let mut setup = Setup::bare(broker, "as-file", tempfile::tempdir().unwrap());
-    for topic in ["in", "alerts", "dead"] {
-        broker.create_topic(&format!("as-file-{topic}"), 1, &[]);
-    }
+    let mut setup = Setup::of_one_partition(broker, "as-file");
     setup.kafka = "journal = { enabled = false }\n".to_owned();
     let mut recordings = vec![PathBuf::from("src/cli/demo/attack.ndjson.gz")];
     match (shared("data/elastic-rules"), shared("data/attacks/wmi_exec_method.ndjson.gz")) {
@@ -139,7 +136,8 @@ fn a_topic_of_one_partition_gives_the_alerts_of_its_file() {
 #[test]
 fn the_elastic_form_is_written_whole() {
     let Some((broker, _turn)) = broker() else { return };
-    let setup = Setup::new(broker, "elastic", "[alerts]\nformat = \"elastic\"\n");
+    let mut setup = Setup::of_one_partition(broker, "elastic");
+    setup.settings = "[alerts]\nformat = \"elastic\"\n".to_owned();
     let instance = setup.instance(0);
     instance.wait_ready();
     let attack = PathBuf::from("src/cli/demo/attack.ndjson.gz");

@@ -153,12 +153,8 @@ impl Detector {
             id: alert_id(&rule.metadata.id, &rule.version, &key, final_identity),
             key,
             severity: severity(rule, &read),
-            risk_score: read.iter().filter_map(|event| rule.mappings.risk_score(event)).last(),
-            name: read
-                .iter()
-                .filter_map(|event| rule.mappings.name(event))
-                .last()
-                .map(str::to_owned),
+            risk_score: read.iter().rev().find_map(|event| rule.mappings.risk_score(event)),
+            name: read.iter().rev().find_map(|event| rule.mappings.name(event)).map(str::to_owned),
             events,
             order_adjusted: found.found.order_adjusted,
             late: candidates.iter().any(|candidate| candidate.late),

@@ -58,6 +58,14 @@ impl<'b> Setup<'b> {
         setup
     }
 
+    /// Creates topics of one partition each, with the timestamps of their producers.
+    pub fn of_one_partition(broker: &'b Broker, name: &str) -> Self {
+        for topic in ["in", "alerts", "dead"] {
+            broker.create_topic(&format!("{name}-{topic}"), 1, &[]);
+        }
+        Self::bare(broker, name, tempfile::tempdir().unwrap())
+    }
+
     /// Names the topics, and creates none.
     pub fn bare(broker: &'b Broker, name: &str, directory: tempfile::TempDir) -> Self {
         let (name, settings, kafka) = (name.to_owned(), String::new(), String::new());

@@ -142,7 +142,7 @@ impl<'t> Haystack<'t> {
     /// Returns the first occurrence from a UTF-16 unit on, counted in these units.
     pub(super) fn find_unit(&self, needle: &Needle<'_>, from: usize) -> Option<usize> {
         let at = self.position_of(from)?;
-        if needle.len() == 0 {
+        if needle.is_empty() {
             // It also stands between the two units of one character.
             return Some(from);
         }
