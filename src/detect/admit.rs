@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::forward::Arrival;
-use super::lane::Place;
+use super::judge::Judged;
+use super::lanes::{ByLane, Place};
 use super::room::{Admission, Limit};
-use super::{Detector, LANES, Origin, Record};
+use super::{Detector, Origin, Record};
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, Fields, JoinKey};
 use crate::normalize::Envelope;
@@ -15,25 +16,20 @@ use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Candidate, TermSet};
 
 /// By lane: whether one of its rules took an event in.
-pub(super) type Admitting = [bool; LANES];
+pub(super) type Admitting = ByLane<bool>;
 
 impl Detector {
     /// Offers an event to the sequences of each rule whose terms it satisfies; tells which lanes took
     /// it in.
-    pub(super) fn admit(
-        &mut self,
-        record: &Record<'_>,
-        payload: &[u8],
-        fields: &Fields<'_>,
-        envelope: &Envelope,
-        hits: &[TermRef],
-    ) -> Admitting {
+    pub(super) fn admit(&mut self, record: &Record<'_>, judged: &Judged<'_>) -> Admitting {
+        let Judged { payload, fields, envelope, hits, .. } = judged;
         let offset = record.offset;
         let rules = Arc::clone(&self.rules);
         let mut admitted = Admitting::default();
         let Some(event_time) = envelope.event_time else { return admitted };
         let clock = self.clock.shows.unwrap_or(EventTime::MIN);
-        let seen_at = self.arrival.as_ref().map_or(clock, |arrival| arrival.clock).max(clock);
+        let seen_at =
+            self.rekeyed.arrival.as_ref().map_or(clock, |arrival| arrival.clock).max(clock);
         let mut targets = BTreeMap::new();
         let admission = self.room.admission(self.bytes(), self.options.max_bytes);
         let mut event: Option<Arc<Admitted>> = None;
@@ -57,7 +53,7 @@ impl Detector {
                 continue;
             }
             let mut keys = self.keys(&rules, of_rule, fields, envelope);
-            if !self.role.offers(rule.is_rekeyed) {
+            if !self.rekeyed.role.offers(rule.is_rekeyed) {
                 self.address(&keys, &mut targets);
                 continue;
             }
@@ -67,9 +63,9 @@ impl Detector {
             }
             let event = event
                 .get_or_insert_with(|| self.keep(offset, payload, fields, envelope, event_time));
-            let stood = self.arrival.as_ref().map_or(offset, |arrival| arrival.offset);
+            let stood = self.rekeyed.arrival.as_ref().map_or(offset, |arrival| arrival.offset);
             let mut ordinal = rules.normalizer().ordinal(fields, envelope, stood, rule.tiebreaker);
-            ordinal.place = self.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place));
+            ordinal.place = self.rekeyed.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place));
             let mode = self.offer_mode(place.lane, offset, event_time);
             for (key, terms) in keys {
                 let candidate = Candidate {
@@ -89,7 +85,9 @@ impl Detector {
             }
         }
         self.stats.admitted += u64::from(event.is_some());
-        for (lane, _) in self.lanes.iter_mut().zip(admitted).filter(|(_, admitted)| *admitted) {
+        for (lane, _) in
+            self.lanes.iter_mut().zip(admitted.iter()).filter(|(_, admitted)| **admitted)
+        {
             lane.trail.note_admission(offset, event_time, clock, seen_at);
         }
         self.forward(record, targets);
@@ -150,7 +148,7 @@ impl Detector {
         event_time: EventTime,
     ) -> Arc<Admitted> {
         let Origin { topic, partition } = &self.origin;
-        let (topic, partition, offset) = match &self.arrival {
+        let (topic, partition, offset) = match &self.rekeyed.arrival {
             Some(Arrival { place, offset, .. }) => (&place.topic, &place.partition, *offset),
             None => (topic, partition, offset),
         };
@@ -159,7 +157,7 @@ impl Detector {
             identity: normalizer.identity(fields, envelope, topic, *partition, offset),
             event_time,
             offset,
-            body: Body::counted(payload, &self.ledger),
+            body: Body::counted(payload, self.room.ledger()),
         })
     }
 }

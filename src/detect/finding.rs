@@ -167,7 +167,7 @@ impl Detector {
 
     /// Returns what the partition's clock shows, or the one where the record was forwarded from.
     fn created(&self, found: &Found) -> EventTime {
-        let seen_at = self.arrival.as_ref().map(|arrival| arrival.clock);
+        let seen_at = self.rekeyed.arrival.as_ref().map(|arrival| arrival.clock);
         let last = found.found.final_event().event_time();
         self.clock.shows.max(seen_at).unwrap_or(last)
     }

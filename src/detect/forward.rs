@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::sources::Sources;
 use super::{Detector, Options, Origin, Output, Record, Stamp};
 use crate::event::{EventTime, JoinKey, Place, TimeSpan};
 use crate::sequence::TermSet;
@@ -151,6 +152,27 @@ pub(super) struct Arrival {
     pub(super) partitions: i32,
 }
 
+/// What a detector knows of re-keying.
+pub(super) struct Rekeyed {
+    /// What becomes of rules that are re-keyed.
+    pub(super) role: Role,
+    /// How far the partitions have come that forward to this one.
+    pub(super) sources: Sources,
+    /// Where the record that is being taken in was forwarded from.
+    pub(super) arrival: Option<Arrival>,
+    /// The stamp of the latest record.
+    pub(super) last_stamp: Stamp,
+    /// What all partitions were last told.
+    pub(super) last_beat: Option<Beat>,
+}
+
+impl Rekeyed {
+    /// Returns what is known before the first record.
+    pub(super) fn new(role: Role, sources: Sources) -> Self {
+        Self { role, sources, arrival: None, last_stamp: Stamp::None, last_beat: None }
+    }
+}
+
 /// How far a partition has come as it last told.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beat {
@@ -166,7 +188,7 @@ impl Detector {
         keys: &BTreeMap<JoinKey, TermSet>,
         targets: &mut BTreeMap<i32, Vec<u8>>,
     ) {
-        let Role::Sender(rekey) = &self.role else { return };
+        let Role::Sender(rekey) = &self.rekeyed.role else { return };
         for key in keys.keys() {
             let target = target_of(key, rekey.partitions);
             targets.entry(target).or_insert_with(|| key.text().into_bytes());
@@ -175,7 +197,9 @@ impl Detector {
 
     /// Forwards a record to these partitions.
     pub(super) fn forward(&mut self, record: &Record<'_>, targets: BTreeMap<i32, Vec<u8>>) {
-        let (Role::Sender(rekey), Some(payload)) = (&self.role, record.payload) else { return };
+        let (Role::Sender(rekey), Some(payload)) = (&self.rekeyed.role, record.payload) else {
+            return;
+        };
         if targets.is_empty() || self.is_replaying() {
             return;
         }
@@ -194,8 +218,10 @@ impl Detector {
     ///
     /// To be called where a cut is made: everything before it has been forwarded.
     pub(super) fn beat(&mut self, position: i64) {
-        let (Role::Sender(rekey), Some(clock)) = (&self.role, self.clock.shows) else { return };
-        let stamp = self.last_stamp;
+        let (Role::Sender(rekey), Some(clock)) = (&self.rekeyed.role, self.clock.shows) else {
+            return;
+        };
+        let stamp = self.rekeyed.last_stamp;
         // A clock may stand still while records come: whoever waits for it must not take that for
         // silence.
         let has_moved = |last: &Beat| {
@@ -204,12 +230,12 @@ impl Detector {
             gained(clock, last.clock) || stamps.is_some_and(|(now, then)| gained(now, then))
         };
         let is_news = |last: &Beat| last.position != position && has_moved(last);
-        if self.last_beat.as_ref().is_some_and(|last| !is_news(last)) {
+        if self.rekeyed.last_beat.as_ref().is_some_and(|last| !is_news(last)) {
             return;
         }
         let Some(headers) = self.source(rekey, position, stamp) else { return };
         let targets = 0..rekey.partitions;
-        self.last_beat = Some(Beat { position, clock, stamp });
+        self.rekeyed.last_beat = Some(Beat { position, clock, stamp });
         self.outbox.extend(targets.map(|target| {
             let headers = Arc::clone(&headers);
             Output::Forward(Forward { target, key: Vec::new(), value: None, headers })
@@ -223,7 +249,7 @@ impl Detector {
     pub(super) fn is_at_home(&self, key: &JoinKey) -> bool {
         let is_here =
             |arrival: &Arrival| target_of(key, arrival.partitions) == self.origin.partition;
-        self.arrival.as_ref().is_none_or(is_here)
+        self.rekeyed.arrival.as_ref().is_none_or(is_here)
     }
 
     fn source(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::event::{EventTime, TimeSpan};
 use crate::rule::set::RuleSet;
-use crate::sequence::{Bounds, Found, Needs, PartitionClock, Sequences};
+use crate::sequence::{Bounds, Counts, Found, Needs, PartitionClock, Sequences};
 
 use super::forward::Role;
 use super::recovery::{Replay, RuleMark, Trail};
@@ -25,6 +25,8 @@ pub(super) struct Lane {
     /// T of the last cut.
     floor: Option<EventTime>,
     lateness: TimeSpan,
+    /// By rule of the lane: what its sequences had counted when that was last taken.
+    taken_counts: Vec<Counts>,
 }
 
 impl Lane {
@@ -43,6 +45,7 @@ impl Lane {
             needs,
             trail: Trail::of_input(),
             starts: vec![None; rules.len()],
+            taken_counts: vec![Counts::default(); rules.len()],
             seen_from: None,
             blind_before: None,
             floor: None,
@@ -140,6 +143,12 @@ impl Lane {
         found
     }
 
+    /// Returns what the sequences of a rule have counted since the last call.
+    pub(super) fn take_counts(&mut self, rule: usize) -> Counts {
+        let counts = self.sequences.counts(rule);
+        counts.since(std::mem::replace(&mut self.taken_counts[rule], counts))
+    }
+
     /// Returns from where to replay if everything before `position` is done.
     pub(super) fn replay(
         &mut self,
@@ -201,11 +210,4 @@ impl Lane {
     pub(super) fn hashes(&self, set: &RuleSet) -> Vec<u32> {
         self.rules.iter().map(|rule| set.rules()[*rule].hash).collect()
     }
-}
-
-/// Where a rule runs: its lane, and its index there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) lane: usize,
-    pub(super) index: usize,
 }

@@ -4,13 +4,12 @@
 //! in offset order, makes its output durable, and only then tells it so.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::event::{EventTime, Fields, TimeSpan};
+use crate::event::{EventTime, TimeSpan};
 use crate::normalize::{Envelope, HostHash, Shape};
 use crate::rule::compile::CompiledRule;
-use crate::rule::set::{RuleSet, TermRef};
-use crate::sequence::{Bounds, Counts, Needs, PartitionClock};
+use crate::rule::set::RuleSet;
+use crate::sequence::{Bounds, Needs, PartitionClock};
 
 mod admit;
 mod boundary;
@@ -19,8 +18,11 @@ mod engine;
 pub mod finding;
 pub mod forward;
 mod journal;
+mod judge;
 mod lane;
+mod lanes;
 mod machines;
+mod phase;
 mod recovery;
 mod restore;
 mod resume;
@@ -36,23 +38,35 @@ pub use forward::{Forward, Rekey, Source};
 pub use room::Budget;
 pub use stats::{Held, RuleStats, Stats};
 
-use forward::{Arrival, Beat, Role};
-use lane::{Lane, Place};
+use forward::{Rekeyed, Role};
+use judge::{Judge, Judged};
+use lane::Lane;
+use lanes::{ByLane, LaneName, Lanes, Place};
 use machines::Machines;
+use phase::Phase;
 use recovery::{Long, Metadata};
 use restore::Restoring;
-use resume::Replaying;
 use room::Room;
 use sources::Sources;
 use suppress::Windows;
 
-/// One partition's detector.
+/// One partition's detector, made by an [`Engine`].
+///
+/// Its owner calls, in this order:
+///
+/// 1. while it [`awaits_journal`](Self::awaits_journal): [`on_journal`](Self::on_journal) with what stands there
+///    from [`journal_from`](Self::journal_from) on, then [`on_journal_end`](Self::on_journal_end);
+/// 2. [`on_record`](Self::on_record) with each record from [`read_from`](Self::read_from) on, and
+///    [`advance_idle`](Self::advance_idle) while the partition is idle at its end;
+/// 3. [`cut`](Self::cut) when something is to be committed: the cut's metadata and its part of the
+///    [`outbox`](Self::outbox) become durable together; then [`accept`](Self::accept).
+///
+/// Bounded input ends with [`finish`](Self::finish), and [`take_outbox`](Self::take_outbox) is enough for it.
 pub struct Detector {
     rules: Arc<RuleSet>,
     origin: Origin,
     options: Options,
-    /// INVARIANT: every rule has its place in one of them.
-    lanes: [Lane; LANES],
+    lanes: Lanes,
     /// By rule: where it runs.
     places: Vec<Place>,
     clock: PartitionClock,
@@ -60,39 +74,41 @@ pub struct Detector {
     slack: TimeSpan,
     /// Offset of the next record.
     position: Option<i64>,
-    /// While the journal of the long lane is read; before the input is replayed for the other.
-    restoring: Option<Restoring>,
-    replaying: Option<Replaying>,
+    phase: Phase,
     /// Where in the journal what is written next stands, or later.
     journal_next: i64,
-    /// T of the last cut.
-    floor: Option<EventTime>,
-    cuts: u64,
+    cuts: Cuts,
     outbox: Vec<Output>,
-    last_cut: Option<Cut>,
-    idle_changed: bool,
-    /// Bytes that the kept events take.
-    ledger: Arc<AtomicUsize>,
     room: Room,
-    machines: Machines,
+    noticed: Noticed,
+    stats: Stats,
+    windows: Windows,
+    rekeyed: Rekeyed,
+    judge: Judge,
+}
+
+/// What cuts were made, and what has changed since the last one.
+#[derive(Default)]
+struct Cuts {
+    /// How many, in all lives.
+    count: u64,
+    /// The last one that was accepted.
+    accepted: Option<Cut>,
+    /// Events before this do not matter to a restart at the last one.
+    floor: Option<EventTime>,
+    /// Whether idle time has decided something since the last one.
+    has_idle_news: bool,
+}
+
+/// What of the latest records is told on request.
+#[derive(Default)]
+struct Noticed {
     /// The host of the latest record.
-    last_host: Option<HostHash>,
+    host: Option<HostHash>,
     /// Offset of the last record of unknown shape, until somebody asks.
     unknown: Option<i64>,
-    stats: Stats,
-    reported: Vec<Counts>,
-    hits: Vec<TermRef>,
-    windows: Windows,
-    /// What becomes of rules that are re-keyed.
-    role: Role,
-    /// How far the partitions have come that forward to this one.
-    sources: Sources,
-    /// Where the record that is being taken in was forwarded from.
-    arrival: Option<Arrival>,
-    last_stamp: Stamp,
-    last_beat: Option<Beat>,
-    /// Memory for the next record's fields.
-    spare: Fields<'static>,
+    /// Which machines share a `host.id`.
+    machines: Machines,
 }
 
 impl Detector {
@@ -105,47 +121,34 @@ impl Detector {
         let count = rules.rules().len();
         let idle_timeout = options.rekey.as_ref().map_or(TimeSpan::ZERO, |r| r.idle_timeout);
         let role = Role::of(&options, &origin);
-        let mut of_lane: [Vec<usize>; LANES] = std::array::from_fn(|_| Vec::new());
+        let mut of_lane = ByLane::<Vec<usize>>::default();
         let mut places = Vec::with_capacity(count);
         for rule in 0..count {
             let lane = lane_of(&rules.rules()[rule], &options, &role);
             places.push(Place { lane, index: of_lane[lane].len() });
             of_lane[lane].push(rule);
         }
-        let [short, long] = of_lane;
-        let restoring = (!long.is_empty()).then(Restoring::of_nothing);
+        let ByLane { input, journal } = of_lane;
+        let restoring = (!journal.is_empty()).then(Restoring::of_nothing);
         Self {
-            lanes: [
-                Lane::new(&rules, short, bounds, &role),
-                Lane::with_journal(&rules, long, bounds, &role),
-            ],
+            lanes: Lanes {
+                input: Lane::new(&rules, input, bounds, &role),
+                journal: Lane::with_journal(&rules, journal, bounds, &role),
+            },
             places,
             clock: PartitionClock::default(),
             slack: TimeSpan::ZERO,
             position: None,
-            restoring,
-            replaying: None,
+            phase: Phase::new(restoring),
             journal_next: 0,
-            floor: None,
-            cuts: 0,
+            cuts: Cuts::default(),
             outbox: Vec::new(),
-            last_cut: None,
-            idle_changed: false,
-            ledger: Arc::default(),
             room: Room::default(),
-            machines: Machines::default(),
-            last_host: None,
-            unknown: None,
+            noticed: Noticed::default(),
             stats: Stats { rules: vec![RuleStats::default(); count], ..Stats::default() },
-            reported: vec![Counts::default(); count],
-            hits: Vec::new(),
             windows: Windows::default(),
-            role,
-            sources: Sources::new(idle_timeout, options.max_skew),
-            arrival: None,
-            last_stamp: Stamp::None,
-            last_beat: None,
-            spare: Fields::default(),
+            rekeyed: Rekeyed::new(role, Sources::new(idle_timeout, options.max_skew)),
+            judge: Judge::new(Arc::clone(&rules), options.max_record_bytes),
             rules,
             origin,
             options,
@@ -166,13 +169,13 @@ impl Detector {
     ) -> (Self, Option<String>) {
         let mut detector = Self::new(rules, origin, options);
         detector.position = Some(position);
-        let hashes = detector.lanes.each_ref().map(|lane| lane.hashes(&detector.rules));
+        let hashes = LaneName::BOTH.map(|name| detector.lanes[name].hashes(&detector.rules));
         match Metadata::read(metadata, hashes.each_ref().map(Vec::as_slice)) {
             Ok(read) => {
                 detector.restore(read, position);
                 // There is no news before the first record beyond it.
                 let metadata = metadata.to_owned();
-                detector.last_cut = Some(Cut { position, metadata, outputs: 0 });
+                detector.cuts.accepted = Some(Cut { position, metadata, outputs: 0 });
                 (detector, None)
             }
             Err(_) if metadata.is_empty() => (detector, None),
@@ -188,7 +191,7 @@ impl Detector {
     /// Returns about how many bytes of memory the state takes.
     fn bytes(&self) -> usize {
         let lanes = self.lanes.iter().map(Lane::heap_bytes).sum::<usize>();
-        self.ledger.load(Ordering::Relaxed) + lanes
+        self.room.kept_bytes() + lanes
     }
 
     /// Returns the offset of the first record that the detector wants; nothing if any will do.
@@ -198,12 +201,12 @@ impl Detector {
 
     /// Tells whether records before the committed position are still being replayed.
     pub fn is_replaying(&self) -> bool {
-        self.replaying.is_some() || self.restoring.is_some()
+        !self.phase.is_live()
     }
 
     /// Returns how many offsets are left to replay.
     pub fn replay_remaining(&self) -> i64 {
-        let until = self.replaying.as_ref().map(|replaying| replaying.until);
+        let until = self.phase.replaying().map(|replaying| replaying.until);
         until.zip(self.position).map_or(0, |(until, position)| until - position)
     }
 
@@ -219,17 +222,17 @@ impl Detector {
         self.stats.records += 1;
         self.stats.bytes += record.payload.map_or(0, <[u8]>::len) as u64;
         self.stats.replayed += u64::from(self.is_replaying());
-        self.last_stamp = record.stamp;
+        self.rekeyed.last_stamp = record.stamp;
         self.start_rules_in_replay(record.offset);
         if self.is_receiver() {
             self.receive(record);
         } else {
-            self.lanes[SHORT].trail.note_clock(record.offset, self.clock, 0);
+            self.lanes.input.trail.note_clock(record.offset, self.clock, 0);
             self.read(record);
         }
         self.position = Some(record.offset + 1);
         // A quiet partition's replay ends with its last record, not with the next one.
-        if self.replaying.as_ref().is_some_and(|replaying| record.offset + 1 >= replaying.until) {
+        if self.phase.replaying().is_some_and(|replaying| record.offset + 1 >= replaying.until) {
             self.run_idle_before(record.offset + 1);
         }
     }
@@ -243,21 +246,21 @@ impl Detector {
         self.run_idle_before(i64::MAX);
         let reached = match self.is_receiver() {
             false => self.clock.shows.map(|shows| shows + elapsed),
-            true => self.sources.idle_clock(elapsed).max(self.clock.shows),
+            true => self.rekeyed.sources.idle_clock(elapsed).max(self.clock.shows),
         };
         let (Some(reached), Some(position)) = (reached, self.position) else { return };
-        for lane in [SHORT, LONG] {
+        for lane in LaneName::BOTH {
             if !self.lanes[lane].sequences.is_due(reached) {
                 continue;
             }
-            if lane == LONG && !self.lanes[LONG].trail.note_idle(position, reached) {
+            if lane == LaneName::Journal && !self.lanes.journal.trail.note_idle(position, reached) {
                 self.keep_idle_in_journal();
             }
             if !self.lanes[lane].trail.note_idle(position, reached) {
                 self.stats.idle_refused += 1;
                 continue;
             }
-            self.idle_changed = true;
+            self.cuts.has_idle_news = true;
             self.note_sight();
             self.lanes[lane].sequences.advance_idle(reached);
         }
@@ -267,7 +270,7 @@ impl Detector {
     /// Ends the input: closes every window, as a batch engine would.
     pub fn finish(&mut self) {
         self.run_idle_before(i64::MAX);
-        for lane in &mut self.lanes {
+        for lane in self.lanes.iter_mut() {
             lane.sequences.finish();
         }
         self.collect(Occasion::InputEnds);
@@ -285,23 +288,23 @@ impl Detector {
 
     /// Tells whether a cut now would differ from the last one that was accepted.
     pub fn has_news(&self) -> bool {
-        let accepted = self.last_cut.as_ref().map(|cut| cut.position);
+        let accepted = self.cuts.accepted.as_ref().map(|cut| cut.position);
         !self.is_replaying()
-            && (!self.outbox.is_empty() || self.idle_changed || accepted != self.position)
+            && (!self.outbox.is_empty() || self.cuts.has_idle_news || accepted != self.position)
     }
 
     /// Returns the cut at the present position; nothing before the first record and while records
     /// are replayed, when the last cut still holds.
     pub fn cut(&mut self) -> Option<Cut> {
         let position = self.position.filter(|_| !self.is_replaying())?;
-        self.cuts += 1;
+        self.cuts.count += 1;
         self.beat(position);
-        let [short, long] = &mut self.lanes;
+        let Lanes { input: short, journal: long } = &mut self.lanes;
         let mut replay = short.replay(position, self.clock, self.slack, 0);
-        if matches!(self.role, Role::Receiver) {
-            replay.listen = self.sources.listen_from(replay.start, short.trail.earliest());
+        if matches!(self.rekeyed.role, Role::Receiver) {
+            replay.listen = self.rekeyed.sources.listen_from(replay.start, short.trail.earliest());
         }
-        self.floor = replay.floor;
+        self.cuts.floor = replay.floor;
         let rules = short.marks(&self.rules, replay.start);
         let seen_from = short.seen_from();
         let long = (!long.is_empty()).then(|| {
@@ -310,7 +313,7 @@ impl Detector {
             Long { replay, seen_from: long.seen_from(), rules }
         });
         let metadata = Metadata {
-            cut: self.cuts,
+            cut: self.cuts.count,
             owner: self.owner(),
             replay,
             seen_from,
@@ -319,24 +322,21 @@ impl Detector {
             windows: self.windows.list(self.clock.shows),
         };
         let cut = Cut { position, metadata: metadata.write(), outputs: self.outbox.len() };
-        self.idle_changed = false;
+        self.cuts.has_idle_news = false;
         Some(cut)
     }
 
     /// Forgets the output of a cut: it is durable.
     pub fn accept(&mut self, cut: &Cut) {
         self.outbox.drain(..cut.outputs.min(self.outbox.len()));
-        self.last_cut = Some(cut.clone());
+        self.cuts.accepted = Some(cut.clone());
     }
 
     /// Returns what was counted since the last call, and starts counting anew.
     pub fn take_stats(&mut self) -> Stats {
-        let count = self.reported.len();
-        for rule in 0..count {
-            let Place { lane, index } = self.places[rule];
-            let counts = self.lanes[lane].sequences.counts(index);
-            self.stats.rules[rule].sequences = counts.since(self.reported[rule]);
-            self.reported[rule] = counts;
+        let count = self.places.len();
+        for (place, rule) in self.places.iter().zip(&mut self.stats.rules) {
+            rule.sequences = self.lanes[place.lane].take_counts(place.index);
         }
         let empty = Stats { rules: vec![RuleStats::default(); count], ..Stats::default() };
         std::mem::replace(&mut self.stats, empty)
@@ -344,12 +344,12 @@ impl Detector {
 
     /// Returns the host of the latest record; nothing if it named none, or could not be read.
     pub fn last_host(&self) -> Option<HostHash> {
-        self.last_host
+        self.noticed.host
     }
 
     /// Returns the offset of the latest record of unknown shape since the last call.
     pub fn take_unknown(&mut self) -> Option<i64> {
-        self.unknown.take()
+        self.noticed.unknown.take()
     }
 
     /// Returns what it holds now. Looks at every key: once a second, not once a record.
@@ -375,7 +375,7 @@ impl Detector {
     /// Returns how far back, by the partition's clock, a restart would need events; nothing if it
     /// would need none.
     pub fn safe_age(&self) -> Option<TimeSpan> {
-        self.clock.shows.zip(self.floor).map(|(shows, floor)| shows - floor)
+        self.clock.shows.zip(self.cuts.floor).map(|(shows, floor)| shows - floor)
     }
 
     /// Returns the rules that it runs.
@@ -395,61 +395,37 @@ impl Detector {
     }
 
     fn read(&mut self, record: &Record<'_>) {
-        let rules = Arc::clone(&self.rules);
-        self.last_host = None;
-        let payload = match record.payload {
-            None => return self.dead_letter(record, "null_payload"),
-            Some(payload) if payload.len() > self.options.max_record_bytes => {
-                return self.dead_letter(record, "too_large");
+        self.noticed.host = None;
+        match self.judge.judge(record.payload) {
+            Ok(judged) => {
+                self.take_in(record, &judged);
+                self.judge.recycle(judged);
             }
-            Some(payload) => payload,
-        };
-        let mut fields = std::mem::take(&mut self.spare).recycled();
-        if fields.len() != rules.fields().len() {
-            fields = Fields::new(rules.fields().len());
+            Err(reason) => self.dead_letter(record, reason),
         }
-        match rules.decoder().decode(payload, &mut fields) {
-            Ok(()) => self.evaluate(record, payload, &rules, &mut fields),
-            Err(error) => self.dead_letter(record, error.reason()),
-        }
-        self.spare = fields.recycled();
     }
 
-    /// Normalizes a decoded record and offers it to the rules whose terms it satisfies.
-    fn evaluate<'a>(
-        &mut self,
-        record: &Record<'_>,
-        payload: &'a [u8],
-        rules: &RuleSet,
-        fields: &mut Fields<'a>,
-    ) {
-        let envelope = rules.normalizer().normalize(fields);
-        self.stats.count_envelope(&envelope);
-        self.last_host = envelope.host;
+    /// Offers a record to the rules whose terms it satisfies.
+    fn take_in(&mut self, record: &Record<'_>, judged: &Judged<'_>) {
+        let envelope = &judged.envelope;
+        self.stats.count_envelope(envelope);
+        self.noticed.host = envelope.host;
         if let Some(machine) = envelope.machine {
-            self.stats.shared_ids += u64::from(self.machines.is_news_of_sharing(machine));
+            self.stats.shared_ids += u64::from(self.noticed.machines.is_news_of_sharing(machine));
         }
         if envelope.shape == Shape::Unknown {
-            self.unknown = Some(record.offset);
+            self.noticed.unknown = Some(record.offset);
         }
-        if self.arrival.is_none() {
-            self.move_clock(record.stamp, &envelope);
+        if self.rekeyed.arrival.is_none() {
+            self.move_clock(record.stamp, envelope);
         }
-        if envelope.event_time.is_none() {
-            self.stats.no_event_time += 1;
-            return;
-        }
-        let mut hits = std::mem::take(&mut self.hits);
-        for undecided in rules.hits(fields, &mut hits) {
+        self.stats.no_event_time += u64::from(envelope.event_time.is_none());
+        for undecided in &judged.undecided {
             self.stats.rules[undecided.rule as usize].undecided += 1;
         }
-        if !hits.is_empty() {
-            let admitted = self.admit(record, payload, fields, &envelope, &hits);
-            if admitted[LONG] {
-                self.keep_in_journal(record);
-            }
+        if !judged.hits.is_empty() && self.admit(record, judged).journal {
+            self.keep_in_journal(record);
         }
-        self.hits = hits;
     }
 
     fn dead_letter(&mut self, record: &Record<'_>, reason: &'static str) {
@@ -464,8 +440,8 @@ impl Detector {
         let payload = record.payload.unwrap_or_default();
         self.outbox.push(Output::DeadLetter(DeadLetter {
             reason,
-            place: self.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place)),
-            offset: self.arrival.as_ref().map_or(record.offset, |arrival| arrival.offset),
+            place: self.rekeyed.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place)),
+            offset: self.rekeyed.arrival.as_ref().map_or(record.offset, |arrival| arrival.offset),
             original_size: payload.len(),
             value: payload[..payload.len().min(MAX_DEAD_LETTER)].to_vec(),
         }));
@@ -476,7 +452,7 @@ impl Detector {
     fn move_clock(&mut self, stamp: Stamp, envelope: &Envelope) {
         let host = envelope.host.map_or(0, |host| host.0);
         let recorded = self.clock.shows;
-        if self.replaying.as_ref().is_some_and(|replaying| replaying.gone.is_some()) {
+        if self.phase.replaying().is_some_and(|replaying| replaying.gone.is_some()) {
             // However far it is: nothing of what lies between is left to confirm a step.
             self.clock = PartitionClock::default();
         }
@@ -502,7 +478,7 @@ impl Detector {
     fn tick(&mut self) {
         let Some(shows) = self.clock.shows else { return };
         self.note_sight();
-        for lane in 0..LANES {
+        for lane in LaneName::BOTH {
             if self.takes_part(lane) {
                 self.lanes[lane].sequences.advance(shows, self.slack);
             }
@@ -514,7 +490,7 @@ impl Detector {
     /// Notes from when on all that happens is seen.
     fn note_sight(&mut self) {
         let sight = self.sees_all_from();
-        for lane in 0..LANES {
+        for lane in LaneName::BOTH {
             let is_blind = self.lanes[lane].seen_from().is_none() && self.takes_part(lane);
             if is_blind && self.options.past == Past::Unseen {
                 self.lanes[lane].set_seen_from(sight);
@@ -524,11 +500,11 @@ impl Detector {
 
     /// Returns from when on all that happens from now on is seen.
     fn sees_all_from(&self) -> Option<EventTime> {
-        if self.is_receiver() { self.sources.newest_clock() } else { self.clock.shows }
+        if self.is_receiver() { self.rekeyed.sources.newest_clock() } else { self.clock.shows }
     }
 
     fn is_receiver(&self) -> bool {
-        matches!(self.role, Role::Receiver)
+        matches!(self.rekeyed.role, Role::Receiver)
     }
 
     fn occasion(&self) -> Occasion {
@@ -537,8 +513,8 @@ impl Detector {
 
     /// Hands out what the sequences have found.
     fn collect(&mut self, occasion: Occasion) {
-        let found = self.lanes.each_mut().map(Lane::take_found);
-        for found in found.into_iter().flatten().filter(|_| occasion != Occasion::Replay) {
+        let found: Vec<_> = self.lanes.iter_mut().flat_map(Lane::take_found).collect();
+        for found in found.into_iter().filter(|_| occasion != Occasion::Replay) {
             let finding = self.finding(&found, occasion);
             let Finding { rule, is_suppressed, rests_on, .. } = finding;
             self.stats.rules[rule].count_match(is_suppressed, rests_on);
@@ -560,13 +536,6 @@ enum Occasion {
     InputEnds,
 }
 
-/// How many lanes there are.
-const LANES: usize = 2;
-/// The lane of rules that are recovered from the input.
-const SHORT: usize = 0;
-/// The lane of rules that are recovered from the journal; it has none if there is no journal.
-const LONG: usize = 1;
-
 /// Returns how far back the journal is read for these rules; nothing if none of them uses it.
 pub fn journal_memory(rules: &RuleSet, options: &Options) -> Option<TimeSpan> {
     let long = rules.rules().iter().filter(|rule| is_long(rule, options));
@@ -576,10 +545,10 @@ pub fn journal_memory(rules: &RuleSet, options: &Options) -> Option<TimeSpan> {
 }
 
 /// Returns the lane that a rule runs in.
-fn lane_of(rule: &CompiledRule, options: &Options, role: &Role) -> usize {
+fn lane_of(rule: &CompiledRule, options: &Options, role: &Role) -> LaneName {
     // Where re-keyed events are evaluated, their topic is as good as a journal.
     let is_long = !matches!(role, Role::Receiver) && is_long(rule, options);
-    if is_long { LONG } else { SHORT }
+    if is_long { LaneName::Journal } else { LaneName::Input }
 }
 
 fn is_long(rule: &CompiledRule, options: &Options) -> bool {

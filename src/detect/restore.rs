@@ -1,12 +1,12 @@
 //! Rebuilding the long lane from the journal, before the input is replayed for the others.
 
-use std::sync::Arc;
-
 use super::boundary::{Record, Stamp};
 use super::journal::{Entry, Placed, Sorter};
+use super::lanes::LaneName;
+use super::phase::Phase;
 use super::recovery::{Long, Replay};
-use super::{Detector, LONG, Output, SHORT};
-use crate::event::{EventTime, Fields, TimeSpan};
+use super::{Detector, Output};
+use crate::event::{EventTime, TimeSpan};
 use crate::sequence::{Offer, PartitionClock};
 
 /// The journal is being read, or it is not known yet where it ends.
@@ -47,24 +47,24 @@ impl Detector {
     /// Tells whether it waits for the journal: to be read from [`journal_from`](Self::journal_from)
     /// on, or only for the place where it ends.
     pub fn awaits_journal(&self) -> bool {
-        self.restoring.is_some()
+        self.phase.restoring().is_some()
     }
 
     /// Returns where in its partition of the journal to begin; nothing if no entry is wanted.
     pub fn journal_from(&self) -> Option<i64> {
-        self.restoring.as_ref()?.replay.as_ref().map(|replay| replay.journal)
+        self.phase.restoring()?.replay.as_ref().map(|replay| replay.journal)
     }
 
     /// Notes that entries which were asked for are gone from the journal.
     pub fn on_journal_lost(&mut self) {
-        if let Some(restoring) = &mut self.restoring {
+        if let Some(restoring) = self.phase.restoring_mut() {
             restoring.is_truncated = true;
         }
     }
 
     /// Takes the entry that stands in the journal at `at`. What is no entry is counted and passed.
     pub fn on_journal(&mut self, at: i64, value: &[u8]) {
-        let Some(restoring) = &mut self.restoring else { return };
+        let Some(restoring) = self.phase.restoring_mut() else { return };
         let Some(entry) = Entry::read(value) else {
             self.stats.unreadable_entries += 1;
             return;
@@ -76,15 +76,15 @@ impl Detector {
 
     /// Ends the reading of the journal; what comes next stands there at `next` or later.
     pub fn on_journal_end(&mut self, next: i64) {
-        while let Some(placed) = self.restoring.as_mut().and_then(|r| r.sorter.pop()) {
+        while let Some(placed) = self.phase.restoring_mut().and_then(|r| r.sorter.pop()) {
             self.restore_entry(placed);
         }
-        let Some(restoring) = self.restoring.take() else { return };
+        let Some(restoring) = self.phase.end_restoring() else { return };
         self.journal_next = next;
         if restoring.is_truncated && !restoring.has_begun {
-            self.lanes[LONG].forget_past(restoring.until);
+            self.lanes.journal.forget_past(restoring.until);
         }
-        let lane = &mut self.lanes[LONG];
+        let lane = &mut self.lanes.journal;
         for idle in restoring.replay.into_iter().flat_map(|replay| replay.idle) {
             lane.sequences.advance_idle(idle.clock);
             // Until an entry carries it.
@@ -101,8 +101,8 @@ impl Detector {
 
     /// Prepares the long lane for its journal.
     pub(super) fn restore_long(&mut self, long: Option<Long>, position: i64) {
-        let Some(restoring) = &mut self.restoring else { return };
-        let lane = &mut self.lanes[LONG];
+        let Some(restoring) = self.phase.restoring_mut() else { return };
+        let lane = &mut self.lanes.journal;
         let known = long.as_ref().map_or(&[][..], |long| &long.rules);
         lane.set_starts(&self.rules, known, position);
         restoring.until = position;
@@ -115,12 +115,12 @@ impl Detector {
     /// Gives an entry to the rules as its record was given to them.
     fn restore_entry(&mut self, placed: Placed) {
         let Placed { at, entry } = placed;
-        let Some(restoring) = &mut self.restoring else { return };
+        let Some(restoring) = self.phase.restoring_mut() else { return };
         let Some(replay) = &mut restoring.replay else { return };
         if entry.offset < replay.start || entry.offset >= restoring.until {
             return;
         }
-        let lane = &mut self.lanes[LONG];
+        let lane = &mut self.lanes.journal;
         if restoring.is_truncated && !restoring.has_begun {
             // What came before is not known: as if the partition had been seen from here on.
             let floor = entry.clock + lane.longest_lateness();
@@ -153,31 +153,25 @@ impl Detector {
             self.restore_record(&Record { offset, stamp, payload: Some(payload), source: None });
             self.clock = before;
         }
-        drop(self.lanes[LONG].take_found());
+        drop(self.lanes.journal.take_found());
     }
 
     fn restore_record(&mut self, record: &Record<'_>) {
-        let Some(payload) = record.payload else { return };
-        let rules = Arc::clone(&self.rules);
-        let mut fields = Fields::new(rules.fields().len());
-        if rules.decoder().decode(payload, &mut fields).is_err() {
+        let Ok(judged) = self.judge.judge(record.payload) else {
             // Limits are lower than they were: the record would not be read today.
             self.stats.unreadable_entries += 1;
             return;
+        };
+        if !judged.hits.is_empty() {
+            self.admit(record, &judged);
         }
-        let envelope = rules.normalizer().normalize(&mut fields);
-        let mut hits = std::mem::take(&mut self.hits);
-        rules.hits(&fields, &mut hits);
-        if !hits.is_empty() {
-            self.admit(record, payload, &fields, &envelope, &hits);
-        }
-        self.hits = hits;
+        self.judge.recycle(judged);
     }
 
     /// Writes a record down that the long lane has admitted.
     pub(super) fn keep_in_journal(&mut self, record: &Record<'_>) {
         let (Some(clock), Some(payload)) = (self.clock.shows, record.payload) else { return };
-        let lane = &mut self.lanes[LONG];
+        let lane = &mut self.lanes.journal;
         lane.trail.note_clock(record.offset, self.clock, self.journal_next);
         let idle = lane.trail.take_idle();
         // Topics have the same limit for it as for alerts.
@@ -191,7 +185,7 @@ impl Detector {
     /// Writes down that idle time ran on, since there is no room for it elsewhere.
     pub(super) fn keep_idle_in_journal(&mut self) {
         let Some(clock) = self.clock.shows else { return };
-        let idle = self.lanes[LONG].trail.take_idle();
+        let idle = self.lanes.journal.trail.take_idle();
         let Some(last) = idle.last() else { return };
         let entry = Entry::write(last.position, clock, Stamp::None, &idle, None);
         self.outbox.push(Output::Journal(entry));
@@ -200,17 +194,17 @@ impl Detector {
     /// Moves the long lane over the records behind its last entry, when the input has been replayed.
     pub(super) fn catch_up(&mut self) {
         if let Some(shows) = self.clock.shows {
-            self.lanes[LONG].sequences.advance(shows, self.slack);
-            drop(self.lanes[LONG].take_found());
+            self.lanes.journal.sequences.advance(shows, self.slack);
+            drop(self.lanes.journal.take_found());
         }
     }
 
     /// Tells whether a lane sees the records that are being given.
-    pub(super) fn takes_part(&self, lane: usize) -> bool {
-        match (&self.restoring, &self.replaying) {
-            (Some(_), _) => lane == LONG,
-            (None, Some(_)) => lane == SHORT,
-            (None, None) => true,
+    pub(super) fn takes_part(&self, lane: LaneName) -> bool {
+        match self.phase {
+            Phase::Restoring { .. } => lane == LaneName::Journal,
+            Phase::Replaying(_) => lane == LaneName::Input,
+            Phase::Live => true,
         }
     }
 }

@@ -62,6 +62,8 @@ pub(super) enum Limit {
 /// The room of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Room {
+    /// Bytes that the kept events take.
+    ledger: Arc<AtomicUsize>,
     budget: Option<Arc<Budget>>,
     /// Our part of the budget's excess.
     excess: usize,
@@ -71,6 +73,16 @@ impl Room {
     /// Shares a budget with other partitions.
     pub(super) fn share(&mut self, budget: Arc<Budget>) {
         self.budget = Some(budget);
+    }
+
+    /// Returns where the bytes of kept events are counted.
+    pub(super) fn ledger(&self) -> &Arc<AtomicUsize> {
+        &self.ledger
+    }
+
+    /// Returns how many bytes the kept events take.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.ledger.load(Ordering::Relaxed)
     }
 
     /// Decides who is let in while the partition takes `used` bytes of its `limit`.

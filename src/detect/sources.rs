@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::forward::{Arrival, Source};
-use super::{Detector, Record, SHORT, Stamp};
+use super::{Detector, Record, Stamp};
 use crate::event::{EventTime, Place, TimeSpan};
 
 /// A gap between two records counts as at most this much time.
@@ -175,9 +175,9 @@ impl Detector {
     /// Takes in a record that was forwarded.
     pub(super) fn receive(&mut self, record: &Record<'_>) {
         let is_listening =
-            self.replaying.as_ref().is_some_and(|replaying| record.offset < replaying.replay.start);
+            self.phase.replaying().is_some_and(|replaying| record.offset < replaying.replay.start);
         if !is_listening {
-            self.lanes[SHORT].trail.note_clock(record.offset, self.clock, 0);
+            self.lanes.input.trail.note_clock(record.offset, self.clock, 0);
         }
         let Some(source) = &record.source else {
             if !is_listening {
@@ -185,20 +185,20 @@ impl Detector {
             }
             return;
         };
-        let place = self.sources.hear(record.offset, record.stamp, source);
+        let place = self.rekeyed.sources.hear(record.offset, record.stamp, source);
         if is_listening {
             return;
         }
-        self.slack = self.sources.slack();
-        if let Some(clock) = self.sources.clock() {
+        self.slack = self.rekeyed.sources.slack();
+        if let Some(clock) = self.rekeyed.sources.clock() {
             self.clock.append(clock);
             self.tick();
         }
         if record.payload.is_some() {
             let Source { offset, clock, partitions, .. } = *source;
-            self.arrival = Some(Arrival { place, offset, clock, partitions });
+            self.rekeyed.arrival = Some(Arrival { place, offset, clock, partitions });
             self.read(record);
-            self.arrival = None;
+            self.rekeyed.arrival = None;
         }
     }
 }

@@ -1,0 +1,78 @@
+//! Judging: what a record says, and which stages of which rules it satisfies. Keeps no state but
+//! memory for the next record.
+
+use std::sync::Arc;
+
+use crate::event::Fields;
+use crate::normalize::Envelope;
+use crate::rule::set::{RuleSet, TermRef};
+
+/// Judges records by a rule set.
+///
+/// Give each [`Judged`] back with [`recycle`](Self::recycle): its memory serves the next record.
+pub(super) struct Judge {
+    rules: Arc<RuleSet>,
+    max_record_bytes: usize,
+    spare: Fields<'static>,
+    spare_hits: Vec<TermRef>,
+}
+
+/// A record that could be read.
+pub(super) struct Judged<'p> {
+    /// The record as it came.
+    pub(super) payload: &'p [u8],
+    /// The normalized values of the fields that rules name.
+    pub(super) fields: Fields<'p>,
+    /// Shape, time, host.
+    pub(super) envelope: Envelope,
+    /// The terms that it satisfies, in the order of rules and terms; none without a time.
+    pub(super) hits: Vec<TermRef>,
+    /// Terms that would have taken too much work to decide.
+    pub(super) undecided: Vec<TermRef>,
+}
+
+impl Judge {
+    /// Returns a judge of records of at most so many bytes.
+    pub(super) fn new(rules: Arc<RuleSet>, max_record_bytes: usize) -> Self {
+        let (spare, spare_hits) = (Fields::default(), Vec::new());
+        Self { rules, max_record_bytes, spare, spare_hits }
+    }
+
+    /// Judges a record.
+    ///
+    /// # Errors
+    /// If it cannot be read: why, as dead letters say it.
+    pub(super) fn judge<'p>(
+        &mut self,
+        payload: Option<&'p [u8]>,
+    ) -> Result<Judged<'p>, &'static str> {
+        let payload = payload.ok_or("null_payload")?;
+        if payload.len() > self.max_record_bytes {
+            return Err("too_large");
+        }
+        let mut fields = std::mem::take(&mut self.spare).recycled();
+        if fields.len() != self.rules.fields().len() {
+            fields = Fields::new(self.rules.fields().len());
+        }
+        if let Err(error) = self.rules.decoder().decode(payload, &mut fields) {
+            self.spare = fields.recycled();
+            return Err(error.reason());
+        }
+        let envelope = self.rules.normalizer().normalize(&mut fields);
+        let mut hits = std::mem::take(&mut self.spare_hits);
+        let undecided = match envelope.event_time {
+            Some(_) => self.rules.hits(&fields, &mut hits),
+            None => {
+                hits.clear();
+                Vec::new()
+            }
+        };
+        Ok(Judged { payload, fields, envelope, hits, undecided })
+    }
+
+    /// Takes the memory of a record back.
+    pub(super) fn recycle(&mut self, judged: Judged<'_>) {
+        self.spare = judged.fields.recycled();
+        self.spare_hits = judged.hits;
+    }
+}
