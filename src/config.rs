@@ -104,6 +104,10 @@ pub struct ConfigError {
 }
 
 impl Config {
+    /// The names of all sections.
+    pub const SECTIONS: [&str; 8] =
+        ["kafka", "rules", "state", "input", "alerts", "http", "log", "shutdown"];
+
     /// Returns the configuration of a file, if one is named, with the overrides on top of it.
     pub fn load(path: Option<&Path>, overrides: &[Override]) -> Result<Self, ConfigError> {
         let Some(path) = path else { return Self::parse(None, overrides) };

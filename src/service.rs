@@ -136,7 +136,7 @@ fn report_unused_overrides(config: &Config, setup: &Setup) {
     for unused in overrides::unused(&overrides, &setup.reports) {
         let nearest = match unused.reason {
             Reason::NoRule { nearest } => nearest,
-            Reason::Refused | Reason::Skipped => None,
+            Reason::Refused | Reason::Skipped { .. } => None,
         };
         let reason = unused.reason.as_str();
         tracing::warn!(rule = unused.id, reason, nearest, "override changes nothing");

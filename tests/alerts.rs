@@ -55,13 +55,18 @@ fn render(case: &Value) -> AlertRecord {
 
 fn render_as(case: &Value, format: Format) -> Vec<AlertRecord> {
     let fields: Vec<String> = case["key_fields"].as_array().unwrap().iter().map(text).collect();
+    let (rule, key) = (metadata(&text(&case["rule"])), key(&case["key"]));
+    let rule_version = case["rule_version"].as_str().unwrap();
+    let events: Vec<AlertEvent> = case["events"].as_array().unwrap().iter().map(event).collect();
+    let final_event = events.last().unwrap().identity;
     let alert = Alert {
-        rule: &metadata(&text(&case["rule"])),
-        rule_version: case["rule_version"].as_str().unwrap(),
+        id: &alert_id(&rule.id, rule_version, &key, final_event),
+        rule: &rule,
+        rule_version,
         key_fields: &fields,
-        key: &key(&case["key"]),
+        key: &key,
         severity: Severity::parse(case["severity"].as_str().unwrap()).unwrap(),
-        events: case["events"].as_array().unwrap().iter().map(event).collect(),
+        events,
         topic: case["topic"].as_str().unwrap(),
         partition: i32::try_from(case["partition"].as_i64().unwrap()).unwrap(),
         order_adjusted: case["order_adjusted"].as_bool().unwrap(),

@@ -166,3 +166,19 @@ fn files_that_are_not_utf8_are_refused_at_the_byte() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("error[E0509]") && said.contains("service.conf:4:12"), "{said}");
 }
+
+#[test]
+fn a_configuration_is_recognized_by_any_of_its_sections() {
+    let directory = directory(&[
+        ("rule.toml", rule("r", "process where true")),
+        ("override.toml", "[rules.override.\"s\"]\nenabled = true\n".to_owned()),
+        ("alerts.toml", "[alerts]\nformat = \"ascii\"\n".to_owned()),
+    ]);
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let said = |name: &str| {
+        let output = check(&[&path("rule.toml"), &path(name)]);
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    assert!(said("override.toml").contains("W0901"), "{}", said("override.toml"));
+    assert!(said("alerts.toml").contains("expected `ecs` or `elastic`"), "{}", said("alerts.toml"));
+}

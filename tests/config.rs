@@ -49,6 +49,18 @@ fn the_shipped_file_says_the_defaults() {
 }
 
 #[test]
+fn every_section_is_listed() {
+    let shipped = include_str!("../config/maxspan.toml");
+    for section in Config::SECTIONS {
+        valid(&format!("[{section}]\n"));
+        assert!(shipped.contains(&format!("\n[{section}")), "{section} is not in the shipped file");
+    }
+    let names = shipped.lines().filter_map(|line| line.strip_prefix('[')?.split(['.', ']']).next());
+    let unlisted: Vec<&str> = names.filter(|name| !Config::SECTIONS.contains(name)).collect();
+    assert!(unlisted.is_empty(), "{unlisted:?}");
+}
+
+#[test]
 fn a_configuration_that_is_not_utf8_is_refused_at_the_byte() {
     let text = Text::from_bytes("maxspan.toml", b"[kafka]\ngroup = \"gr\xfcn\"\n");
     let error = Config::parse(Some(text), &[]).unwrap_err();

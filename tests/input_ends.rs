@@ -69,11 +69,17 @@ fn a_look_back_before_the_first_event_rests_on_the_beginning() {
 }
 
 #[test]
-fn absences_at_both_ends_rest_on_the_end_alone() {
+fn absences_at_both_ends_rest_on_one_end_at_most() {
     let terms = "![any where tags == \"A\"] [any where tags == \"B\"] ![any where tags == \"C\"]";
     let engine = engine(terms).for_bounded_input();
-    let (found, _) = found(&engine, &[(0, "A"), (1, "B"), (30, "A"), (31, "B"), (33, "-")]);
-    assert_eq!(found, [(1, None), (31, Some(InputEnd::Last))]);
+    let tried = |events: &[(i64, &str)]| found(&engine, events).0;
+    // What comes first was seen: without what comes last in one maxspan with it, the alert stands.
+    let seen = [(0, "A"), (1, "B"), (30, "A"), (31, "B"), (33, "-")];
+    assert_eq!(tried(&seen), [(1, None), (31, Some(InputEnd::Last))]);
+    // It was not seen, but may have come before the first record.
+    assert_eq!(tried(&[(0, "B"), (1, "C"), (60, "-")]), [(0, Some(InputEnd::First))]);
+    // It did not come for a whole maxspan: whatever follows changes nothing.
+    assert_eq!(tried(&[(0, "-"), (20, "B"), (21, "-")]), [(20, None)]);
 }
 
 #[test]

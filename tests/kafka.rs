@@ -162,6 +162,8 @@ fn the_elastic_form_is_written_whole() {
     let shells = records.iter().filter(|record| !record.headers.contains_key("part")).count();
     let delivered = instance.metric("maxspan_alerts_delivered_total", "");
     assert_eq!(delivered, shells as f64, "a match counts once");
+    let observed = instance.metric("maxspan_detection_latency_seconds_count", "");
+    assert_eq!(observed, shells as f64, "its latency counts once");
     assert_eq!(instance.terminate(), Some(0));
 }
 

@@ -13,12 +13,11 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use maxspan::alert::Message;
+use maxspan::alert::{Format, Message, Renderer};
 use maxspan::detect::{Detector, Options, Origin};
 use maxspan::event::TimeSpan;
 use maxspan::rule::set::RuleSet;
 use maxspan::transaction::{Answer, Bundle, Outcome, Pending, Step as Todo, Transactions};
-use support::alerts::renderer;
 use support::random::{Random, seeds, survey};
 use support::streams::{RULES, Step, apply, options, random_steps, rule_set, story};
 
@@ -237,16 +236,15 @@ impl Instance {
         self.coming.retain(|partition| !partitions.contains(partition));
     }
 
-    fn collect(&mut self) {
+    fn collect(&mut self, renderer: &Renderer) {
         for (&partition, state) in &mut self.partitions {
             if state.is_cut || !state.detector.has_news() {
                 continue;
             }
             let Some(cut) = state.detector.cut() else { continue };
             let output = state.detector.outbox().iter().map(|output| (output, None));
-            let renderer = renderer(state.detector.rules());
             state.is_cut = true;
-            self.transactions.add([Bundle::new(origin_of(partition), cut, output, &renderer)]);
+            self.transactions.add([Bundle::new(origin_of(partition), cut, output, renderer)]);
         }
     }
 
@@ -272,6 +270,7 @@ impl Instance {
 
 /// Everything, and what has become of it.
 struct World<'a> {
+    renderer: Renderer,
     random: Random,
     rules: &'a Arc<RuleSet>,
     options: Options,
@@ -409,7 +408,7 @@ impl World<'_> {
         let now = TimeSpan::from_millis(self.now);
         let instance = &mut self.instances[i];
         if instance.transactions.takes_more() && self.random.chance(50) {
-            instance.collect();
+            instance.collect(&self.renderer);
         }
         let todo = instance.transactions.next();
         let outcome = match todo {
@@ -715,7 +714,7 @@ fn replay(detector: &mut Detector, steps: &[Step], position: i64) -> usize {
 }
 
 /// What one instance gives that nothing happens to.
-fn undisturbed(rules: &Arc<RuleSet>, inputs: &[Vec<Step>]) -> Vec<String> {
+fn undisturbed(rules: &Arc<RuleSet>, renderer: &Renderer, inputs: &[Vec<Step>]) -> Vec<String> {
     let mut all = Vec::new();
     for (partition, steps) in inputs.iter().enumerate() {
         let mut detector = resume(rules, &options(), partition, 0, "");
@@ -724,7 +723,7 @@ fn undisturbed(rules: &Arc<RuleSet>, inputs: &[Vec<Step>]) -> Vec<String> {
         }
         let origin = origin_of(partition);
         let messages =
-            detector.outbox().iter().flat_map(|output| renderer(rules).messages(&origin, output));
+            detector.outbox().iter().flat_map(|output| renderer.messages(&origin, output));
         all.extend(messages.map(|message| text(partition as i32, &message)));
     }
     all.sort();
@@ -758,10 +757,14 @@ fn random_input(random: &mut Random) -> Vec<Step> {
 fn check(seed: u64, rules: &Arc<RuleSet>) -> Seen {
     let mut random = Random::new(seed);
     let inputs: Vec<Vec<Step>> = (0..PARTITIONS).map(|_| random_input(&mut random)).collect();
-    let expected = undisturbed(rules, &inputs);
+    // In Elastic's form an alert is several records.
+    let format = Format::ALL[(seed / 3) as usize % 2];
+    let renderer = Renderer::new(Arc::clone(rules), format, options().max_alert_bytes);
+    let expected = undisturbed(rules, &renderer, &inputs);
     let mut world = World {
         random,
         rules,
+        renderer,
         options: Options {
             journal_beyond: (seed % 2 == 1).then_some(TimeSpan::from_secs(4)),
             ..options()

@@ -156,6 +156,29 @@ fn elastics_table_groups_single_events_by_their_fields() {
     assert_eq!(times(&run(&rules(SINGLE, &strict, &defaults), &events)), [0, 1, 3, 4, 61, 62]);
 }
 
+/// A form without letter case groups, and maps, without letter case.
+#[test]
+fn caseless_fields_group_and_map_without_letter_case() {
+    let user = |seconds, name: &str| failure(seconds, "h", &json!({ "user.name": name }));
+    let events = [user(0, "ADMIN"), user(1, "admin"), user(2, "Administrator")];
+    let grouped = |field: &str| {
+        let table = format!("[rule.maxspan.suppression]\ngroup_by = [\"{field}\"]\n");
+        times(&run(&rules(SINGLE, &table, &Defaults::default()), &events))
+    };
+    assert_eq!(grouped("user.name"), [0, 1, 2]);
+    assert_eq!(grouped("user.name.caseless"), [0, 2]);
+    let mapped = |field: &str| {
+        let table = format!(
+            "[[rule.severity_mapping]]\nfield = \"{field}\"\noperator = \"equals\"\n\
+             value = \"Admin\"\nseverity = \"critical\"\n"
+        );
+        let run = run(&rules(SINGLE, &table, &Defaults::default()), &events);
+        run.alerts.iter().map(|alert| alert["maxspan"]["severity"].to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(mapped("user.name"), ["\"low\"", "\"low\"", "\"low\""]);
+    assert_eq!(mapped("user.name.caseless"), ["\"critical\"", "\"critical\"", "\"low\""]);
+}
+
 #[test]
 fn terms_are_what_all_events_of_a_match_have_in_common() {
     let table = "[rule.maxspan.suppression]\ngroup_by = [\"user.name\"]\nduration = \"10m\"\n";

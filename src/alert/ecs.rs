@@ -14,7 +14,7 @@ use crate::text::digest::sha256_hex;
 /// What does not fit is left out, the largest event bodies first, and the alert says so in
 /// `maxspan.truncated`; identities, positions and what is said about the rule stay.
 pub fn render(alert: &Alert<'_>, max_bytes: usize) -> AlertRecord {
-    let id = alert.id();
+    let id = alert.id.to_owned();
     let value = fit(alert, &id, max_bytes);
     let rule_id = alert.rule.id.clone();
     let (severity, key) = (alert.severity.as_str(), record_key(alert));

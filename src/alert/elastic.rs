@@ -17,16 +17,16 @@ use crate::text::digest::sha256_hex;
 /// Where a document does not fit, the fields that come from events are left out of it, then long
 /// texts are cut; `maxspan.truncated` says so.
 pub fn render(alert: &Alert<'_>, max_bytes: usize) -> Vec<AlertRecord> {
-    let id = alert.id();
+    let id = alert.id;
     if !alert.is_sequence {
-        let documents = alert.events.iter().map(|event| single(alert, &id, event));
-        let whole = |document| record(alert, &id, document, Part::Whole, max_bytes);
+        let documents = alert.events.iter().map(|event| single(alert, id, event));
+        let whole = |document| record(alert, id, document, Part::Whole, max_bytes);
         return documents.map(whole).collect();
     }
-    let blocks: Vec<Block<'_>> = alert.events.iter().enumerate().map(|e| block(&id, e)).collect();
-    let shell = record(alert, &id, shell(alert, &id, &blocks), Part::Whole, max_bytes);
+    let blocks: Vec<Block<'_>> = alert.events.iter().enumerate().map(|e| block(id, e)).collect();
+    let shell = record(alert, id, shell(alert, id, &blocks), Part::Whole, max_bytes);
     let block = |block: &Block<'_>| {
-        let document = block_document(alert, &id, block);
+        let document = block_document(alert, id, block);
         record(alert, &block.id, document, Part::BuildingBlock, max_bytes)
     };
     std::iter::once(shell).chain(blocks.iter().map(block)).collect()

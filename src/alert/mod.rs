@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::detect::finding::{SuppressedBy, alert_id};
+use crate::detect::finding::SuppressedBy;
 use crate::event::{EventTime, Identity, JoinKey, Place};
 use crate::rule::{Metadata, Severity};
 
@@ -23,6 +23,8 @@ pub use render::{Format, Message, Renderer};
 /// A match with everything that its alert shows.
 #[derive(Debug)]
 pub struct Alert<'a> {
+    /// Its identity: the same for every delivery, replay and recomputation.
+    pub id: &'a str,
     /// What the rule file says about the rule.
     pub rule: &'a Metadata,
     /// The rule's version, or a hash of its query where the file has none.
@@ -71,7 +73,8 @@ pub struct AlertEvent {
 /// An alert, ready to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertRecord {
-    /// The document's identity: 64 hexadecimal digits. That of the match as a whole is the alert's.
+    /// The document's identity: 64 hexadecimal digits. The record of the match as a whole has the
+    /// identity of the alert.
     pub id: String,
     /// The rule's id.
     pub rule_id: String,
@@ -99,12 +102,6 @@ impl Alert<'_> {
     fn place<'p>(&'p self, event: &'p AlertEvent) -> (&'p str, i32) {
         let place = event.place.as_deref();
         place.map_or((self.topic, self.partition), |place| (&place.topic, place.partition))
-    }
-
-    /// Returns the alert's identity: the same for every delivery, replay and recomputation.
-    pub fn id(&self) -> String {
-        let final_event = self.events.last().map_or(Identity(0), |event| event.identity);
-        alert_id(&self.rule.id, self.rule_version, self.key, final_event)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Alert, AlertEvent, AlertRecord, ecs, elastic};
+use super::{Alert, AlertEvent, AlertRecord, Part, ecs, elastic};
 use crate::detect::{DeadLetter, Finding, FindingEvent, Forward, JournalRecord, Origin, Output};
 use crate::rule::Metadata;
 use crate::rule::compile::CompiledRule;
@@ -24,6 +24,22 @@ pub enum Format {
     Elastic,
 }
 
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Ecs, Self::Elastic];
+
+    /// Returns the word that names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ecs => "ecs",
+            Self::Elastic => "elastic",
+        }
+    }
+}
+
+/// About how many bytes of a record are neither of its events nor of its rule.
+const OWN_FIELDS: usize = 2_048;
+
 /// A record to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -37,18 +53,33 @@ pub enum Message {
     Forward(Forward),
 }
 
+impl Message {
+    /// Tells whether it is the one record that tells readers of a match or of an unreadable record.
+    pub fn tells_a_reader(&self) -> bool {
+        match self {
+            Self::Alert(alert) => alert.part == Part::Whole,
+            Self::DeadLetter(_) => true,
+            Self::Journal(_) | Self::Forward(_) => false,
+        }
+    }
+}
+
 /// Renders the output of detectors that share a rule set.
 #[derive(Clone, Debug)]
 pub struct Renderer {
     rules: Arc<RuleSet>,
     format: Format,
     max_bytes: usize,
+    /// By rule: about how many bytes what it says of itself takes in a record.
+    rule_bytes: Arc<[usize]>,
 }
 
 impl Renderer {
     /// Returns a renderer of alerts in this form, in records of at most `max_bytes` bytes.
     pub fn new(rules: Arc<RuleSet>, format: Format, max_bytes: usize) -> Self {
-        Self { rules, format, max_bytes }
+        let about = |rule: &CompiledRule| format!("{:?}", rule.metadata).len();
+        let rule_bytes = rules.rules().iter().map(about).collect();
+        Self { rules, format, max_bytes, rule_bytes }
     }
 
     /// Returns what is written for an item of output: for a finding one record or several, else one.
@@ -63,10 +94,30 @@ impl Renderer {
         }
     }
 
+    /// Returns about how many bytes [`messages`](Self::messages) will take, rather too many than too few.
+    pub fn estimated_bytes(&self, output: &Output) -> usize {
+        match output {
+            Output::Finding(finding) => {
+                let records = match self.format {
+                    Format::Ecs => 1,
+                    Format::Elastic => 1 + finding.events.len(),
+                };
+                // Normalizing adds fields, and an event's own record repeats it.
+                let events = finding.bytes() * 2;
+                let own = self.rule_bytes[finding.rule] + OWN_FIELDS;
+                (events + records * own).min(records * self.max_bytes)
+            }
+            Output::DeadLetter(letter) => letter.value.len(),
+            Output::Journal(record) => record.value.len(),
+            Output::Forward(forward) => forward.value.as_ref().map_or(0, |value| value.len()),
+        }
+    }
+
     /// Renders a finding; the record of the match as a whole comes first.
     pub fn alert(&self, origin: &Origin, finding: &Finding) -> Vec<AlertRecord> {
         let rule = &self.rules.rules()[finding.rule];
         let alert = Alert {
+            id: &finding.id,
             rule: &metadata(rule, finding),
             rule_version: &rule.version,
             key_fields: &rule.key_fields,

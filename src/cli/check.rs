@@ -99,9 +99,16 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 /// A configuration has a section that no rule file has.
 fn is_configuration(path: &std::path::Path) -> bool {
     let Ok(text) = text_file::read(path) else { return false };
-    let sections = ["[kafka]", "[rules]", "[http]", "[state]", "[log]"];
     let lines = text.contents.trim_start_matches('\u{feff}').lines();
-    lines.map(str::trim).any(|line| sections.contains(&line))
+    lines.filter_map(section).any(|section| Config::SECTIONS.contains(&section))
+}
+
+/// Returns the first part of a table's name: `rules` of `[rules.override."id"]`. A file need not be
+/// whole to be recognized.
+fn section(line: &str) -> Option<&str> {
+    let name = line.trim().strip_prefix('[')?;
+    let end = name.find(['.', ']'])?;
+    Some(name[..end].trim())
 }
 
 fn print_human(configs: &[ConfigReport], reports: &[RuleReport], verbose: bool) {

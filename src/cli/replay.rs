@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::setup::{self, ConfigArgs, TimeArgs};
 use super::{Exit, lines, output, summary};
@@ -32,8 +33,8 @@ pub struct Args {
     #[command(flatten)]
     times: TimeArgs,
     /// The form of the alerts; without it, that of the configuration
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    alert_format: Option<AlertFormat>,
+    #[arg(long, value_parser = alert_format(), value_name = "FORMAT")]
+    alert_format: Option<Format>,
     /// Read all files as one partition, merged by event time
     #[arg(long)]
     merge: bool,
@@ -45,22 +46,13 @@ pub struct Args {
     quiet: bool,
 }
 
-/// `--alert-format`
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum AlertFormat {
-    /// One nested ECS document for each match.
-    Ecs,
-    /// What Elastic's detection engine writes: one document for the match, one for each event.
-    Elastic,
-}
-
-impl From<AlertFormat> for Format {
-    fn from(arg: AlertFormat) -> Self {
-        match arg {
-            AlertFormat::Ecs => Self::Ecs,
-            AlertFormat::Elastic => Self::Elastic,
-        }
-    }
+/// `--alert-format`: one of the words that name the formats.
+fn alert_format() -> impl TypedValueParser<Value = Format> {
+    let words = PossibleValuesParser::new(Format::ALL.map(Format::as_str));
+    words.try_map(|word| {
+        let named = Format::ALL.into_iter().find(|format| format.as_str() == word);
+        named.ok_or_else(|| format!("`{word}` is no format"))
+    })
 }
 
 /// Runs the command.
@@ -70,7 +62,7 @@ impl From<AlertFormat> for Format {
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut config = args.config.load()?;
     if let Some(format) = args.alert_format {
-        config.alerts.format = format.into();
+        config.alerts.format = format;
     }
     let files = setup::rule_files(&config, &args.rules)?;
     let setup = setup::compile(&config, &args.times, files);

@@ -71,11 +71,6 @@ impl ConfigArgs {
         let Some(path) = &self.config else { return Ok(Config::default()) };
         Ok(Config::load(Some(path), &environment()?)?)
     }
-
-    /// Tells whether a configuration is named.
-    pub fn is_given(&self) -> bool {
-        self.config.is_some()
-    }
 }
 
 /// Returns what the environment says on top of a configuration file.

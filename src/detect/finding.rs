@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::suppress;
-use super::{Detector, Occasion, Past};
-use crate::event::{EventTime, Fields, Identity, JoinKey, Place, TimeSpan, Value};
-use crate::predicate::Source;
+use super::{Detector, Past, suppress};
+use crate::event::{EventTime, Fields, Identity, JoinKey, Place, TimeSpan};
+use crate::predicate::FieldSource;
 use crate::rule::compile::CompiledRule;
 use crate::rule::suppress::CompiledSuppression;
 use crate::rule::{MissingFields, Severity};
@@ -129,8 +128,10 @@ impl Finding {
 }
 
 impl Detector {
-    /// Makes a finding of a match. Costs what reading its records again costs: matches are rare.
-    pub(super) fn finding(&mut self, found: &Found, occasion: Occasion) -> Finding {
+    /// Counts a match, and makes a finding of it; nothing if it is suppressed and not to be shown.
+    ///
+    /// Costs what reading its records again costs: matches are rare.
+    pub(super) fn finding(&mut self, found: &Found) -> Option<Finding> {
         let rules = Arc::clone(&self.rules);
         let rule = &rules.rules()[found.rule];
         let candidates = &found.found.events;
@@ -138,6 +139,13 @@ impl Detector {
             true => candidates.iter().map(|candidate| self.fields(candidate)).collect(),
             false => Vec::new(),
         };
+        let created = self.created(found);
+        let (suppression, is_suppressed) = self.suppression_of(rule, found, &read, created);
+        let rests_on = self.rests_on(rule, found);
+        self.stats.rules[found.rule].count_match(is_suppressed, rests_on);
+        if is_suppressed && !self.options.shows_suppressed {
+            return None;
+        }
         let key = if rule.is_sequence { found.key.clone() } else { JoinKey::none() };
         let final_identity = found.found.identity();
         let mut events: Vec<FindingEvent> =
@@ -146,9 +154,7 @@ impl Detector {
             // A sample is identified by its window, not by the event that happened to complete it.
             last.identity = final_identity;
         }
-        let created = self.created(found);
-        let (suppression, is_suppressed) = self.suppression_of(rule, found, &read, created);
-        Finding {
+        Some(Finding {
             rule: found.rule,
             id: alert_id(&rule.metadata.id, &rule.version, &key, final_identity),
             key,
@@ -161,8 +167,8 @@ impl Detector {
             created,
             suppression,
             is_suppressed,
-            rests_on: self.rests_on(rule, found, occasion),
-        }
+            rests_on,
+        })
     }
 
     /// Returns what the partition's clock shows, or the one where the record was forwarded from.
@@ -193,20 +199,18 @@ impl Detector {
 
     /// Tells whether an absence of the match could be forbidden by what a bounded input does not
     /// hold any more, or not yet.
-    fn rests_on(&self, rule: &CompiledRule, found: &Found, occasion: Occasion) -> Option<InputEnd> {
+    fn rests_on(&self, rule: &CompiledRule, found: &Found) -> Option<InputEnd> {
         if self.options.past != Past::Nothing {
             return None;
         }
-        let times = || found.found.events.iter().map(|candidate| candidate.event_time());
-        let (first, last) = times().min().zip(times().max())?;
-        let maxspan = rule.plan.times.maxspan;
-        let looks_beyond_end = occasion == Occasion::InputEnds
-            && rule.plan.has_trailing_absence()
-            && self.stats.last_event < Some(first + maxspan);
-        // With absences at both ends there are windows that do not look back so far.
+        let deadline = found.found.deadline;
+        let looks_back_to = found.found.final_event().event_time() - rule.plan.times.maxspan;
+        let looks_beyond_end =
+            deadline.is_some_and(|deadline| self.noticed.last_event < Some(deadline));
+        // Where there was a deadline, a window without the first absence's event was recorded.
         let looks_before_start = rule.plan.has_leading_absence()
-            && !rule.plan.has_trailing_absence()
-            && self.stats.first_event.is_some_and(|start| last - maxspan < start);
+            && deadline.is_none()
+            && self.noticed.first_event.is_some_and(|start| looks_back_to < start);
         match (looks_beyond_end, looks_before_start) {
             (true, _) => Some(InputEnd::Last),
             (false, true) => Some(InputEnd::First),
@@ -272,7 +276,7 @@ fn terms(
         };
         return Some(found.key.parts().iter().enumerate().map(part).collect());
     }
-    let term = |(field, source): &(String, Source)| SuppressionTerm {
+    let term = |(field, source): &(String, FieldSource)| SuppressionTerm {
         field: field.clone(),
         value: common(events, *source),
     };
@@ -283,9 +287,9 @@ fn terms(
 }
 
 /// Returns the values of a field that all events have, sorted; nothing if there is none.
-fn common(events: &[Fields<'_>], source: Source) -> Option<Vec<String>> {
+fn common(events: &[Fields<'_>], source: FieldSource) -> Option<Vec<String>> {
     let of = |event: &Fields<'_>| -> BTreeSet<String> {
-        source.values(event).iter().filter_map(Value::text).map(Cow::into_owned).collect()
+        source.values(event).iter().filter_map(|v| source.text(v)).map(Cow::into_owned).collect()
     };
     let shared = events.iter().map(of).reduce(|shared, values| &shared & &values)?;
     (!shared.is_empty()).then(|| shared.into_iter().collect())

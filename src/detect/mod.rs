@@ -100,7 +100,7 @@ struct Cuts {
     has_idle_news: bool,
 }
 
-/// What of the latest records is told on request.
+/// What is noticed of the records beside their hits.
 #[derive(Default)]
 struct Noticed {
     /// The host of the latest record.
@@ -109,6 +109,21 @@ struct Noticed {
     unknown: Option<i64>,
     /// Which machines share a `host.id`.
     machines: Machines,
+    /// Time of the earliest event.
+    first_event: Option<EventTime>,
+    /// Time of the latest event.
+    last_event: Option<EventTime>,
+}
+
+impl Noticed {
+    fn note(&mut self, record: &Record<'_>, envelope: &Envelope) {
+        self.host = envelope.host;
+        if envelope.shape == Shape::Unknown {
+            self.unknown = Some(record.offset);
+        }
+        self.first_event = self.first_event.into_iter().chain(envelope.event_time).min();
+        self.last_event = self.last_event.max(envelope.event_time);
+    }
 }
 
 impl Detector {
@@ -273,7 +288,7 @@ impl Detector {
         for lane in self.lanes.iter_mut() {
             lane.sequences.finish();
         }
-        self.collect(Occasion::InputEnds);
+        self.collect(Occasion::Live);
     }
 
     /// Returns the output that has not been accepted yet, oldest first.
@@ -409,18 +424,15 @@ impl Detector {
     fn take_in(&mut self, record: &Record<'_>, judged: &Judged<'_>) {
         let envelope = &judged.envelope;
         self.stats.count_envelope(envelope);
-        self.noticed.host = envelope.host;
+        self.noticed.note(record, envelope);
         if let Some(machine) = envelope.machine {
             self.stats.shared_ids += u64::from(self.noticed.machines.is_news_of_sharing(machine));
-        }
-        if envelope.shape == Shape::Unknown {
-            self.noticed.unknown = Some(record.offset);
         }
         if self.rekeyed.arrival.is_none() {
             self.move_clock(record.stamp, envelope);
         }
         self.stats.no_event_time += u64::from(envelope.event_time.is_none());
-        for undecided in &judged.undecided {
+        for undecided in judged.undecided.iter().filter(|_| self.phase.is_live()) {
             self.stats.rules[undecided.rule as usize].undecided += 1;
         }
         if !judged.hits.is_empty() && self.admit(record, judged).journal {
@@ -515,12 +527,8 @@ impl Detector {
     fn collect(&mut self, occasion: Occasion) {
         let found: Vec<_> = self.lanes.iter_mut().flat_map(Lane::take_found).collect();
         for found in found.into_iter().filter(|_| occasion != Occasion::Replay) {
-            let finding = self.finding(&found, occasion);
-            let Finding { rule, is_suppressed, rests_on, .. } = finding;
-            self.stats.rules[rule].count_match(is_suppressed, rests_on);
-            if !is_suppressed || self.options.shows_suppressed {
-                self.outbox.push(Output::Finding(Arc::new(finding)));
-            }
+            let finding = self.finding(&found);
+            self.outbox.extend(finding.map(|finding| Output::Finding(Arc::new(finding))));
         }
     }
 }
@@ -530,10 +538,8 @@ impl Detector {
 enum Occasion {
     /// While records are read again: an earlier life has handed these matches out.
     Replay,
-    /// As records come, or time passes.
+    /// As records come, time passes, or a bounded input ends.
     Live,
-    /// When a bounded input ends.
-    InputEnds,
 }
 
 /// Returns how far back the journal is read for these rules; nothing if none of them uses it.

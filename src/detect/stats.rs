@@ -1,7 +1,6 @@
 //! What a detector counts, as plain numbers: whoever runs it turns them into metrics.
 
 use super::finding::InputEnd;
-use crate::event::EventTime;
 use crate::normalize::{Envelope, Shape};
 use crate::sequence::Counts;
 
@@ -32,10 +31,6 @@ pub struct Stats {
     pub no_host: u64,
     /// Readable records without a time, which no rule sees.
     pub no_event_time: u64,
-    /// Time of the earliest event.
-    pub first_event: Option<EventTime>,
-    /// Time of the latest event.
-    pub last_event: Option<EventTime>,
     /// Events that satisfied a stage.
     pub admitted: u64,
     /// Candidates refused because the partition's state takes as many bytes as it may.
@@ -99,17 +94,10 @@ impl RuleStats {
     }
 }
 
-/// Returns the earlier of two times; one that is missing does not count.
-fn earliest(left: Option<EventTime>, right: Option<EventTime>) -> Option<EventTime> {
-    left.into_iter().chain(right).min()
-}
-
 impl Stats {
     pub(super) fn count_envelope(&mut self, envelope: &Envelope) {
         self.shapes[envelope.shape.index()] += 1;
         self.no_host += u64::from(envelope.host.is_none());
-        self.first_event = earliest(self.first_event, envelope.event_time);
-        self.last_event = self.last_event.max(envelope.event_time);
         self.forwarded += u64::from(envelope.is_forwarded);
         self.foreign_ids += u64::from(envelope.has_foreign_id);
     }
@@ -146,8 +134,6 @@ impl Stats {
         }
         self.no_host += other.no_host;
         self.no_event_time += other.no_event_time;
-        self.first_event = earliest(self.first_event, other.first_event);
-        self.last_event = self.last_event.max(other.last_event);
         self.admitted += other.admitted;
         self.refused_bytes += other.refused_bytes;
         self.refused_budget += other.refused_budget;

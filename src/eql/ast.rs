@@ -256,7 +256,7 @@ pub struct Call {
 }
 
 /// Whether letter case counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Case {
     /// It counts.
     Sensitive,
@@ -350,7 +350,7 @@ impl KeyField {
 }
 
 impl Case {
-    /// Returns whether letter case counts where it must count twice.
+    /// Returns whether letter case counts: only if it counts in both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         if self == Self::Sensitive { other } else { self }

@@ -46,6 +46,21 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Returns the number, if the value is one without a fraction that fits into 63 bits and a sign,
+    /// however it is written: `135`, `135.0`, `1.35e2`.
+    pub fn whole_part(&self) -> Option<i64> {
+        let number = match self {
+            Self::Int(number) => return Some(*number),
+            Self::Float(number) => *number,
+            Self::Written(written) => written.number,
+            _ => return None,
+        };
+        // The bounds are powers of two: doubles hold them exactly.
+        let fits = number.fract() == 0.0
+            && (-9.223_372_036_854_775_808e18..9.223_372_036_854_775_808e18).contains(&number);
+        fits.then_some(number as i64)
+    }
+
     /// Returns the value as text: what Elasticsearch would index for a keyword.
     ///
     /// An [`Object`](Self::Object) has no text.
@@ -165,5 +180,32 @@ impl<'a> Fields<'a> {
     /// Tells whether there is no field.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        let written = |number: f64, text: &str| {
+            Value::Written(Box::new(Written { number, text: text.into() }))
+        };
+        for (value, whole) in [
+            (Value::Int(-4), Some(-4)),
+            (Value::Float(135.0), Some(135)),
+            (written(1_000.0, "1e3"), Some(1_000)),
+            (written(135.0, "135.00"), Some(135)),
+            (Value::Float(-9_223_372_036_854_775_808.0), Some(i64::MIN)),
+            (Value::Float(9_223_372_036_854_775_808.0), None),
+            (Value::Float(1e19), None),
+            (Value::Float(0.5), None),
+            (Value::Float(f64::NAN), None),
+            (Value::Big(u64::MAX), None),
+            (Value::from("4"), None),
+        ] {
+            assert_eq!(value.whole_part(), whole, "{value:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::tally::{Tally, shortened};
 use crate::eql::ast::{Category, CompareOp, EventQuery, Expr, ExprKind, Literal};
 use crate::eql::print;
 use crate::event::{FieldId, FieldTable, Fields, Value};
-use crate::predicate::{Doubt, Predicate, Source};
+use crate::predicate::{Doubt, FieldSource, Predicate};
 
 /// How many values of a condition are shown.
 const SHOWN_VALUES: usize = 5;
@@ -27,7 +27,7 @@ pub(super) struct Watch {
     /// What counts where a condition is not decided.
     doubt: Doubt,
     /// Fields that the conditions name, those whose value a hit determines last.
-    fields: Vec<Source>,
+    fields: Vec<FieldSource>,
     pub(super) events: u64,
     pub(super) hits: u64,
     pub(super) excepted: u64,
@@ -41,7 +41,7 @@ pub(super) struct Watch {
 struct Condition {
     text: String,
     predicate: Predicate,
-    fields: Vec<Source>,
+    fields: Vec<FieldSource>,
     held: u64,
     alone: u64,
     values: Tally,
@@ -70,7 +70,7 @@ impl Watch {
         let known = table.len();
         let mut parts = Vec::new();
         split(&query.condition, false, &mut parts);
-        let mut fields: Vec<(bool, Source)> = Vec::new();
+        let mut fields: Vec<(bool, FieldSource)> = Vec::new();
         let mut conditions = Vec::new();
         for part in &parts {
             // Whoever compiled the rule has interned its fields; what is not among them cannot be
@@ -165,7 +165,8 @@ impl Watch {
         event: &Fields<'_>,
         table: &'t FieldTable,
     ) -> Vec<(&'t str, String)> {
-        let value = |source: &Source| Some((table.name(source.own()), value_of(*source, event)?));
+        let value =
+            |source: &FieldSource| Some((table.name(source.own()), value_of(*source, event)?));
         self.fields.iter().filter_map(value).take(MAX_FIELDS).collect()
     }
 
@@ -254,17 +255,18 @@ fn determines(part: &Expr) -> bool {
 
 /// Returns what some fields hold, with their names if there are several; nothing if none has a
 /// value.
-fn values_of(fields: &[Source], event: &Fields<'_>, table: &FieldTable) -> Option<String> {
+fn values_of(fields: &[FieldSource], event: &Fields<'_>, table: &FieldTable) -> Option<String> {
     if let [field] = fields {
         return value_of(*field, event);
     }
-    let value =
-        |field: &Source| Some(format!("{}={}", table.name(field.own()), value_of(*field, event)?));
+    let value = |field: &FieldSource| {
+        Some(format!("{}={}", table.name(field.own()), value_of(*field, event)?))
+    };
     let values: Vec<String> = fields.iter().filter_map(value).collect();
     (!values.is_empty()).then(|| values.join(" "))
 }
 
-fn value_of(field: Source, event: &Fields<'_>) -> Option<String> {
+fn value_of(field: FieldSource, event: &Fields<'_>) -> Option<String> {
     let values = field.values(event);
     let text = |value: &Value<'_>| match value.text() {
         Some(text) => shortened(&text).into_owned(),

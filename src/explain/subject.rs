@@ -10,7 +10,7 @@ use super::trial::Shape;
 use crate::eql::ast::{Body, EventQuery, Term};
 use crate::event::{FieldTable, Fields, JoinKey};
 use crate::normalize::Envelope;
-use crate::predicate::{Doubt, Predicate, Source};
+use crate::predicate::{Doubt, FieldSource, Predicate};
 use crate::rule::compile::CompiledRule;
 use crate::rule::set::RuleSet;
 use crate::sequence::{PlanTerm, TermSet};
@@ -43,7 +43,7 @@ pub(super) struct Subject {
     pub(super) not_covered: u64,
     indices: Tally,
     /// Fields that the query names, and whether a covered event had a value there.
-    fields: Vec<(Source, bool)>,
+    fields: Vec<(FieldSource, bool)>,
     pub(super) alerts: u64,
     pub(super) suppressed: u64,
 }
@@ -69,7 +69,7 @@ impl Subject {
             Watch::new(label, query, doubt, category, &mut table)
         };
         let watches: Vec<Watch> = labels.into_iter().zip(queries.zip(doubts)).map(watch).collect();
-        let mut fields: Vec<Source> =
+        let mut fields: Vec<FieldSource> =
             compiled.terms.iter().flat_map(|term| term.predicate.sources()).collect();
         fields.extend(compiled.terms.iter().flat_map(|term| term.key.sources()));
         fields.sort_unstable();

@@ -16,7 +16,6 @@ use super::health::{Concern, Heart};
 use super::outcome::{Delivered, backoff, on_delivery};
 use super::shared::Shared;
 use super::worker::{self, Command, index_of, seconds, unix_millis};
-use crate::alert::Message;
 use crate::detect::{Cut, Origin};
 use crate::transaction::{Bundle, Pending};
 
@@ -265,8 +264,7 @@ impl Outside {
     pub(super) fn count_delivered(&self, pending: &Pending) {
         let metrics = &self.shared.metrics.alert;
         metrics.record_delivered(&pending.message);
-        let is_internal = matches!(pending.message, Message::Journal(_) | Message::Forward(_));
-        if let (Some(time), false) = (pending.triggered_at, is_internal) {
+        if let (Some(time), true) = (pending.triggered_at, pending.message.tells_a_reader()) {
             metrics.detection_latency.observe(seconds(unix_millis() - time));
         }
     }

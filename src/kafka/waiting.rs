@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use crate::alert::Renderer;
 use crate::detect::Output;
 
 /// A partition stops being drained while more than this waits.
@@ -29,16 +30,21 @@ struct Item {
 
 impl Waiting {
     /// Notes what the outbox has gained.
-    pub(super) fn note(&mut self, outbox: &[Output], triggered_at: Option<i64>) {
+    ///
+    /// What counts is how much it will take once it is rendered: that happens when a cut is made.
+    pub(super) fn note(
+        &mut self,
+        outbox: &[Output],
+        renderer: &Renderer,
+        triggered_at: Option<i64>,
+    ) {
         for output in &outbox[self.items.len().min(outbox.len())..] {
-            let (bytes, is_urgent) = match output {
-                Output::Finding(finding) => (finding.bytes(), true),
-                Output::DeadLetter(letter) => (letter.value.len(), false),
-                Output::Journal(record) => (record.value.len(), false),
+            let bytes = renderer.estimated_bytes(output);
+            let is_urgent = match output {
+                Output::Finding(_) => true,
+                Output::DeadLetter(_) | Output::Journal(_) => false,
                 // Somewhere an alert may hang on it; on how far a clock has come, it does not.
-                Output::Forward(forward) => {
-                    (forward.value.as_ref().map_or(0, |value| value.len()), forward.value.is_some())
-                }
+                Output::Forward(forward) => forward.value.is_some(),
             };
             self.bytes += bytes;
             self.urgent += usize::from(is_urgent);
@@ -78,7 +84,16 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use crate::alert::Format;
     use crate::detect::DeadLetter;
+    use crate::rule::set::{Defaults, RuleSet};
+
+    fn renderer() -> Renderer {
+        let (rules, _) = RuleSet::compile(Vec::new(), &Defaults::default());
+        Renderer::new(Arc::new(rules), Format::Ecs, usize::MAX)
+    }
 
     fn letter(offset: i64) -> Output {
         let value = vec![0; 10];
@@ -95,9 +110,9 @@ mod tests {
     fn gained_output_is_noted_once() {
         let mut waiting = Waiting::default();
         let mut outbox = vec![letter(1)];
-        waiting.note(&outbox, Some(7));
+        waiting.note(&outbox, &renderer(), Some(7));
         outbox.push(letter(2));
-        waiting.note(&outbox, None);
+        waiting.note(&outbox, &renderer(), None);
         assert_eq!(waiting.triggers().collect::<Vec<_>>(), [Some(7), None]);
         waiting.accept(1);
         assert_eq!((waiting.len(), waiting.bytes), (1, 10));

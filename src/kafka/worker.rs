@@ -180,15 +180,10 @@ impl Worker {
                 }
             }
             Command::Cut(reply) => {
+                let renderer = &self.shared.renderer;
+                let cuts = self.partitions.iter_mut().filter_map(|p| p.cut(renderer)).collect();
                 // The committer may have stopped waiting.
-                drop(
-                    reply.send(
-                        self.partitions
-                            .iter_mut()
-                            .filter_map(|p| p.cut(&self.shared.renderer))
-                            .collect(),
-                    ),
-                );
+                drop(reply.send(cuts));
             }
             Command::Accept(cuts) => {
                 for (origin, cut) in &cuts {
@@ -224,7 +219,7 @@ impl Worker {
     fn turn(&mut self) -> bool {
         let mut is_busy = false;
         for partition in &mut self.partitions {
-            let taken = partition.restore(&self.shared) + partition.drain();
+            let taken = partition.restore(&self.shared) + partition.drain(&self.shared.renderer);
             is_busy |= taken > 0;
             match taken {
                 0 => partition.idle(&self.shared),
@@ -376,7 +371,7 @@ impl Partition {
     }
 
     /// Feeds one batch to the detector and returns how many items there were.
-    fn drain(&mut self) -> usize {
+    fn drain(&mut self, renderer: &Renderer) -> usize {
         if self.is_frozen || self.waiting.is_full() || self.detector.awaits_journal() {
             return 0;
         }
@@ -397,7 +392,7 @@ impl Partition {
                 if let (true, Some(stamped)) = (is_live, triggered_at) {
                     latency.observe(seconds(now - stamped));
                 }
-                waiting.note(detector.outbox(), triggered_at);
+                waiting.note(detector.outbox(), renderer, triggered_at);
                 state.position.store(record.offset + 1, Ordering::Relaxed);
             }
             Item::Fault(fault) => faults.push(fault),
@@ -419,7 +414,7 @@ impl Partition {
         // the last record: markers of transactions take offsets too.
         if let Some(elapsed) = self.idle.tick(now_millis(), at_end) {
             self.detector.advance_idle(elapsed);
-            self.waiting.note(self.detector.outbox(), None);
+            self.waiting.note(self.detector.outbox(), &shared.renderer, None);
             self.publish(shared);
         }
     }
@@ -488,7 +483,7 @@ impl Partition {
         }
         let cut = self.detector.cut()?;
         // What is told with each cut has just joined the rest.
-        self.waiting.note(self.detector.outbox(), None);
+        self.waiting.note(self.detector.outbox(), renderer, None);
         let is_news = self.committed.as_ref().is_none_or(|(position, metadata)| {
             (*position, metadata.as_str()) != (cut.position, cut.metadata.as_str())
         });

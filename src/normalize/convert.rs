@@ -163,8 +163,8 @@ pub(super) fn value<'a>(convert: Convert, value: &Value<'a>, out: &mut Values<'a
     match value {
         Value::Str(text) => from_text(convert, text, out),
         Value::Int(number) if matches!(convert, Convert::Number) => out.push(Value::Int(*number)),
-        Value::Float(number) if matches!(convert, Convert::Number) && number.fract() == 0.0 => {
-            out.push(Value::Int(*number as i64));
+        Value::Float(_) | Value::Written(_) if matches!(convert, Convert::Number) => {
+            out.extend(value.whole_part().map(Value::Int));
         }
         Value::Bool(truth) if matches!(convert, Convert::Truth) => out.push(Value::Bool(*truth)),
         other => {

@@ -3,7 +3,7 @@
 use super::node::{Combination, Node};
 use super::regex::Patterns;
 use super::scalar::{Joined, Scalar};
-use super::source::Source;
+use super::source::FieldSource;
 use super::strings::Affix;
 use super::test::Test;
 use crate::diag::Diagnostic;
@@ -25,7 +25,7 @@ struct Compiler<'t> {
 }
 
 /// Where the values of the slots of one atomic condition stand.
-type Slots = Vec<Source>;
+type Slots = Vec<FieldSource>;
 
 impl Compiler<'_> {
     fn condition(&mut self, expr: &Expr) -> Node {
@@ -152,7 +152,7 @@ impl Compiler<'_> {
     }
 
     fn slot(&mut self, written: &str, slots: &mut Slots) -> usize {
-        let source = Source::of(written, self.fields);
+        let source = FieldSource::of(written, self.fields);
         // A field that is named twice has one value in each combination.
         slots.iter().position(|known| *known == source).unwrap_or_else(|| {
             slots.push(source);

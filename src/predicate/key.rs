@@ -5,15 +5,13 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::number;
-use super::source::Source;
+use super::source::FieldSource;
 use super::test::instant_of;
-use crate::eql::ast::{Case, KeyField};
-use crate::eql::form::Form;
+use crate::eql::ast::KeyField;
 use crate::eql::functions::number_of;
 use crate::eql::types::{FieldType, field_type};
 use crate::event::ip::parse_ip;
 use crate::event::{FieldTable, Fields, JoinKey, KeyPart, Value};
-use crate::text::fold::fold;
 
 /// How the keys of one stage are taken from an event.
 #[derive(Clone, Debug)]
@@ -23,9 +21,8 @@ pub struct KeyPlan {
 
 #[derive(Clone, Debug)]
 struct PartPlan {
-    source: Source,
+    source: FieldSource,
     optional: bool,
-    case: Case,
     kind: Option<FieldType>,
 }
 
@@ -43,9 +40,8 @@ impl KeyPlan {
     /// Returns the plan for these fields: those at the top of the query, then the term's own.
     pub fn compile(keys: &[KeyField], fields: &mut FieldTable) -> Self {
         let part = |key: &KeyField| PartPlan {
-            source: Source::of(&key.written(), fields),
+            source: FieldSource::of(&key.written(), fields),
             optional: key.optional,
-            case: key.form.map_or(Case::Sensitive, Form::case),
             kind: field_type(&key.path),
         };
         Self { parts: keys.iter().map(part).collect() }
@@ -69,7 +65,7 @@ impl KeyPlan {
     }
 
     /// Returns where the values stand, in the order of the key's parts.
-    pub fn sources(&self) -> impl Iterator<Item = Source> {
+    pub fn sources(&self) -> impl Iterator<Item = FieldSource> {
         self.parts.iter().map(|part| part.source)
     }
 }
@@ -110,24 +106,22 @@ impl PartPlan {
 
     /// Returns the text that all spellings of a value share.
     fn canonical<'v>(&self, value: &'v Value<'_>) -> Option<Cow<'v, str>> {
-        let text = value.text()?;
         let canonical = match self.kind {
-            Some(FieldType::Ip) => parse_ip(&text).map(|address| address.to_string()),
+            Some(FieldType::Ip) => {
+                value.text().and_then(|text| parse_ip(&text)).map(|address| address.to_string())
+            }
             Some(FieldType::Number) => number_of(value).as_ref().and_then(number::canonical),
             Some(FieldType::Date) => instant_of(value).map(|instant| instant.to_string()),
             _ => None,
         };
-        Some(match (canonical, self.case) {
-            (Some(canonical), _) => Cow::Owned(canonical),
-            (None, Case::Insensitive) => Cow::Owned(fold(&text).into_owned()),
-            (None, Case::Sensitive) => text,
-        })
+        canonical.map(Cow::Owned).or_else(|| self.source.text(value))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eql::form::Form;
     use crate::text::Span;
 
     /// Returns the keys of an event as texts, with `null` for null.

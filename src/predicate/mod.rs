@@ -32,7 +32,7 @@ use crate::diag::Diagnostic;
 use crate::eql::ast::{Category, EventQuery, Expr};
 use crate::event::{FieldTable, Fields};
 use node::Node;
-pub use source::Source;
+pub use source::FieldSource;
 
 /// What a condition is for an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +162,7 @@ impl Predicate {
     }
 
     /// Returns where it looks for values, ascending, each place once.
-    pub fn sources(&self) -> Vec<Source> {
+    pub fn sources(&self) -> Vec<FieldSource> {
         let mut sources = Vec::new();
         self.node.collect_sources(&mut sources);
         sources.sort_unstable();

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::node::{Combination, Node};
 use super::number::Exact;
-use super::source::Source;
+use super::source::FieldSource;
 use crate::event::{FieldId, FieldTable};
 
 /// Something that a value can be equal to.
@@ -57,7 +57,7 @@ impl Need {
     }
 
     /// Returns the need of something in a field in which the values may stand.
-    fn in_one_of(source: Source, of_field: impl Fn(FieldId) -> Self) -> Self {
+    fn in_one_of(source: FieldSource, of_field: impl Fn(FieldId) -> Self) -> Self {
         let mut needs: Vec<Self> = source.fields().map(of_field).collect();
         if needs.len() == 1 { needs.swap_remove(0) } else { Self::Any(needs) }
     }

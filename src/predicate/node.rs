@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::scalar::Scalar;
-use super::source::Source;
+use super::source::FieldSource;
 use super::test::Test;
 use super::{Judgement, combine};
 use crate::event::{Fields, Value};
@@ -16,9 +16,9 @@ const FEW: usize = 64;
 pub(super) enum Node {
     Constant(bool),
     /// The field has a value.
-    Exists(Source),
+    Exists(FieldSource),
     /// Any value of the field passes the test.
-    Test(Source, Test),
+    Test(FieldSource, Test),
     /// Any combination of the fields' values makes the expression true.
     Any(Box<Combination>),
     Not(Box<Self>),
@@ -31,11 +31,11 @@ pub(super) enum Node {
 pub(super) struct Combination {
     pub(super) scalar: Scalar,
     /// Where the values of each slot stand.
-    pub(super) sources: Box<[Source]>,
+    pub(super) sources: Box<[FieldSource]>,
 }
 
 impl Node {
-    pub(super) fn test(source: impl Into<Source>, test: Test) -> Self {
+    pub(super) fn test(source: impl Into<FieldSource>, test: Test) -> Self {
         Self::Test(source.into(), test)
     }
 
@@ -91,7 +91,7 @@ impl Node {
         })
     }
 
-    pub(super) fn collect_sources(&self, out: &mut Vec<Source>) {
+    pub(super) fn collect_sources(&self, out: &mut Vec<FieldSource>) {
         match self {
             Self::Constant(_) => {}
             Self::Exists(source) | Self::Test(source, _) => out.push(*source),

@@ -1,21 +1,30 @@
 //! Where the values of a field stand that a query names.
 
+use std::borrow::Cow;
+
+use crate::eql::ast::Case;
 use crate::eql::form::Form;
 use crate::event::{FieldId, FieldTable, Fields, Value};
+use crate::text::fold::fold;
 
 /// Where the values of a name stand: in the field of that name, or, if the name means a form of
 /// another field and the record has none of that name, in that field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Source {
+pub struct FieldSource {
     own: FieldId,
     form_of: Option<FieldId>,
+    case: Case,
 }
 
-impl Source {
+impl FieldSource {
     /// Returns where the values of a written path stand; its fields are added to the table.
     pub fn of(written: &str, fields: &mut FieldTable) -> Self {
         let (path, form) = Form::split(written);
-        Self { own: fields.intern(written), form_of: form.map(|_| fields.intern(path)) }
+        Self {
+            own: fields.intern(written),
+            form_of: form.map(|_| fields.intern(path)),
+            case: form.map_or(Case::Sensitive, Form::case),
+        }
     }
 
     /// Returns the field of the written path.
@@ -37,15 +46,25 @@ impl Source {
         if values.iter().all(|value| *value == Value::Object) { &[] } else { values }
     }
 
+    /// Returns a value as a text by which it is told from others: folded where letter case does not
+    /// count.
+    pub fn text<'v>(self, value: &'v Value<'_>) -> Option<Cow<'v, str>> {
+        let text = value.text()?;
+        Some(match self.case {
+            Case::Sensitive => text,
+            Case::Insensitive => Cow::Owned(fold(&text).into_owned()),
+        })
+    }
+
     /// Tells whether an event has a value there.
     pub fn has_value(self, event: &Fields<'_>) -> bool {
         !self.values(event).is_empty()
     }
 }
 
-impl From<FieldId> for Source {
+impl From<FieldId> for FieldSource {
     fn from(own: FieldId) -> Self {
-        Self { own, form_of: None }
+        Self { own, form_of: None, case: Case::Sensitive }
     }
 }
 
@@ -55,7 +74,7 @@ mod tests {
 
     fn values(written: &str, event: &[(&str, Value<'static>)]) -> Vec<Value<'static>> {
         let mut table = FieldTable::default();
-        let source = Source::of(written, &mut table);
+        let source = FieldSource::of(written, &mut table);
         let mut fields = Fields::new(table.len());
         for (path, value) in event {
             if let Some(id) = table.get(path) {

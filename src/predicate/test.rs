@@ -14,6 +14,7 @@ use super::number::{self, Exact};
 use super::regex::Patterns;
 use super::strings::{self, Affix, Strings};
 use crate::eql::ast::{Case, CompareOp, Pattern};
+use crate::eql::functions::cidr::parse_block;
 use crate::eql::functions::number_of;
 use crate::eql::types::FieldType;
 use crate::event::ip::parse_ip;
@@ -45,6 +46,8 @@ pub(super) enum Test {
 pub(super) struct OneOf {
     strings: Strings,
     addresses: Box<[IpAddr]>,
+    /// Blocks that are compared with an address: Elasticsearch takes each for all its addresses.
+    blocks: Box<[IpNet]>,
     numbers: Box<[Value<'static>]>,
     instants: Box<[EventTime]>,
     truths: Box<[bool]>,
@@ -103,16 +106,20 @@ impl Test {
             _ => None,
         });
         let instants = constants.iter().filter(|_| hint == Some(FieldType::Date));
+        let is_block = |text: &&str| hint == Some(FieldType::Ip) && text.contains('/');
+        let blocks = texts().filter(is_block).filter_map(parse_block);
         let one_of = OneOf {
             strings,
             addresses: texts().filter_map(parse_ip).collect(),
+            blocks: blocks.collect(),
             numbers: numbers.filter_map(number_of).collect(),
             instants: instants.filter_map(instant_of).collect(),
             truths: truths.collect(),
         };
         match one_of {
-            OneOf { strings, addresses, numbers, instants, truths }
+            OneOf { strings, addresses, blocks, numbers, instants, truths }
                 if addresses.is_empty()
+                    && blocks.is_empty()
                     && numbers.is_empty()
                     && instants.is_empty()
                     && truths.is_empty() =>
@@ -164,10 +171,7 @@ impl Test {
             Self::Order(op, bound) => {
                 bound.compare(value).is_some_and(|order| satisfies(*op, order))
             }
-            Self::Blocks(blocks) => value
-                .as_str()
-                .and_then(parse_ip)
-                .is_some_and(|address| blocks.iter().any(|block| block.contains(&address))),
+            Self::Blocks(blocks) => is_in(blocks, value),
             Self::Regex(patterns) => text_satisfies(value, |text| patterns.matches(text)),
             Self::Never => false,
         }
@@ -223,11 +227,12 @@ impl OneOf {
                 && instant_of(value).is_some_and(|instant| self.instants.contains(&instant)))
             || (!self.addresses.is_empty()
                 && value.as_str().and_then(parse_ip).is_some_and(|ip| self.addresses.contains(&ip)))
+            || (!self.blocks.is_empty() && is_in(&self.blocks, value))
     }
 
     fn literals(&self) -> Option<Vec<Literal>> {
-        // A point of time is written in too many ways.
-        self.instants.is_empty().then_some(())?;
+        // A point of time is written in too many ways, and a block has too many addresses.
+        (self.instants.is_empty() && self.blocks.is_empty()).then_some(())?;
         let texts = self.strings.folded_texts()?.into_iter();
         let truths = self.truths.iter().map(|truth| text_of(*truth).into());
         let numbers = self.numbers.iter().filter_map(Exact::of).map(Literal::Number);
@@ -273,6 +278,12 @@ impl Bound {
             Self::Folded(text) => Some(fold(&value.text()?).as_bytes().cmp(text.as_bytes())),
         }
     }
+}
+
+/// Tells whether a value is an address in one of the blocks.
+fn is_in(blocks: &[IpNet], value: &Value<'_>) -> bool {
+    let address = value.as_str().and_then(parse_ip);
+    address.is_some_and(|address| blocks.iter().any(|block| block.contains(&address)))
 }
 
 /// Addresses are ordered as the v6 addresses that stand for them.

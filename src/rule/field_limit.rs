@@ -21,7 +21,8 @@ pub fn of_condition(condition: &Expr, fields: &FieldTable) -> Option<Diagnostic>
 
 /// Returns what is said about a field that is one too many.
 pub(super) fn finding(path: &str) -> Diagnostic {
-    let message = format!("`{path}` is beyond the 65,536 fields that all rules together may read");
+    let message =
+        format!("`{path}` is beyond the {MAX_FIELDS} fields that all rules together may read");
     Diagnostic::error("E0604", message)
         .label("one field too many")
         .help("name fewer fields, or load some of the rules in another instance")
@@ -36,13 +37,13 @@ pub(super) fn in_query(query: &Query, path: &str) -> Option<Span> {
     };
     let terms = || terms.iter().chain(until);
     let mut keys = by.iter().chain(terms().flat_map(|term| &term.by));
-    let key = keys.find(|key| key.path == path).map(|key| key.span);
+    let key = keys.find(|key| key.path == path || key.written() == path).map(|key| key.span);
     key.or_else(|| terms().find_map(|term: &Term| in_expr(&term.query.condition, path)))
 }
 
 /// Returns where a condition names a field.
 pub(super) fn in_expr(expr: &Expr, path: &str) -> Option<Span> {
-    if matches!(&expr.kind, ExprKind::Field(field) if field.path == path) {
+    if matches!(&expr.kind, ExprKind::Field(f) if f.path == path || f.written() == path) {
         return Some(expr.span);
     }
     let mut found = None;

@@ -4,7 +4,7 @@
 
 use super::Severity;
 use crate::event::{FieldTable, Fields, Value};
-use crate::predicate::Source;
+use crate::predicate::FieldSource;
 
 /// `severity_mapping`, `risk_score_mapping` and `rule_name_override` of a rule file.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -38,14 +38,14 @@ impl Mappings {
 /// Mappings with their fields looked up.
 #[derive(Debug, Default)]
 pub struct CompiledMappings {
-    severity: Vec<(Source, String, Severity)>,
-    risk_score: Option<Source>,
-    name: Option<Source>,
+    severity: Vec<(FieldSource, String, Severity)>,
+    risk_score: Option<FieldSource>,
+    name: Option<FieldSource>,
 }
 
 impl CompiledMappings {
     pub(super) fn compile(mappings: &Mappings, fields: &mut FieldTable) -> Self {
-        let mut intern = |name: &String| Source::of(name, fields);
+        let mut intern = |name: &String| FieldSource::of(name, fields);
         Self {
             severity: mappings
                 .severity
@@ -64,8 +64,8 @@ impl CompiledMappings {
 
     /// Returns the severity that the event asks for.
     pub fn severity(&self, event: &Fields<'_>) -> Option<Severity> {
-        let holds = |(source, wanted, severity): &(Source, String, Severity)| {
-            source.values(event).iter().any(|value| equals(value, wanted)).then_some(*severity)
+        let holds = |(source, wanted, severity): &(FieldSource, String, Severity)| {
+            source.values(event).iter().any(|v| equals(*source, v, wanted)).then_some(*severity)
         };
         self.severity.iter().filter_map(holds).max()
     }
@@ -84,10 +84,11 @@ impl CompiledMappings {
 }
 
 /// Numbers are equal as numbers: `event.severity` may be 3 or "3".
-fn equals(value: &Value<'_>, wanted: &str) -> bool {
-    let Some(text) = value.text() else { return false };
+fn equals(source: FieldSource, value: &Value<'_>, wanted: &str) -> bool {
+    let Some(text) = source.text(value) else { return false };
     let number = |text: &str| text.trim().parse::<f64>().ok();
-    text == wanted || number(&text).is_some_and(|n| Some(n) == number(wanted))
+    source.text(&Value::from(wanted)).is_some_and(|wanted| wanted == text)
+        || number(&text).is_some_and(|n| Some(n) == number(wanted))
 }
 
 /// A whole number from 0 to 100.

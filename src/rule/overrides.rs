@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use super::Settings;
 use super::read::{Reader, Table};
-use super::set::{RuleReport, Status};
+use super::set::{RuleReport, SWITCHED_OFF, Status};
 use crate::diag::Diagnostic;
 use crate::text::Span;
 use crate::text::edit_distance::nearest;
@@ -33,7 +33,10 @@ pub enum Reason<'r> {
     /// The rule is refused.
     Refused,
     /// The rule is skipped: it is none of EQL, or switched off.
-    Skipped,
+    Skipped {
+        /// Why.
+        why: Option<&'r str>,
+    },
 }
 
 impl Reason<'_> {
@@ -42,7 +45,7 @@ impl Reason<'_> {
         match self {
             Self::NoRule { .. } => "no rule has this id",
             Self::Refused => "the rule is refused",
-            Self::Skipped => "the rule is skipped",
+            Self::Skipped { .. } => "the rule is skipped",
         }
     }
 }
@@ -61,13 +64,16 @@ pub fn unused<'r>(
 fn reason<'r>(id: &str, settings: &Settings, reports: &'r [RuleReport]) -> Option<Reason<'r>> {
     let ids = reports.iter().filter_map(|report| report.rule_id.as_deref());
     let of_rule = reports.iter().filter(|report| report.rule_id.as_deref() == Some(id));
-    match of_rule.map(|report| report.status).min() {
+    let report = of_rule.min_by_key(|report| report.status);
+    match report.map(|report| report.status) {
         None => Some(Reason::NoRule { nearest: nearest(id, ids) }),
         Some(Status::Runs | Status::Caveat) => None,
         Some(Status::Refused) => Some(Reason::Refused),
         // The override is what switches it off.
         Some(Status::Skipped) if settings.enabled == Some(false) => None,
-        Some(Status::Skipped) => Some(Reason::Skipped),
+        Some(Status::Skipped) => {
+            Some(Reason::Skipped { why: report.and_then(|report| report.reason.as_deref()) })
+        }
     }
 }
 
@@ -96,7 +102,12 @@ pub fn warnings(
 
 fn warning(unused: &Unused<'_>, overrides: &BTreeMap<String, Settings>) -> Diagnostic {
     let id = unused.id;
-    let message = format!("the override for `{id}` changes nothing: {}", unused.reason.as_str());
+    let why = match unused.reason {
+        Reason::Skipped { why: Some(why) } => format!(", {why}"),
+        _ => String::new(),
+    };
+    let reason = unused.reason.as_str();
+    let message = format!("the override for `{id}` changes nothing: {reason}{why}");
     let found = Diagnostic::warning("W0901", message);
     match &unused.reason {
         Reason::NoRule { nearest: Some(near) } if overrides.contains_key(*near) => found
@@ -106,7 +117,8 @@ fn warning(unused: &Unused<'_>, overrides: &BTreeMap<String, Settings>) -> Diagn
         }
         Reason::NoRule { nearest: None } => found.help("the id is the rule's `rule_id`"),
         Reason::Refused => found.help("`maxspan check` says why"),
-        Reason::Skipped => found.help("add `enabled = true` if its file switches it off"),
+        Reason::Skipped { why: Some(SWITCHED_OFF) } => found.help("add `enabled = true` to run it"),
+        Reason::Skipped { .. } => found.help("take it out, or load a rule with this id that runs"),
     }
 }
 
@@ -216,10 +228,10 @@ mod tests {
             [
                 "\"broken\" the override for `broken` changes nothing: the rule is refused \
                  | `maxspan check` says why",
-                "\"off\" the override for `off` changes nothing: the rule is skipped \
-                 | add `enabled = true` if its file switches it off",
-                "\"esql\" the override for `esql` changes nothing: the rule is skipped \
-                 | add `enabled = true` if its file switches it off",
+                "\"off\" the override for `off` changes nothing: the rule is skipped, switched \
+                 off | add `enabled = true` to run it",
+                "\"esql\" the override for `esql` changes nothing: the rule is skipped, not an \
+                 EQL rule but `esql` | take it out, or load a rule with this id that runs",
             ]
         );
     }

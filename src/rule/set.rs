@@ -107,6 +107,9 @@ pub enum Status {
     Skipped,
 }
 
+/// Why a rule is skipped that its settings switch off.
+pub(super) const SWITCHED_OFF: &str = "switched off";
+
 /// What there is to say about one rule file.
 #[derive(Clone, Debug, Serialize)]
 pub struct RuleReport {
@@ -297,7 +300,7 @@ impl Builder<'_> {
         let settings = self.defaults.of(&file.metadata.id, &file.settings);
         if settings.enabled == Some(false) {
             report.status = Status::Skipped;
-            report.reason = Some("switched off".to_owned());
+            report.reason = Some(SWITCHED_OFF.to_owned());
             return;
         }
         let known = self.fields.len();

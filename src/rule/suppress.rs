@@ -4,7 +4,7 @@
 
 use crate::diag::Diagnostic;
 use crate::event::{FieldTable, TimeSpan};
-use crate::predicate::Source;
+use crate::predicate::FieldSource;
 
 use super::file::one_of;
 use super::read::{Reader, Table};
@@ -179,7 +179,7 @@ impl MissingFields {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompiledSuppression {
     /// Fields by whose values alerts are alike; none for the join key.
-    pub group_by: Vec<(String, Source)>,
+    pub group_by: Vec<(String, FieldSource)>,
     /// For how long nothing alike follows an alert.
     pub duration: TimeSpan,
     /// What becomes of a match without one of the fields.
@@ -213,7 +213,7 @@ impl CompiledSuppression {
         let maxspan = (subject.maxspan > TimeSpan::ZERO).then_some(subject.maxspan);
         let names = settings.group_by.iter().flatten().cloned();
         Some(Self {
-            group_by: names.map(|name| (name.clone(), Source::of(&name, fields))).collect(),
+            group_by: names.map(|name| (name.clone(), FieldSource::of(&name, fields))).collect(),
             duration: settings.duration.or(maxspan).unwrap_or(DEFAULT_DURATION),
             missing_fields: settings.missing_fields.unwrap_or_default(),
         })

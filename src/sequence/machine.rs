@@ -88,8 +88,8 @@ impl Pending {
         longer
     }
 
-    fn into_match(self) -> Match {
-        Match { events: self.events, order_adjusted: self.adjusted, window: None }
+    fn into_match(self, deadline: Option<EventTime>) -> Match {
+        Match { events: self.events, order_adjusted: self.adjusted, window: None, deadline }
     }
 }
 
@@ -192,7 +192,8 @@ impl Machine {
         let mut index = 0;
         while index < self.waiting.len() {
             if self.waiting[index].deadline < limit {
-                out.push(self.waiting.remove(index).sequence.into_match());
+                let Waiting { deadline, sequence } = self.waiting.remove(index);
+                out.push(sequence.into_match(Some(deadline)));
             } else {
                 index += 1;
             }
@@ -368,7 +369,7 @@ impl Machine {
             // Only a late sequence finds its absence broken already.
             Some(deadline) if self.saw_trailing(plan, last, deadline) => {}
             Some(deadline) => self.waiting.push(Waiting { deadline, sequence }),
-            None => out.push(sequence.into_match()),
+            None => out.push(sequence.into_match(None)),
         }
     }
 

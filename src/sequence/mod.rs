@@ -45,6 +45,8 @@ pub struct Match {
     pub order_adjusted: bool,
     /// The number of the window of maxspan that identifies a `sample`.
     pub window: Option<i64>,
+    /// Until when a last absence had to last; nothing without one, or where it decides nothing.
+    pub deadline: Option<EventTime>,
 }
 
 impl Match {
@@ -273,7 +275,7 @@ impl Sequences {
         state.counts.refused_identities += 1;
         if offer == Offer::Match {
             let events = vec![Arc::new(candidate)];
-            let found = Match { events, order_adjusted: false, window: None };
+            let found = Match { events, order_adjusted: false, window: None, deadline: None };
             self.out.push(Found { rule, key: key.clone(), found });
         }
     }

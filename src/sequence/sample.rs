@@ -40,6 +40,7 @@ impl Sample {
             window: Some(window(plan, &chosen)),
             events: chosen,
             order_adjusted: false,
+            deadline: None,
         })
     }
 

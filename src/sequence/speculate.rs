@@ -375,7 +375,7 @@ impl KeyState {
 
     fn offer_single(&mut self, candidate: Arc<Candidate>, context: &mut Context<'_>) {
         let events = vec![candidate];
-        context.out.push(Match { events, order_adjusted: false, window: None });
+        context.out.push(Match { events, order_adjusted: false, window: None, deadline: None });
     }
 
     fn offer_sample(&mut self, candidate: &Arc<Candidate>, context: &mut Context<'_>) {

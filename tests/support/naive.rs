@@ -246,6 +246,9 @@ fn equal(value: &Json, constant: &Json, case: Case, path: &str) -> bool {
             let found = text(value).unwrap();
             chars(&found, case) == chars(wanted, case)
                 || value.is_string() && ip(&found).is_some() && ip(&found) == ip(wanted)
+                || path == "source.ip"
+                    && wanted.contains('/')
+                    && ip(&found).is_some_and(|found| in_block(found, wanted))
                 || path == "process.pid" && same_number(value, constant)
                 || same_instant(value, constant, path)
         }

@@ -83,7 +83,10 @@ pub fn arithmetic<'a>(op: ArithmeticOp, left: &Scalar<'a>, right: &Scalar<'a>) -
 pub fn negative<'a>(number: &Scalar<'a>) -> Scalar<'a> {
     match number_of(number.as_ref()?)? {
         Value::Int(number) => number.checked_neg().map(Value::Int),
-        Value::Big(number) => Value::whole(-i128::from(number)),
+        // Beyond what whole numbers hold it is the nearest double, as such a literal is.
+        Value::Big(number) => {
+            Value::whole(-i128::from(number)).or(Some(Value::Float(-(number as f64))))
+        }
         Value::Float(number) => Some(Value::Float(-number)),
         _ => None,
     }

@@ -33,8 +33,8 @@ pub(super) const CIDR_MATCH: Function = Function {
 ///
 /// Blocks of v4-mapped addresses are v4 blocks, as the addresses are v4 addresses.
 pub fn parse_block(text: &str) -> Option<IpNet> {
-    if let Some(address) = parse_ip(text) {
-        return Some(IpNet::from(address));
+    if !text.contains('/') {
+        return parse_ip(text).map(IpNet::from);
     }
     let block: IpNet = text.parse().ok()?;
     let mapped = match block {

@@ -5,7 +5,7 @@
 
 mod affix;
 mod arithmetic;
-mod cidr;
+pub mod cidr;
 mod search;
 mod text;
 

@@ -41,7 +41,7 @@ pub(super) struct Ready {
 /// A text to be looked for.
 pub(super) enum Needle<'n> {
     Ready(&'n Ready),
-    /// In a single text: not worth the making ready.
+    /// To be looked for in a single text: a searcher would cost more than it saves.
     Once(Cow<'n, str>),
 }
 

@@ -4,6 +4,7 @@
 //! places. All of them only move forward, so that none reads the text twice.
 
 use memchr::memmem;
+use smallvec::SmallVec;
 
 use super::segment::{Piece, Segment, next_character};
 
@@ -62,7 +63,7 @@ impl Middle {
 
 /// Returns where the leftmost occurrence of texts with gaps between them ends.
 fn find_joined(texts: &[Sought], text: &[u8], mut from: usize) -> Option<usize> {
-    let mut scans: Vec<Scan<'_>> =
+    let mut scans: SmallVec<[Scan<'_>; 4]> =
         texts.iter().map(|sought| Scan::new(sought, text, from)).collect();
     loop {
         let mut at = scans[0].next(from)?;
