@@ -195,9 +195,12 @@ fn eval(expr: &Expr, row: &Row) -> Json {
         ExprKind::Arithmetic { op, left, right } => {
             arithmetic(*op, &eval(left, row), &eval(right, row))
         }
-        ExprKind::Negative(inner) => {
-            arithmetic(ArithmeticOp::Subtract, &json!(0), &eval(inner, row))
-        }
+        ExprKind::Negative(inner) => match eval(inner, row) {
+            number if number.as_u64().is_some_and(|number| number > 1 << 63) => {
+                json!(-number.as_f64().unwrap())
+            }
+            other => arithmetic(ArithmeticOp::Subtract, &json!(0), &other),
+        },
         ExprKind::Invalid => panic!("an invalid expression"),
     }
 }
