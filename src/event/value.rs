@@ -55,9 +55,9 @@ impl<'a> Value<'a> {
             Self::Written(written) => written.number,
             _ => return None,
         };
-        // The bounds are powers of two: doubles hold them exactly.
-        let fits = number.fract() == 0.0
-            && (-9.223_372_036_854_775_808e18..9.223_372_036_854_775_808e18).contains(&number);
+        // A power of two: doubles hold it exactly.
+        let limit = -(i64::MIN as f64);
+        let fits = number.fract() == 0.0 && (-limit..limit).contains(&number);
         fits.then_some(number as i64)
     }
 
