@@ -132,7 +132,14 @@ impl<'a> Fields<'a> {
     /// Returns an event of as many fields without any value, in the same memory: for the next
     /// record.
     pub fn recycled<'b>(self) -> Fields<'b> {
-        Fields { values: self.values.into_iter().map(|_| Values::new()).collect() }
+        let emptied = |values: Values<'a>| {
+            // Most fields have no value: there is nothing to free, and no need to look for it.
+            if values.is_empty() && !values.spilled() {
+                std::mem::forget(values);
+            }
+            Values::new()
+        };
+        Fields { values: self.values.into_iter().map(emptied).collect() }
     }
 
     /// Adds a value to a field.
