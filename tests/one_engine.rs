@@ -148,6 +148,20 @@ alerts = [{ final = 1 }]
 }
 
 #[test]
+fn an_override_that_no_rule_has_is_told_where_the_configuration_names_the_rules() {
+    let directory = tempfile::tempdir().unwrap();
+    let overrides = "[rules]\npaths = [\"config/rules\"]\n[rules.override.\"no-such-rule\"]\nemit = \"exact\"\n";
+    let config = written(&directory, "maxspan.toml", overrides);
+    let told = |more: &[&str]| {
+        let arguments = [&["replay", "-q", "--config", &config], more, &[ATTACK]].concat();
+        String::from_utf8(maxspan(&arguments).stderr).unwrap()
+    };
+    assert!(told(&[]).contains("the override for `no-such-rule` changes nothing"), "{}", told(&[]));
+    // Some rules of many: the others' overrides are no mistake.
+    assert_eq!(told(&["--rules", "config/rules"]), "");
+}
+
+#[test]
 fn flags_win_over_the_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let config = written(&directory, "maxspan.toml", "[alerts]\nformat = \"elastic\"\n");

@@ -66,6 +66,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     }
     let files = setup::rule_files(&config, &args.rules)?;
     let setup = setup::compile(&config, &args.times, files);
+    // With other rules than the configuration's, most overrides have none.
+    if args.rules.is_empty() {
+        setup::warn_of_unused_overrides(&config, &setup);
+    }
     if setup.rules.rules().is_empty() {
         output::error("no rule to run");
         return Ok(Exit::Findings);

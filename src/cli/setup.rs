@@ -9,7 +9,7 @@ use super::output;
 use crate::config::{Config, ConfigError, Override};
 use crate::diag::Diagnostic;
 use crate::event::TimeSpan;
-use crate::rule::Emit;
+use crate::rule::{Emit, overrides};
 use crate::rules_dir;
 use crate::setup::Setup;
 use crate::text::Text;
@@ -109,4 +109,13 @@ pub fn compile(config: &Config, times: &TimeArgs, files: Vec<Arc<Text>>) -> Setu
         output::diagnostics(&report.diagnostics, &report.text, output::Stream::Err);
     }
     setup
+}
+
+/// Warns of overrides of the configuration that change nothing, where its own rules run.
+pub fn warn_of_unused_overrides(config: &Config, setup: &Setup) {
+    let overrides = config.rule_defaults().overrides;
+    // `check` shows them where they stand.
+    let found = overrides::warnings("", &overrides, &setup.reports);
+    let nowhere = Arc::new(Text::new("", ""));
+    output::diagnostics(&found, &nowhere, output::Stream::Err);
 }
