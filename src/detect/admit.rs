@@ -37,7 +37,7 @@ impl Detector {
             let index = of_rule[0].rule as usize;
             let rule = &rules.rules()[index];
             let place = self.places[index];
-            let is_elsewhere = !self.takes_part(place.lane);
+            let is_elsewhere = !self.phase.shows_to(place.lane);
             let before_start = self.lanes[place.lane].starts_after(place.index, offset);
             let uncovered =
                 rule.index.as_ref().is_some_and(|index| !index.covers(rules.normalizer(), fields));

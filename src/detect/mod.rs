@@ -24,6 +24,7 @@ mod lanes;
 mod machines;
 mod phase;
 mod recovery;
+mod rekeyed;
 mod restore;
 mod resume;
 mod room;
@@ -38,13 +39,14 @@ pub use forward::{Forward, Rekey, Source};
 pub use room::Budget;
 pub use stats::{Held, RuleStats, Stats};
 
-use forward::{Rekeyed, Role};
+use forward::Role;
 use judge::{Judge, Judged};
 use lane::Lane;
 use lanes::{ByLane, LaneName, Lanes, Place};
 use machines::Machines;
 use phase::Phase;
 use recovery::{Long, Metadata};
+use rekeyed::Rekeyed;
 use restore::Restoring;
 use room::Room;
 use sources::Sources;
@@ -491,7 +493,7 @@ impl Detector {
         let Some(shows) = self.clock.shows else { return };
         self.note_sight();
         for lane in LaneName::BOTH {
-            if self.takes_part(lane) {
+            if self.phase.shows_to(lane) {
                 self.lanes[lane].sequences.advance(shows, self.slack);
             }
         }
@@ -503,7 +505,7 @@ impl Detector {
     fn note_sight(&mut self) {
         let sight = self.sees_all_from();
         for lane in LaneName::BOTH {
-            let is_blind = self.lanes[lane].seen_from().is_none() && self.takes_part(lane);
+            let is_blind = self.lanes[lane].seen_from().is_none() && self.phase.shows_to(lane);
             if is_blind && self.options.past == Past::Unseen {
                 self.lanes[lane].set_seen_from(sight);
             }

@@ -1,5 +1,6 @@
 //! What a detector is about: rebuilding its state, or detecting.
 
+use super::lanes::LaneName;
 use super::restore::Restoring;
 use super::resume::Replaying;
 
@@ -60,7 +61,21 @@ impl Phase {
         }
     }
 
-    /// Tells whether records of the past are still wanted.
+    /// Goes on with a replay that was taken.
+    pub(super) fn go_on(&mut self, replaying: Box<Replaying>) {
+        *self = Self::Replaying(replaying);
+    }
+
+    /// Tells whether a lane sees the records that are being given.
+    pub(super) fn shows_to(&self, lane: LaneName) -> bool {
+        match self {
+            Self::Restoring { .. } => lane == LaneName::Journal,
+            Self::Replaying(_) => lane == LaneName::Input,
+            Self::Live => true,
+        }
+    }
+
+    /// Tells that no records of the past are wanted any more.
     pub(super) fn is_live(&self) -> bool {
         matches!(self, Self::Live)
     }

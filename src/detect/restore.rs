@@ -2,8 +2,6 @@
 
 use super::boundary::{Record, Stamp};
 use super::journal::{Entry, Placed, Sorter};
-use super::lanes::LaneName;
-use super::phase::Phase;
 use super::recovery::{Long, Replay};
 use super::{Detector, Output};
 use crate::event::{EventTime, TimeSpan};
@@ -196,15 +194,6 @@ impl Detector {
         if let Some(shows) = self.clock.shows {
             self.lanes.journal.sequences.advance(shows, self.slack);
             drop(self.lanes.journal.take_found());
-        }
-    }
-
-    /// Tells whether a lane sees the records that are being given.
-    pub(super) fn takes_part(&self, lane: LaneName) -> bool {
-        match self.phase {
-            Phase::Restoring { .. } => lane == LaneName::Journal,
-            Phase::Replaying(_) => lane == LaneName::Input,
-            Phase::Live => true,
         }
     }
 }

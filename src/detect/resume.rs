@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::lanes::LaneName;
-use super::phase::Phase;
 use super::recovery::{Idle, Metadata, Replay};
 use super::suppress::Windows;
 use super::{Detector, Occasion};
@@ -134,7 +133,7 @@ impl Detector {
             self.catch_up();
             self.start_new_rules(replaying.until);
         } else {
-            self.phase = Phase::Replaying(replaying);
+            self.phase.go_on(replaying);
         }
     }
 

@@ -349,6 +349,16 @@ impl KeyField {
     }
 }
 
+impl Form {
+    /// Returns whether letter case counts.
+    pub fn case(self) -> Case {
+        match self {
+            Self::Caseless => Case::Insensitive,
+            Self::Keyword | Self::Text => Case::Sensitive,
+        }
+    }
+}
+
 impl Case {
     /// Returns whether letter case counts: only if it counts in both.
     #[must_use]

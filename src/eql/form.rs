@@ -4,8 +4,6 @@
 
 use std::borrow::Cow;
 
-use super::ast::Case;
-
 /// A form of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Form {
@@ -27,14 +25,6 @@ impl Form {
             Self::Caseless => "caseless",
             Self::Keyword => "keyword",
             Self::Text => "text",
-        }
-    }
-
-    /// Returns whether letter case counts.
-    pub fn case(self) -> Case {
-        match self {
-            Self::Caseless => Case::Insensitive,
-            Self::Keyword | Self::Text => Case::Sensitive,
         }
     }
 

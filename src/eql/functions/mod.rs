@@ -90,7 +90,7 @@ pub const FUNCTIONS: &[Function] = &[
 
 pub use arithmetic::{arithmetic, negative};
 pub use cidr::parse_block;
-pub use search::{Needles, Search, search};
+pub use search::{Needles, Search};
 pub use text::number_of;
 
 /// Returns the function that a query may write like this.
@@ -143,6 +143,15 @@ const fn optional(name: &'static str, accepts: Type) -> Param {
 /// Returns an example.
 const fn example(condition: &'static str, event: &'static str, matches: bool) -> Example {
     Example { condition, event, matches }
+}
+
+/// Returns how a function looks for the texts that some of its arguments name, if it does.
+pub fn search(function: &str) -> Option<Search> {
+    match function {
+        "between" => Some(text::between_needles),
+        "indexOf" => Some(text::index_of_needle),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -8,20 +8,11 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::super::ast::Case;
-use super::{Scalar, text};
+use super::Scalar;
 use crate::text::fold::fold;
 
 /// How a function computes its result that looks for texts.
 pub type Search = for<'a> fn(&[Scalar<'a>], &Needles) -> Scalar<'a>;
-
-/// Returns how a function looks for the texts that some of its arguments name, if it does.
-pub fn search(function: &str) -> Option<Search> {
-    match function {
-        "between" => Some(text::between_needles),
-        "indexOf" => Some(text::index_of_needle),
-        _ => None,
-    }
-}
 
 /// The texts that a call looks for, as far as they are known before.
 #[derive(Debug)]
