@@ -45,6 +45,9 @@ pub struct RuleSettings {
     /// How late an event may arrive and still be taken in its place.
     #[serde(deserialize_with = "setting::optional_time_span")]
     pub allowed_lateness: Option<TimeSpan>,
+    /// How long an event is held after it arrived.
+    #[serde(deserialize_with = "setting::optional_time_span")]
+    pub hold: Option<TimeSpan>,
     /// Conditions that raise the severity.
     pub severity_when: Vec<SeverityWhen>,
     /// EQL conditions: an event that satisfies one is no hit of any stage.
@@ -93,6 +96,7 @@ impl RuleSettings {
             emit: self.emit,
             order_tolerance: self.order_tolerance,
             allowed_lateness: self.allowed_lateness,
+            hold: self.hold,
             severity_when: severity_when.collect(),
             exceptions: self.exceptions.iter().map(|text| condition(text)).collect(),
             suppression: rule::Suppression {

@@ -100,8 +100,10 @@ fn every_section_is_read() {
         "debug" = "cgrp"
         [rules.defaults]
         allowed_lateness = "15s"
+        hold = "10m"
         [rules.override."some.rule"]
         emit = "exact"
+        hold = "15m"
         severity_when = [{ severity = "high", condition = 'process.name : "a"' }]
         [state]
         max_skew = "1m"
@@ -131,6 +133,8 @@ fn every_section_is_read() {
     assert_eq!(config.detector_options().journal_beyond, Some(TimeSpan::from_secs(3_600)));
     let defaults = config.rule_defaults();
     assert_eq!(defaults.settings.allowed_lateness, Some(TimeSpan::from_secs(15)));
+    assert_eq!(defaults.settings.hold, Some(TimeSpan::from_secs(600)));
+    assert_eq!(defaults.overrides["some.rule"].hold, Some(TimeSpan::from_secs(900)));
     assert_eq!(defaults.overrides["some.rule"].emit, Some(Emit::Exact));
     assert_eq!(defaults.overrides["some.rule"].severity_when.len(), 1);
     assert_eq!(defaults.default_maxspan, TimeSpan::from_secs(7_200));

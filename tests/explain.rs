@@ -39,6 +39,7 @@ Rule
   until event where event.action == \"end\" by user.name: forgets what is pending
   alerts leave when it is final that the missing event is missing
   an event may come 30s late
+  an event is held for 5m after it came
   a stage's event may be 1s earlier than the one before it
   exceptions: 1
   no further alert with the same host.id, user.name for 1m";

@@ -202,6 +202,7 @@ enabled = false
 emit = "exact"
 order_tolerance = "1s"
 allowed_lateness = "2m"
+hold = "10m"
 exceptions = ['user.name == "scanner"', "process.name : \"a\\b\""]
 [[rule.maxspan.severity_when]]
 severity = "critical"
@@ -227,6 +228,7 @@ condition = 'process.name : "cmd.exe"'
     assert_eq!((settings.enabled, settings.emit), (Some(false), Some(Emit::Exact)));
     assert_eq!(settings.order_tolerance, Some(TimeSpan::from_secs(1)));
     assert_eq!(settings.allowed_lateness, Some(TimeSpan::from_secs(120)));
+    assert_eq!(settings.hold, Some(TimeSpan::from_secs(600)));
     assert_eq!(settings.severity_when[0].severity, Severity::Critical);
     assert_eq!(file.query, "process where true\n");
     assert_eq!(settings.exceptions[1].text, "process.name : \"a\\b\"");
@@ -553,8 +555,8 @@ fn our_own_table_knows_its_keys() {
         (
             "colour = 'red'",
             "E0506 «colour» unknown key `colour` in `[rule.maxspan]` \
-             | known keys: `allowed_lateness`, `emit`, `enabled`, `exceptions`, `order_tolerance`, \
-             `severity_when`, `suppression`",
+             | known keys: `allowed_lateness`, `emit`, `enabled`, `exceptions`, `hold`, \
+             `order_tolerance`, `severity_when`, `suppression`",
         ),
         (
             "order_tolerance = 1",

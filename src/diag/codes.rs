@@ -238,6 +238,10 @@ pub const CODES: &[Code] = &[
         "W0609",
         "Fields of different types are joined: their values are hardly ever equal. Elasticsearch refuses such a rule; here the values are compared as texts.",
     ),
+    code(
+        "W0610",
+        "A rule states a `hold` that is shorter than maxspan (twice with a missing event), twice the allowed lateness and the order tolerance of each stage together: so much is needed to decide about a match, and is used instead.",
+    ),
     code("W0701", "An entry stands in a list twice, letter case considered only where it counts."),
     code(
         "W0702",

@@ -2,15 +2,20 @@
 //!
 //! Never refuses anything. Codes: N0602 `timestamp_override` of the usual kind, W0602 a join key
 //! that needs its own partitioning, W0603 an unusual `timestamp_override`, W0604 a rule over
-//! alerts, W0605 suppression that Elastic limits to a run, W0609 join keys of different types.
+//! alerts, W0605 suppression that Elastic limits to a run, W0609 join keys of different types, W0610 a
+//! hold that is too short.
 
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Body, KeyField, Query, Term};
 use crate::eql::types::{FieldType, field_type};
+use crate::event::TimeSpan;
+use crate::sequence::Plan;
 use crate::text::Span;
 
+use super::file::setting_span;
 use super::lint::known;
 use super::read::{Reader, Table};
+use super::{RuleFile, Settings};
 
 /// Adds what the file around the query asks for and a stream cannot give.
 pub(super) fn of_file(reader: &mut Reader<'_>, rule: &Table<'_>) {
@@ -92,6 +97,29 @@ pub(super) fn of_keys(query: &Query) -> Vec<Diagnostic> {
     let Some((first, others)) = keys.split_first() else { return Vec::new() };
     let pairs = others.iter().flat_map(|keys| first.iter().zip(keys));
     pairs.filter_map(|(first, key)| different_types(first, key)).collect()
+}
+
+/// Returns what is said of a hold that the rule's file or its override states, and that is shorter
+/// than the plan needs. One that stands in the defaults is for rules of every maxspan.
+pub(super) fn of_hold(file: &RuleFile, own: Option<&Settings>, plan: &Plan) -> Option<Diagnostic> {
+    let of_override = own.and_then(|own| own.hold);
+    let stated = of_override.or(file.settings.hold)?;
+    let least = plan.least_hold(TimeSpan::ZERO);
+    if stated >= least {
+        return None;
+    }
+    let message = format!("events cannot be held for {stated} only: {least} is used");
+    let help = format!("write `hold = \"{least}\"`, or leave it out");
+    let found = Diagnostic::warning("W0610", message).help(help);
+    if of_override.is_some() {
+        let what = format!("`hold` of `[rules.override.\"{}\"]`", file.metadata.id);
+        return Some(found.without_place(&what));
+    }
+    let label = "shorter than what decides about a match";
+    Some(match setting_span(&file.text, "hold") {
+        Some(span) => found.at(span).label(label),
+        None => found,
+    })
 }
 
 fn different_types(first: &KeyField, key: &KeyField) -> Option<Diagnostic> {

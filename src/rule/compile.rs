@@ -137,6 +137,8 @@ impl Compiler<'_> {
         }
         let canonical = print::canonical(&query);
         let parts = self.query(&query, &settings, defaults, &file.origin)?;
+        let own = defaults.overrides.get(&file.metadata.id);
+        self.diagnostics.extend(caveat::of_hold(file, own, &parts.plan));
         let metadata = file.metadata.clone();
         let subject = Subject {
             is_single: !parts.is_sequence,
@@ -397,6 +399,7 @@ fn times(settings: &Settings, defaults: &Defaults, maxspan: TimeSpan) -> PlanTim
         maxspan,
         order_tolerance: settings.order_tolerance.unwrap_or(TimeSpan::ZERO),
         allowed_lateness: settings.allowed_lateness.unwrap_or(defaults.allowed_lateness),
+        hold: settings.hold.unwrap_or(defaults.hold),
         emission: match settings.emit.unwrap_or_default() {
             Emit::Eager => Emission::Eager,
             Emit::Exact => Emission::Exact,

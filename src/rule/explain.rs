@@ -4,6 +4,7 @@
 
 use crate::eql::ast::{Body, Category, EventQuery, ExprKind, KeyField, Query, Term};
 use crate::eql::print;
+use crate::event::TimeSpan;
 use crate::sequence::Emission;
 
 use super::compile::CompiledRule;
@@ -109,6 +110,8 @@ fn around(rule: &CompiledRule) -> Vec<String> {
             (false, Emission::Exact) => "alerts leave when they are final".to_owned(),
         });
         lines.push(format!("an event may come {} late", times.allowed_lateness));
+        let held = rule.plan.held_for(TimeSpan::ZERO);
+        lines.push(format!("an event is held for {held} after it came"));
     }
     if times.order_tolerance.nanos() > 0 {
         let tolerance = times.order_tolerance;

@@ -89,6 +89,14 @@ pub fn settings_at(text: &str, path: &[&str]) -> (Settings, Vec<Diagnostic>) {
     (settings, in_file_order(reader.found))
 }
 
+/// Returns where a key of a rule file's `[rule.maxspan]` stands, if it is there.
+pub(super) fn setting_span(text: &Text, key: &str) -> Option<Span> {
+    let document = DeTable::parse(&text.contents).ok()?;
+    let mut reader = Reader::new(&text.contents);
+    let rule = reader.table(&Table::root(&document), "rule")?;
+    reader.table(&rule, "maxspan")?.key_span(key)
+}
+
 fn in_file_order(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     found.sort_by_key(|diagnostic| diagnostic.span);
     // Some keys are read twice.
@@ -312,6 +320,7 @@ fn read_settings(reader: &mut Reader<'_>, table: &Table<'_>) -> Settings {
         emit: read_emit(reader, table),
         order_tolerance: reader.time_span(table, "order_tolerance"),
         allowed_lateness: reader.time_span(table, "allowed_lateness"),
+        hold: reader.time_span(table, "hold"),
         severity_when: severity_when
             .iter()
             .filter_map(|entry| read_severity_when(reader, entry))
@@ -327,6 +336,7 @@ const SETTINGS: &[&str] = &[
     "emit",
     "enabled",
     "exceptions",
+    "hold",
     "order_tolerance",
     "severity_when",
     "suppression",

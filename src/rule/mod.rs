@@ -213,6 +213,8 @@ pub struct Settings {
     pub order_tolerance: Option<TimeSpan>,
     /// How late an event may arrive and still be taken in its place.
     pub allowed_lateness: Option<TimeSpan>,
+    /// How long an event is held after it arrived.
+    pub hold: Option<TimeSpan>,
     /// Conditions that raise the severity.
     pub severity_when: Vec<SeverityWhen>,
     /// An event that satisfies one of these is no hit of any stage.

@@ -28,6 +28,8 @@ pub struct Defaults {
     pub forced: Settings,
     /// How late an event may arrive.
     pub allowed_lateness: TimeSpan,
+    /// How long an event is held after it arrived.
+    pub hold: TimeSpan,
     /// Maxspan of a sequence that has none.
     pub default_maxspan: TimeSpan,
     /// Whether a rule sees only the events that its index patterns cover.
@@ -47,6 +49,7 @@ impl Default for Defaults {
             overrides: BTreeMap::new(),
             forced: Settings::default(),
             allowed_lateness: TimeSpan::from_secs(30),
+            hold: TimeSpan::from_secs(300),
             default_maxspan: TimeSpan::from_secs(3_600),
             index_patterns: true,
             normalize: crate::normalize::Options::default(),
@@ -68,6 +71,7 @@ impl Defaults {
             emit: layers.iter().find_map(|layer| layer.emit),
             order_tolerance: layers.iter().find_map(|layer| layer.order_tolerance),
             allowed_lateness: layers.iter().find_map(|layer| layer.allowed_lateness),
+            hold: layers.iter().find_map(|layer| layer.hold),
             severity_when: layers.iter().flat_map(|l| l.severity_when.iter().cloned()).collect(),
             exceptions: layers.iter().flat_map(|l| l.exceptions.iter().cloned()).collect(),
             suppression: layers

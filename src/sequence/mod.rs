@@ -445,6 +445,7 @@ mod tests {
             maxspan: TimeSpan::from_secs(10),
             order_tolerance: TimeSpan::ZERO,
             allowed_lateness: TimeSpan::from_secs(5),
+            hold: TimeSpan::from_secs(20),
             emission: Emission::Eager,
         };
         let terms = [PlanTerm { missing: false, runs: 1 }; 2];

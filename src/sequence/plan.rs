@@ -62,6 +62,9 @@ pub struct PlanTimes {
     pub order_tolerance: TimeSpan,
     /// How late an event may arrive and still be taken in its place.
     pub allowed_lateness: TimeSpan,
+    /// For how long, by the partition's pace, an event is held after it arrived; what the plan needs
+    /// at least counts beside it: see [`Plan::held_for`].
+    pub hold: TimeSpan,
     /// When matches leave.
     pub emission: Emission,
 }
@@ -198,6 +201,28 @@ impl Plan {
     /// long a key is remembered of which nothing is heard.
     pub fn memory(&self) -> TimeSpan {
         self.times.maxspan + self.times.allowed_lateness.times(2)
+    }
+
+    /// Returns for how long events must be held at least, where times may be wrong by `slack`.
+    ///
+    /// That is what a decision looks back on, and how long it may wait: a match within maxspan, an
+    /// absence one maxspan further, two lateness for the arrivals on either side, and for each stage
+    /// what the order tolerance lets it reach beyond. Order and time play no part for single events.
+    pub fn least_hold(&self, slack: TimeSpan) -> TimeSpan {
+        let lateness = self.times.allowed_lateness.times(2);
+        if self.is_single() {
+            return lateness + slack;
+        }
+        let maxspan = self.times.maxspan.times(if self.has_absence() { 2 } else { 1 });
+        // Copies of `runs` are one stage: order is tolerated between terms alone.
+        let terms = self.stages.iter().filter(|stage| stage.opens_term).count();
+        maxspan + lateness + self.times.order_tolerance.times(terms as i64) + slack
+    }
+
+    /// Returns for how long events are held, where times may be wrong by `slack`: as the settings
+    /// say, and no shorter than the plan needs.
+    pub fn held_for(&self, slack: TimeSpan) -> TimeSpan {
+        self.times.hold.max(self.least_hold(slack))
     }
 
     /// Returns how far behind a key's now an event may still matter after a restart.

@@ -50,6 +50,7 @@ impl Case {
             maxspan: TimeSpan::from_secs(self.maxspan),
             order_tolerance: TimeSpan::from_secs(tolerance),
             allowed_lateness: TimeSpan::from_secs(self.lateness),
+            hold: TimeSpan::from_secs(40),
             emission,
         };
         Arc::new(Plan::new(&self.terms, self.until.is_some(), times))
