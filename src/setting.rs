@@ -52,6 +52,20 @@ pub(crate) fn duration_or_none<'de, D: Deserializer<'de>>(value: D) -> Result<Du
         .map_err(|_| de::Error::custom(format!("`{span}` is less than none: write `0s` or more")))
 }
 
+/// Reads a part of a whole, such as `0.25`, in hundredths.
+pub(crate) fn percent<'de, D: Deserializer<'de>>(value: D) -> Result<u32, D::Error> {
+    let share = f64::deserialize(value)?;
+    let hundredths = (share * 100.0).round();
+    let is_whole = (share * 100.0 - hundredths).abs() < 1e-9;
+    match is_whole && (1.0..=100.0).contains(&hundredths) {
+        true => Ok(hundredths as u32),
+        false => Err(de::Error::custom(format!(
+            "`{share}` is no part of a whole: write `0.25`, or another one from 0.01 to 1 in steps of \
+             0.01"
+        ))),
+    }
+}
+
 /// Reads a list, or a text whose parts are separated by commas.
 pub(crate) fn list<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]

@@ -107,6 +107,7 @@ fn every_section_is_read() {
         severity_when = [{ severity = "high", condition = 'process.name : "a"' }]
         [state]
         max_skew = "1m"
+        max_rule_share = 0.5
         default_maxspan = "2h"
         [input]
         ecs_compat = "fixed"
@@ -143,6 +144,7 @@ fn every_section_is_read() {
     assert_eq!(defaults.normalize.host_key, HostKey::Name);
     assert_eq!(defaults.normalize.host_names, HostNames::Short);
     assert_eq!(config.detector_options().max_skew, TimeSpan::from_secs(60));
+    assert_eq!(config.detector_options().max_rule_share_percent, 50);
     assert_eq!(config.shutdown.deadline, Duration::from_secs(10));
 }
 
@@ -216,6 +218,22 @@ fn broken_condition_that_stands_in_no_file_is_named() {
         found.message,
         "`lenght(a) > 3` under `rules.override.x`: there is no function `lenght`"
     );
+}
+
+#[test]
+fn the_share_of_a_rule_is_a_part_of_the_whole() {
+    let percent =
+        |share: &str| valid(&format!("[state]\nmax_rule_share = {share}\n")).detector_options();
+    for (share, expected) in [("0.01", 1), ("0.25", 25), ("0.29", 29), ("1", 100), ("1.0", 100)] {
+        assert_eq!(percent(share).max_rule_share_percent, expected, "{share}");
+    }
+    assert_eq!(valid("").detector_options().max_rule_share_percent, 25);
+    for share in ["0", "0.0", "-0.25", "1.01", "25", "0.005", "0.125", "nan", "inf"] {
+        let text = format!("[state]\nmax_rule_share = {share}\n");
+        refused(&text, &["is no part of a whole: write `0.25`", "maxspan.toml:2:18"]);
+    }
+    let overrides = env(&[("MAXSPAN_STATE__MAX_RULE_SHARE", "0.5")]);
+    assert_eq!(parse("", &overrides).unwrap().state.max_rule_share_percent, 50);
 }
 
 #[test]

@@ -20,12 +20,15 @@ pub struct Settings {
     pub max_nesting: usize,
     /// Most keys per partition.
     pub max_keys: usize,
-    /// Most candidates per rule and key.
+    /// Most candidates per rule and key: everything that is held counts.
     pub max_candidates_per_key: usize,
     /// Most join keys that one event's lists may expand to.
     pub max_key_expansion: usize,
     /// Most bytes of state per partition.
     pub max_bytes: usize,
+    /// What part of a partition's keys and bytes one rule may take, in hundredths.
+    #[serde(rename = "max_rule_share", deserialize_with = "crate::setting::percent")]
+    pub max_rule_share_percent: u32,
     /// Most bytes of state in all partitions of an instance.
     pub max_total_bytes: usize,
     /// Largest alert in bytes.
@@ -46,6 +49,7 @@ impl Settings {
             max_candidates_per_key: self.max_candidates_per_key,
             max_key_expansion: self.max_key_expansion,
             max_bytes: self.max_bytes,
+            max_rule_share_percent: self.max_rule_share_percent,
             max_total_bytes: self.max_total_bytes,
             max_alert_bytes: self.max_alert_bytes,
             ..Options::default()
@@ -64,6 +68,7 @@ impl Default for Settings {
             max_candidates_per_key: options.max_candidates_per_key,
             max_key_expansion: options.max_key_expansion,
             max_bytes: options.max_bytes,
+            max_rule_share_percent: options.max_rule_share_percent,
             max_total_bytes: options.max_total_bytes,
             max_alert_bytes: options.max_alert_bytes,
             default_maxspan: TimeSpan::from_secs(3_600),

@@ -79,12 +79,14 @@ pub struct Options {
     pub max_nesting: usize,
     /// Most keys that are kept per partition, over all rules.
     pub max_keys: usize,
-    /// Most candidates that are kept per rule and key.
+    /// Most candidates that are kept per rule and key: everything that is held counts.
     pub max_candidates_per_key: usize,
     /// Most join keys that one event's lists may expand to.
     pub max_key_expansion: usize,
     /// Most bytes of state per partition.
     pub max_bytes: usize,
+    /// What part of `max_keys` and `max_bytes` one rule may take, in hundredths: 1 to 100.
+    pub max_rule_share_percent: u32,
     /// Most bytes of state in all partitions of an instance: what their [`Budget`](super::Budget)
     /// is made of.
     pub max_total_bytes: usize,
@@ -109,9 +111,10 @@ impl Default for Options {
             max_record_bytes: 8 << 20,
             max_nesting: 64,
             max_keys: 200_000,
-            max_candidates_per_key: 4_096,
+            max_candidates_per_key: 65_536,
             max_key_expansion: 64,
             max_bytes: 256 << 20,
+            max_rule_share_percent: 25,
             max_total_bytes: 256 << 20,
             max_alert_bytes: 900_000,
             shows_suppressed: false,

@@ -309,6 +309,8 @@ WRONG_VALUES = [
     "config.http.listen=0.0.0.0:80",
     "config.log.format=xml",
     "config.kafka=none",
+    "config.state.max_rule_share=25",
+    "config.state.max_rule_share=0",
     "rules.inline.a=x",
     "secrets.tls.clientCertificate=true",
     "workload.kind=Deployment,config.kafka.properties.group\\.instance\\.id=x",
