@@ -4,7 +4,7 @@ use super::mapping::CompiledMappings;
 use super::set::Defaults;
 use super::suppress::{CompiledSuppression, Subject};
 use super::{Condition, Emit, Metadata, Rekeying, RuleFile, Settings, Severity};
-use super::{category, caveat, field_limit, lint};
+use super::{category, caveat, field_limit, hash, lint};
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sample, Sequence, Term};
 use crate::eql::{self, print};
@@ -15,7 +15,6 @@ use crate::predicate::{Doubt, Judgement, Predicate};
 use crate::sequence::plan::MAX_TERMS;
 use crate::sequence::{Emission, Plan, PlanTerm, PlanTimes};
 use crate::text::Span;
-use crate::text::digest::{Digest, sha256_hex};
 use crate::text::origin::Origin;
 
 /// One bracket of a query: what an event must be like, and which key it has there.
@@ -64,7 +63,7 @@ pub struct CompiledRule {
     pub is_rekeyed: bool,
     /// Which repeated alerts are left out.
     pub suppression: Option<CompiledSuppression>,
-    /// Tells the rule from others, and from itself before a change.
+    /// Tells the rule from others, and from itself before a change; see `hash.rs` for what decides.
     pub hash: u32,
     /// The query's syntax tree.
     pub query: Query,
@@ -150,8 +149,14 @@ impl Compiler<'_> {
             name.as_deref().filter(|name| *name != "event.category").map(|name| fields.intern(name))
         };
         Some(CompiledRule {
-            version: metadata.version.clone().unwrap_or_else(|| short_hash(&canonical)),
-            hash: rule_hash(&metadata, &canonical, &settings, &parts.plan),
+            version: metadata.version.clone().unwrap_or_else(|| hash::query_version(&canonical)),
+            hash: hash::rule_hash(&hash::Subject {
+                metadata: &metadata,
+                query: &canonical,
+                exceptions: &settings.exceptions,
+                follows_index: defaults.index_patterns,
+                times: &parts.plan.times,
+            }),
             plan: std::sync::Arc::new(parts.plan),
             terms: parts.terms,
             key_fields: parts.key_fields,
@@ -405,24 +410,4 @@ fn times(settings: &Settings, defaults: &Defaults, maxspan: TimeSpan) -> PlanTim
             Emit::Exact => Emission::Exact,
         },
     }
-}
-
-fn short_hash(text: &str) -> String {
-    sha256_hex(text.as_bytes())[..16].to_owned()
-}
-
-/// Returns a number that changes with everything on which the rule's state depends.
-fn rule_hash(metadata: &Metadata, canonical: &str, settings: &Settings, plan: &Plan) -> u32 {
-    let exceptions: Vec<&str> = settings.exceptions.iter().map(|c| c.text.as_str()).collect();
-    let parts = [
-        metadata.id.as_str(),
-        canonical,
-        &format!("{:?}", plan.times),
-        &format!("{exceptions:?}"),
-        &format!("{:?}", metadata.index),
-        &format!("{:?}{:?}", metadata.event_category_override, metadata.tiebreaker_field),
-    ];
-    let mut digest = Digest::default();
-    parts.into_iter().for_each(|part| digest.text(part));
-    (digest.number() >> 32) as u32
 }

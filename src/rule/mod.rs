@@ -10,6 +10,7 @@ pub mod compile;
 pub mod explain;
 pub mod field_limit;
 pub mod file;
+mod hash;
 mod lint;
 pub mod mapping;
 pub mod overrides;
