@@ -5,6 +5,7 @@
 pub mod admitted;
 pub mod decode;
 pub mod field;
+mod instant;
 pub mod ip;
 pub mod key;
 pub mod number;

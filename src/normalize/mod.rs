@@ -283,13 +283,8 @@ impl Normalizer {
     }
 
     fn written(&self, fields: &Fields<'_>) -> Option<EventTime> {
-        match fields.get(self.engine.timestamp).first() {
-            Some(Value::Str(text)) => plausible_time(text),
-            Some(Value::Int(millis)) => {
-                Some(EventTime::from_millis(*millis)).filter(|time| time.is_plausible())
-            }
-            _ => None,
-        }
+        let written = fields.get(self.engine.timestamp).first()?;
+        EventTime::of(written).filter(|time| time.is_plausible())
     }
 
     /// NXLog's own times have a blank in the middle, which dates in Elasticsearch have not.

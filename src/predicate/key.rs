@@ -6,12 +6,11 @@ use smallvec::SmallVec;
 
 use super::number;
 use super::source::FieldSource;
-use super::test::instant_of;
 use crate::eql::ast::KeyField;
 use crate::eql::functions::number_of;
 use crate::eql::types::{FieldType, field_type};
 use crate::event::ip::parse_ip;
-use crate::event::{FieldTable, Fields, JoinKey, KeyPart, Value};
+use crate::event::{EventTime, FieldTable, Fields, JoinKey, KeyPart, Value};
 
 /// How the keys of one stage are taken from an event.
 #[derive(Clone, Debug)]
@@ -111,7 +110,7 @@ impl PartPlan {
                 value.text().and_then(|text| parse_ip(&text)).map(|address| address.to_string())
             }
             Some(FieldType::Number) => number_of(value).as_ref().and_then(number::canonical),
-            Some(FieldType::Date) => instant_of(value).map(|instant| instant.to_string()),
+            Some(FieldType::Date) => EventTime::of(value).map(|instant| instant.to_string()),
             _ => None,
         };
         canonical.map(Cow::Owned).or_else(|| self.source.text(value))

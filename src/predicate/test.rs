@@ -113,7 +113,7 @@ impl Test {
             addresses: texts().filter_map(parse_ip).collect(),
             blocks: blocks.collect(),
             numbers: numbers.filter_map(number_of).collect(),
-            instants: instants.filter_map(instant_of).collect(),
+            instants: instants.filter_map(EventTime::of).collect(),
             truths: truths.collect(),
         };
         match one_of {
@@ -143,9 +143,8 @@ impl Test {
     ) -> Self {
         let bound = match constant {
             Value::Bool(_) | Value::Object => return Self::Never,
-            Value::Int(millis) if hint == Some(FieldType::Date) => {
-                let text = millis.to_string().into();
-                Bound::Instant(EventTime::from_millis(*millis), text)
+            _ if hint == Some(FieldType::Date) && number::is_number(constant) => {
+                Bound::of_number_of_time(constant)
             }
             Value::Int(_) | Value::Big(_) | Value::Float(_) | Value::Written(_) => {
                 Bound::Number(constant.clone().into_owned())
@@ -224,7 +223,7 @@ impl OneOf {
             || self.truths.iter().any(|truth| is_truth(value, *truth))
             || (!self.numbers.is_empty() && self.contains_number(value))
             || (!self.instants.is_empty()
-                && instant_of(value).is_some_and(|instant| self.instants.contains(&instant)))
+                && EventTime::of(value).is_some_and(|instant| self.instants.contains(&instant)))
             || (!self.addresses.is_empty()
                 && value.as_str().and_then(parse_ip).is_some_and(|ip| self.addresses.contains(&ip)))
             || (!self.blocks.is_empty() && is_in(&self.blocks, value))
@@ -250,7 +249,7 @@ impl Bound {
     fn of_text(text: &str, hint: Option<FieldType>) -> Self {
         let value = Value::from(text);
         let number = || number_of(&value).filter(|_| hint == Some(FieldType::Number));
-        let instant = || instant_of(&value).filter(|_| hint == Some(FieldType::Date));
+        let instant = || EventTime::of(&value).filter(|_| hint == Some(FieldType::Date));
         if let Some(number) = number() {
             Self::Number(number)
         } else if let Some(instant) = instant() {
@@ -262,11 +261,18 @@ impl Bound {
         }
     }
 
+    /// A number that is no plausible time lies beyond all that are.
+    fn of_number_of_time(number: &Value<'_>) -> Self {
+        let text = number.text().unwrap_or_default();
+        let beyond = if text.starts_with('-') { EventTime::MIN } else { EventTime::MAX };
+        Self::Instant(EventTime::of(number).unwrap_or(beyond), text.into())
+    }
+
     /// Compares a value with the bound; nothing if that makes no sense.
     fn compare(&self, value: &Value<'_>) -> Option<Ordering> {
         match self {
             Self::Number(bound) => number::compare(&number_of(value)?, bound),
-            Self::Instant(bound, text) => match instant_of(value) {
+            Self::Instant(bound, text) => match EventTime::of(value) {
                 Some(instant) => Some(instant.cmp(bound)),
                 None => compare_text(value, text),
             },
@@ -306,17 +312,6 @@ fn satisfies(op: CompareOp, order: Ordering) -> bool {
         CompareOp::Le => order.is_le(),
         CompareOp::Gt => order.is_gt(),
         CompareOp::Ge => order.is_ge(),
-    }
-}
-
-/// Returns the point of time that a value is: RFC 3339, or milliseconds since 1970.
-pub(super) fn instant_of(value: &Value<'_>) -> Option<EventTime> {
-    match value {
-        Value::Int(millis) => Some(EventTime::from_millis(*millis)),
-        Value::Str(text) => {
-            EventTime::parse(text).or_else(|| text.parse().ok().map(EventTime::from_millis))
-        }
-        _ => None,
     }
 }
 

@@ -265,23 +265,39 @@ fn same_instant(value: &Json, constant: &Json, path: &str) -> bool {
 
 fn instant(value: &Json) -> Option<i64> {
     match value {
-        Json::Number(number) => number.as_i64().map(|millis| millis.saturating_mul(1_000_000)),
-        Json::String(text) => match text.parse::<i64>() {
-            Ok(millis) => Some(millis.saturating_mul(1_000_000)),
+        Json::Number(number) => number.as_f64().and_then(counted),
+        Json::String(text) => match text.parse() {
+            Ok(_) if text.len() == 4 && text.chars().all(|char| char.is_ascii_digit()) => None,
+            Ok(number) => counted(number),
             Err(_) => EventTime::parse(text).map(EventTime::nanos),
         },
         _ => None,
     }
 }
 
+/// Seconds, milliseconds, microseconds or nanoseconds since 1970, whichever lies between 1800 and 2200.
+fn counted(number: f64) -> Option<i64> {
+    const YEAR: f64 = 365.0 * 86_400.0 * 1e9;
+    let units = [(1e9, 0.0), (1e6, 0.0), (1e3, 1e14), (1.0, 1e18)];
+    let units = units.iter().filter(|(_, least)| number.abs() >= *least);
+    let mut nanos = units.map(|(unit, _)| number * unit);
+    nanos.find(|nanos| -170.0 * YEAR < *nanos && *nanos < 230.0 * YEAR).map(|nanos| nanos as i64)
+}
+
+/// A constant: a number that is no plausible time lies beyond all that are.
+fn bound(constant: &Json) -> Option<i64> {
+    let beyond = |number: f64| if number < 0.0 { i64::MIN } else { i64::MAX };
+    instant(constant).or_else(|| constant.is_number().then(|| constant.as_f64().map(beyond))?)
+}
+
 fn order(value: &Json, constant: &Json, case: Case, path: &str) -> Option<i32> {
     let sign = |order: std::cmp::Ordering| order as i32;
     if path == "event.created"
-        && let (Some(a), Some(b)) = (instant(value), instant(constant))
+        && let (Some(a), Some(b)) = (instant(value), bound(constant))
     {
         return Some(sign(a.cmp(&b)));
     }
-    let numeric = constant.is_number() && (path != "event.created" || !constant.is_i64())
+    let numeric = constant.is_number() && path != "event.created"
         || path == "process.pid" && number(constant).is_some();
     if numeric {
         if let (Some(a), Some(b)) = (whole(value), whole(constant)) {

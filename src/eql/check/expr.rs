@@ -186,8 +186,7 @@ fn caveats(field: &Expr, constant: &Expr, op: &str, findings: &mut Vec<Diagnosti
     }
     let ExprKind::Field(field) = &field.kind else { return };
     let is_date = field_type(&field.path) == Some(FieldType::Date);
-    let is_instant = EventTime::parse(text).is_some() || text.parse::<i64>().is_ok();
-    if is_date && !is_instant {
+    if is_date && EventTime::parse(text).is_none() {
         findings.push(
             Diagnostic::warning("W0408", format!("`{text}` is no point of time"))
                 .at(constant.span)
