@@ -2,18 +2,11 @@
 //!
 //! Never reads a clock, and never guesses: what could be two instants is none.
 //!
-//! Dates and times are those of RFC 3339, and what ISO 8601 and common producers leave out of it: the
-//! time, seconds, the offset (UTC), its colon or its minutes; a blank may stand for the `T` and before
-//! the offset. An offset has up to 18 hours, as in Java and so in Elasticsearch; RFC 3339 would allow
-//! 23:59. A second 60 is a leap second, as in RFC 3339: the same instant as the next second. Years
-//! alone and months alone are none: a text of four digits could be a year.
+//! Dates are read by `date.rs`, and numbers here: these come in four units.
 
+use super::date;
 use super::time::EventTime;
 use super::value::Value;
-
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
-/// Java's `ZoneOffset`: no zone has been further from Greenwich.
-const MAX_OFFSET: i64 = 18 * 3_600;
 
 impl EventTime {
     /// Returns the point of time that a value is.
@@ -35,105 +28,11 @@ impl EventTime {
     /// else. Returns nothing for any other text and for years outside 1678–2261.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        date_time(bytes).or_else(|| match bytes {
+        date::parse(bytes).or_else(|| match bytes {
             [_, _, _, _] if bytes.iter().all(u8::is_ascii_digit) => None,
             _ => of_number(billionths(bytes)?),
         })
     }
-}
-
-fn date_time(bytes: &[u8]) -> Option<EventTime> {
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, rest @ ..] = bytes else { return None };
-    let (year, month) = (number([*y1, *y2, *y3, *y4])?, number([*m1, *m2])?);
-    let day = number([*d1, *d2])?;
-    if !(1..=12).contains(&month) || !(1..=days_of(year, month)).contains(&day) {
-        return None;
-    }
-    let (seconds, nanos) = match rest {
-        [] => (0, 0),
-        [b'T' | b't' | b' ', time @ ..] => time_of_day(time)?,
-        _ => return None,
-    };
-    let seconds = days_from_civil(year, month, day) * 86_400 + seconds;
-    seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(nanos).map(EventTime::from_nanos)
-}
-
-/// Returns seconds and nanoseconds behind midnight UTC of `11:33`, `11:33:24.027+02:00`.
-fn time_of_day(bytes: &[u8]) -> Option<(i64, i64)> {
-    let [h1, h2, b':', m1, m2, rest @ ..] = bytes else { return None };
-    let (hour, minute) = (number([*h1, *h2])?, number([*m1, *m2])?);
-    let (second, nanos, rest) = match rest {
-        [b':', s1, s2, rest @ ..] => {
-            let (nanos, rest) = fraction(rest)?;
-            (number([*s1, *s2])?, nanos, rest)
-        }
-        _ => (0, 0, rest),
-    };
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    Some((hour * 3_600 + minute * 60 + second - offset(rest)?, nanos))
-}
-
-/// Returns the nanoseconds of `.123…`, if it begins like that, and what follows.
-fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let [b'.' | b',', digits @ ..] = bytes else { return Some((0, bytes)) };
-    let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (fraction, rest) = digits.split_at(len);
-    let padded = fraction.iter().chain(std::iter::repeat(&b'0')).take(9);
-    let nanos = padded.fold(0, |nanos, digit| nanos * 10 + i64::from(digit - b'0'));
-    (len > 0).then_some((nanos, rest))
-}
-
-/// Returns the seconds east of Greenwich of `Z`, `+02:00`, `+0200`, `+02`, ` +0200`, or nothing.
-fn offset(bytes: &[u8]) -> Option<i64> {
-    let (sign, hours, minutes) = match bytes {
-        [] | [b'Z' | b'z'] | [b' ', b'Z' | b'z'] => return Some(0),
-        [b' ', sign, h1, h2, rest @ ..] | [sign, h1, h2, rest @ ..] => {
-            let minutes = match rest {
-                [] => 0,
-                [b':', m1, m2] | [m1, m2] => number([*m1, *m2])?,
-                _ => return None,
-            };
-            (*sign, number([*h1, *h2])?, minutes)
-        }
-        _ => return None,
-    };
-    let seconds = hours * 3_600 + minutes * 60;
-    match sign {
-        _ if minutes > 59 || seconds > MAX_OFFSET => None,
-        b'+' => Some(seconds),
-        b'-' => Some(-seconds),
-        _ => None,
-    }
-}
-
-/// Returns the number that these digits write.
-fn number<const LEN: usize>(digits: [u8; LEN]) -> Option<i64> {
-    digits.iter().try_fold(0, |number, digit| {
-        digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'))
-    })
-}
-
-fn days_of(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Returns the days since 1970-01-01 of a date in the proleptic Gregorian calendar.
-///
-/// Eras of 400 years that start on 1 March, as in Howard Hinnant's "chrono-compatible low-level
-/// date algorithms".
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 /// Numbers are counted in billionths, so that their fractions count.

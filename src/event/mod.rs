@@ -3,6 +3,7 @@
 //! Knows nothing of rules or of any particular event source.
 
 pub mod admitted;
+mod date;
 pub mod decode;
 pub mod field;
 mod instant;
