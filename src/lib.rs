@@ -14,6 +14,7 @@ pub mod event;
 
 // Layer 2: evaluation.
 pub mod predicate;
+pub mod recovery;
 pub mod sequence;
 
 // Layer 3: rules, shapes, alerts, the detector of one partition, and why it did or did not alert.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::alert::{Format, Renderer};
 use crate::config::Config;
 use crate::detect::{Engine, Options};
+use crate::rule::Emit;
 use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
 use crate::text::Text;
 
@@ -20,6 +21,7 @@ pub struct Setup {
     /// What there is to say about each file, in the order of the files.
     pub reports: Vec<RuleReport>,
     options: Options,
+    forced_emit: Option<Emit>,
     format: Format,
     max_alert_bytes: usize,
 }
@@ -37,6 +39,7 @@ impl Setup {
             rules: Arc::new(rules),
             reports,
             options: config.detector_options(),
+            forced_emit: defaults.forced.emit,
             format: config.alerts.format,
             max_alert_bytes: config.state.max_alert_bytes,
         }
@@ -47,9 +50,13 @@ impl Setup {
         Engine::new(Arc::clone(&self.rules), self.options.clone())
     }
 
-    /// Returns the engine for files: the service's, for input that ends.
+    /// Returns the engine for files: the service's, for input that ends. Where eager emission is forced,
+    /// it shows what a stream would have sent, in the order of the records.
     pub fn offline(&self) -> Engine {
-        self.service().for_bounded_input()
+        match self.forced_emit {
+            Some(Emit::Eager) => self.service().for_recorded_stream(),
+            Some(Emit::Exact) | None => self.service().for_bounded_input(),
+        }
     }
 
     /// Returns what writes findings as alerts.

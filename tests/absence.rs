@@ -1,6 +1,7 @@
 //! A trailing absence in real time: it fires when, and only when, the deadline of its key plus the
 //! lateness has passed. What moves a key's time: its own events, records of other hosts that move
-//! the partition's clock, and idle time on a quiet partition.
+//! the partition's clock, and idle time on a quiet partition. An absence that could be forbidden by
+//! what came before the first record is undecidable.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::sync::Arc;
@@ -14,12 +15,20 @@ const MAXSPAN: i64 = 60;
 const LATENESS: i64 = 30;
 /// The first second at which nothing can change it any more: the deadline itself is still inside.
 const DECIDED: i64 = MAXSPAN + LATENESS + 1;
+/// For so many seconds the partition is seen before the first event of a test: longer than the lateness
+/// and the slack.
+const SEEN_FOR: i64 = 300;
+/// No step of the clock that needs a second host's word.
+const STEP: i64 = 60;
+const TRAILING: &str = "[any where tags == \"A\"] ![any where tags == \"M\"]";
+const LEADING: &str = "![any where tags == \"M\"] [any where tags == \"A\"]";
 
 /// A partition that is fed by the second; who stamps its records decides how its clock runs.
 struct Partition {
     rules: Arc<RuleSet>,
     detector: Detector,
-    offset: i64,
+    /// What was fed, by offset: a restart reads of it again.
+    log: Vec<(Stamp, Vec<u8>)>,
     stamp: fn(EventTime) -> Stamp,
 }
 
@@ -27,13 +36,27 @@ fn at(seconds: i64) -> EventTime {
     EventTime::from_nanos(0) + TimeSpan::from_secs(1_700_000_000 + seconds)
 }
 
+/// By how many seconds producers' times may be wrong: a silence and a skewed host add up.
+fn slack() -> i64 {
+    2 * Options::default().max_skew.nanos() / 1_000_000_000
+}
+
 impl Partition {
+    /// Returns a partition that has been seen for so long that absences from second 0 on are decidable.
     fn new(stamp: fn(EventTime) -> Stamp) -> Self {
+        let mut partition = Self::unseen(stamp, TRAILING);
+        for second in (-SEEN_FOR..0).step_by(STEP as usize) {
+            partition.event("h0", "-", second);
+        }
+        partition
+    }
+
+    /// Returns a partition of which nothing has been seen.
+    fn unseen(stamp: fn(EventTime) -> Stamp, stages: &str) -> Self {
         let contents = format!(
             "[rule]\nname = \"n\"\nrule_id = \"r\"\ndescription = \"d\"\nauthor = [\"a\"]\n\
              severity = \"low\"\nrisk_score = 21\ntype = \"eql\"\nlanguage = \"eql\"\n\
-             query = '''sequence by host.id with maxspan={MAXSPAN}s\n\
-             [any where tags == \"A\"] ![any where tags == \"M\"]'''\n\
+             query = '''sequence by host.id with maxspan={MAXSPAN}s {stages}'''\n\
              [rule.maxspan]\nallowed_lateness = \"{LATENESS}s\"\n"
         );
         let text = Arc::new(Text::new("rule.toml", contents));
@@ -42,18 +65,31 @@ impl Partition {
         let origin = Origin { topic: "t".into(), partition: 0 };
         let rules = Arc::new(set);
         let detector = Detector::new(Arc::clone(&rules), origin, Options::default());
-        Self { rules, detector, offset: 0, stamp }
+        Self { rules, detector, log: Vec::new(), stamp }
     }
 
-    /// Goes on in a new process: the records from the replay's start come again.
+    /// Goes on in a new process: the records from the replay's start on come again.
     fn resume(&mut self, position: i64, metadata: &str) {
         let origin = Origin { topic: "t".into(), partition: 0 };
         let rules = Arc::clone(&self.rules);
         let (detector, refused) =
             Detector::resume(rules, origin, Options::default(), position, metadata);
         assert_eq!(refused, None);
-        self.offset = detector.read_from().unwrap();
         self.detector = detector;
+        for offset in self.detector.read_from().unwrap()..position {
+            self.read(offset);
+        }
+    }
+
+    fn read(&mut self, offset: i64) {
+        let (stamp, payload) = &self.log[usize::try_from(offset).unwrap()];
+        let record = Record { offset, stamp: *stamp, payload: Some(payload), source: None };
+        self.detector.on_record(&record);
+    }
+
+    fn record(&mut self, stamp: Stamp, payload: Vec<u8>) {
+        self.log.push((stamp, payload));
+        self.read(self.log.len() as i64 - 1);
     }
 
     /// Feeds an event that arrives as it happens.
@@ -69,16 +105,11 @@ impl Partition {
     fn event_at(&mut self, host: &str, tag: &str, event_time: EventTime, appended: EventTime) {
         let payload = serde_json::json!({
             "@timestamp": event_time.to_string(),
-            "event": {"category": "test", "id": format!("e{}", self.offset)},
+            "event": {"category": "test", "id": format!("e{}", self.log.len())},
             "host": {"id": host},
             "tags": tag,
         });
-        let payload = payload.to_string();
-        let stamp = (self.stamp)(appended);
-        let record =
-            Record { offset: self.offset, stamp, payload: Some(payload.as_bytes()), source: None };
-        self.detector.on_record(&record);
-        self.offset += 1;
+        self.record((self.stamp)(appended), payload.to_string().into_bytes());
     }
 
     fn idle(&mut self, seconds: i64) {
@@ -87,6 +118,10 @@ impl Partition {
 
     fn alerts(&self) -> usize {
         self.detector.outbox().len()
+    }
+
+    fn undecidable(&mut self) -> usize {
+        self.detector.take_stats().rules[0].sequences.undecidable as usize
     }
 }
 
@@ -140,8 +175,7 @@ fn other_hosts_wrong_event_times_do_not_decide_it() {
 fn unreadable_records_with_the_brokers_time_decide_it_too() {
     let mut partition = Partition::new(Stamp::Append);
     partition.event("h1", "A", 0);
-    let stamp = Stamp::Append(at(DECIDED));
-    partition.detector.on_record(&Record { offset: 1, stamp, payload: Some(b"{"), source: None });
+    partition.record(Stamp::Append(at(DECIDED)), b"{".to_vec());
     assert_eq!(partition.alerts(), 2, "the alert and the dead letter");
 }
 
@@ -172,15 +206,14 @@ fn idle_time_counts_from_the_last_record() {
 }
 
 #[test]
-fn producers_times_are_trusted_less_by_the_skew() {
+fn producers_times_are_trusted_less_by_the_slack() {
     let mut partition = Partition::new(Stamp::Create);
-    let skew = Options::default().max_skew.nanos() / 1_000_000_000;
     partition.event("h1", "A", 0);
-    for second in (10..DECIDED + skew).step_by(10) {
+    for second in (10..DECIDED + slack()).step_by(10).chain([DECIDED + slack() - 1]) {
         partition.event("h2", "-", second);
         assert_eq!(partition.alerts(), 0, "after {second} s");
     }
-    partition.event("h2", "-", DECIDED + skew);
+    partition.event("h2", "-", DECIDED + slack());
     assert_eq!(partition.alerts(), 1);
 }
 
@@ -230,7 +263,6 @@ fn restart_while_it_waits_neither_loses_nor_repeats_it() {
         let cut = partition.detector.cut().unwrap();
         assert_eq!(cut.outputs, 1 - expected);
         partition.resume(cut.position, &cut.metadata);
-        partition.event("h1", "A", 0);
         partition.idle(DECIDED - 1);
         assert_eq!(partition.alerts(), 0, "idle for {idle_before} s before");
         partition.idle(10 * DECIDED);
@@ -269,6 +301,40 @@ fn alert_holds_no_placeholder_for_what_was_absent() {
     let [event] = &finding.events[..] else { panic!("{finding:?}") };
     let event: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
     assert_eq!(event["tags"], "A");
+}
+
+/// What happened before the first record may arrive up to a lateness behind it; of a leading absence
+/// what forbids the match may have happened one maxspan further back.
+#[test]
+fn absences_that_look_back_beyond_the_first_record_are_undecidable() {
+    for (stages, unseen) in [(TRAILING, LATENESS), (LEADING, LATENESS + MAXSPAN)] {
+        for (nanos, alerts) in [(0, 0), (1, 1)] {
+            let mut partition = Partition::unseen(Stamp::Append, stages);
+            partition.event("h2", "-", 0);
+            let moment = at(unseen) + TimeSpan::from_nanos(nanos);
+            partition.event_at("h1", "A", moment, moment);
+            partition.idle(10 * DECIDED);
+            let told = format!("`{stages}`: A {unseen} s and {nanos} ns behind the first record");
+            assert_eq!(partition.alerts(), alerts, "{told}");
+            assert_eq!(partition.undecidable(), 1 - alerts, "{told}");
+        }
+    }
+}
+
+#[test]
+fn producers_times_may_make_the_first_record_look_earlier_by_the_slack() {
+    for (first, alerts) in [(LATENESS + slack(), 0), (LATENESS + slack() + 1, 1)] {
+        let mut partition = Partition::unseen(Stamp::Create, TRAILING);
+        for second in (0..first).step_by(STEP as usize) {
+            partition.event("h2", "-", second);
+        }
+        partition.event("h1", "A", first);
+        for step in 1..20 {
+            partition.event("h2", "-", first + step * STEP);
+        }
+        assert_eq!(partition.alerts(), alerts, "A {first} s behind the first record");
+        assert_eq!(partition.undecidable(), 1 - alerts, "A {first} s behind the first record");
+    }
 }
 
 /// With `![a] [b]` the `a` would prevent the alert, with `[b] ![c]` a `c` would.

@@ -3,6 +3,7 @@
 //! Reads the sources as text; the checker is tested on small made-up sources below.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +25,11 @@ const EDGES: &[(&str, &[&str])] = &[
     // Layer 3: rules, shapes, alerts, and the detector of one partition.
     ("normalize", &["event"]),
     ("rule", &["diag", "eql", "event", "normalize", "predicate", "sequence", "text"]),
-    ("detect", &["diag", "event", "normalize", "predicate", "rule", "sequence", "text"]),
+    ("recovery", &["event", "sequence", "text"]),
+    (
+        "detect",
+        &["diag", "event", "normalize", "predicate", "recovery", "rule", "sequence", "text"],
+    ),
     ("alert", &["detect", "event", "rule", "text"]),
     ("explain", &["detect", "eql", "event", "normalize", "predicate", "rule", "sequence"]),
     ("transaction", &["alert", "detect", "event"]),
@@ -84,6 +89,8 @@ const LAST_PURE: &str = "transaction";
 const NOT_OF: &[(&str, &[&str])] = &[
     // The language asks for types of fields and never reads a record.
     ("eql", &["event::decode"]),
+    // What is committed knows offsets, paces and windows; never a rule's state.
+    ("recovery", &["event::Fields", "event::decode", "sequence::Plan", "sequence::Sequences"]),
     // Machines see times, keys and identities; never a value, so that they are tested without any.
     (
         "sequence",
@@ -99,6 +106,111 @@ const NOT_OF: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// Every file of the rooms in which state lives, with the files of its room that it may use, in layer
+/// order: a line uses only what stands in the lines above it. The file of a module itself (`mod.rs`)
+/// is named like the module, and may use all files below it. `mod` is that file for those that are parts
+/// of what it defines, as the methods of one type in several files are.
+const INNER_EDGES: &[(&str, &[&str])] = &[
+    // Time and plans; then what is remembered, and what may be decided; what matches; keys and quotas.
+    ("sequence::pace", &[]),
+    ("sequence::plan", &[]),
+    ("sequence::candidate", &["plan"]),
+    ("sequence::entries", &["candidate", "pace"]),
+    ("sequence::watermark", &["pace"]),
+    ("sequence::matcher::partial", &["candidate", "plan"]),
+    ("sequence::absences", &["candidate", "matcher::partial", "plan"]),
+    ("sequence::matcher::tolerance", &["absences", "candidate", "matcher::partial", "plan"]),
+    (
+        "sequence::matcher::one_slot",
+        &["candidate", "matcher::partial", "matcher::tolerance", "plan"],
+    ),
+    ("sequence::matcher::sample", &["candidate", "plan"]),
+    (
+        "sequence::matcher::sequence",
+        &[
+            "absences",
+            "candidate",
+            "matcher::one_slot",
+            "matcher::partial",
+            "mod",
+            "pace",
+            "plan",
+            "watermark",
+        ],
+    ),
+    ("sequence::matcher", &["absences", "candidate", "plan"]),
+    ("sequence::footprint", &["candidate", "matcher::sequence"]),
+    (
+        "sequence::store::deliver",
+        &[
+            "absences",
+            "candidate",
+            "entries",
+            "matcher",
+            "matcher::partial",
+            "matcher::sequence",
+            "mod",
+        ],
+    ),
+    (
+        "sequence::store::decide",
+        &["candidate", "entries", "matcher::partial", "mod", "pace", "plan"],
+    ),
+    ("sequence::store::leave", &["candidate", "entries", "matcher", "mod", "pace"]),
+    ("sequence::store::limits", &["entries", "mod"]),
+    (
+        "sequence::store",
+        &[
+            "candidate",
+            "entries",
+            "footprint",
+            "matcher",
+            "matcher::sample",
+            "matcher::sequence",
+            "mod",
+            "pace",
+            "plan",
+        ],
+    ),
+    ("sequence", &[]),
+    // Where a replay begins; what is committed.
+    ("recovery::windows", &[]),
+    ("recovery::replay", &[]),
+    ("recovery::journal", &["replay"]),
+    ("recovery::checkpoint", &["replay", "windows"]),
+    ("recovery::earlier", &["checkpoint", "replay"]),
+    ("recovery", &[]),
+    // What a detector has; what goes into it and comes out of it; what it does.
+    ("detect::judge", &[]),
+    ("detect::machines", &[]),
+    ("detect::room", &[]),
+    ("detect::suppress", &[]),
+    ("detect::boundary", &[]),
+    ("detect::finding", &["boundary", "mod", "suppress"]),
+    ("detect::forward", &["boundary", "mod"]),
+    ("detect::stats", &["finding"]),
+    ("detect::lane", &["forward"]),
+    ("detect::lanes", &["lane"]),
+    ("detect::sources", &["boundary", "forward", "mod"]),
+    ("detect::rekeyed", &["boundary", "forward", "sources"]),
+    ("detect::restore", &["boundary", "lanes", "mod"]),
+    ("detect::resume", &["lanes", "mod", "suppress"]),
+    ("detect::phase", &["lanes", "restore", "resume"]),
+    ("detect::admit", &["boundary", "forward", "judge", "lanes", "mod"]),
+    ("detect::engine", &["boundary", "forward", "mod"]),
+    ("detect::case", &["boundary", "engine", "finding"]),
+    ("detect", &[]),
+];
+
+/// Files that use each other, and what for. No others may.
+const KNOTS: &[&[&str]] = &[
+    // What comes out of a detector is one of these.
+    &["detect::boundary", "detect::finding", "detect::forward"],
+];
+
+/// Most fields of a detector: more of them are a sign that it holds what has a room of its own.
+const MAX_DETECTOR_FIELDS: usize = 19;
 
 /// What a pure module must not name: paths, each standing for all that lies below it.
 const BANNED_PATHS: &[&str] = &[
@@ -174,6 +286,65 @@ fn the_table_points_downward_and_names_every_module() {
         let is_known = module == "lib" || EDGES.iter().any(|(name, _)| *name == module);
         assert!(is_known, "{}: `{module}` has no line in the table", source.path);
     }
+}
+
+#[test]
+fn files_of_a_room_use_only_what_stands_below_them() {
+    let sources = sources();
+    let rooms = Rooms::of(&sources);
+    let faults: Vec<String> =
+        sources.iter().flat_map(|source| source.broken_inner_edges(&rooms)).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_inner_table_points_downward_and_names_every_file() {
+    for (line, (file, uses)) in INNER_EDGES.iter().enumerate() {
+        let room = room_of(file);
+        for used in uses.iter().filter(|used| **used != "mod") {
+            let used = format!("{room}::{used}");
+            let is_above = INNER_EDGES[..line].iter().any(|(above, _)| **above == used);
+            assert!(is_above, "`{file}` uses `{used}`, which does not stand above it");
+        }
+    }
+    let sources = sources();
+    let files: Vec<String> = sources.iter().map(|source| source.module.join("::")).collect();
+    let has_line = |file: &str| INNER_EDGES.iter().any(|(line, _)| *line == file);
+    for file in files.iter().filter(|file| INNER_EDGES.iter().any(|l| l.0 == room_of(file))) {
+        assert!(has_line(file), "`{file}` has no line in the inner table");
+    }
+    for (line, _) in INNER_EDGES {
+        assert!(files.iter().any(|file| file == line), "there is no file `{line}`");
+    }
+}
+
+#[test]
+fn a_detector_has_few_fields() {
+    let source = std::fs::read_to_string(root().join("src/detect/mod.rs")).unwrap();
+    let fields = fields_of("Detector", &source);
+    assert!(fields.len() > 5, "{fields:?}");
+    assert!(fields.len() <= MAX_DETECTOR_FIELDS, "{} fields: {fields:?}", fields.len());
+}
+
+/// Returns the names of a struct's fields.
+fn fields_of(name: &str, source: &str) -> Vec<String> {
+    let tokens = tokens(source);
+    let start = tokens
+        .windows(3)
+        .position(|t| t[0].text == "struct" && t[1].text == name && t[2].text == "{");
+    let (mut depth, mut fields) = (0, Vec::new());
+    for pair in tokens[start.unwrap() + 2..].windows(2) {
+        match &*pair[0].text {
+            "{" | "<" | "(" => depth += 1,
+            "}" | ">" | ")" => depth -= 1,
+            name if depth == 1 && pair[1].text == ":" => fields.push(name.to_owned()),
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    fields
 }
 
 #[test]
@@ -316,6 +487,84 @@ impl Source {
             let words = line.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_lowercase);
             for word in words.filter(|word| RULE_WORDS.contains(&&**word)) {
                 faults.push(format!("{}:{}: knows `{word}`", self.path, number + 1));
+            }
+        }
+        faults
+    }
+}
+
+fn room_of(file: &str) -> &str {
+    file.split("::").next().unwrap_or(file)
+}
+
+/// Which file of a room defines what is named by the room.
+struct Rooms {
+    /// By the path of a module with files below it: the names that it takes from them.
+    taken: BTreeMap<String, BTreeMap<String, String>>,
+    files: BTreeSet<String>,
+}
+
+impl Rooms {
+    fn of(sources: &[Source]) -> Self {
+        let files: BTreeSet<String> = sources.iter().map(|s| s.module.join("::")).collect();
+        let mut taken: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for source in sources {
+            let module = source.module.join("::");
+            for path in paths(&tokens(&source.text), &source.module) {
+                let (Some(last), Some(first)) = (path.names.last(), path.names.first()) else {
+                    continue;
+                };
+                let below = format!("{module}::{first}");
+                if files.contains(&below) {
+                    let of = format!("{module}::{}", path.names.join("::"));
+                    taken.entry(module.clone()).or_default().insert(last.clone(), of);
+                }
+            }
+        }
+        Self { taken, files }
+    }
+
+    /// Returns the file that defines what a path names, the crate's name left away.
+    fn file_of(&self, names: &[String]) -> Option<String> {
+        let whole = (1..=names.len()).rev().map(|end| (end, names[..end].join("::")));
+        let (end, file) = whole.into_iter().find(|(_, file)| self.files.contains(file))?;
+        let taken = names.get(end).and_then(|name| self.taken.get(&file)?.get(name));
+        let Some(taken) = taken else { return Some(file) };
+        let names: Vec<String> = taken.split("::").map(str::to_owned).collect();
+        let ends = (1..=names.len()).rev().map(|end| names[..end].join("::"));
+        ends.into_iter().find(|file| self.files.contains(file))
+    }
+}
+
+impl Source {
+    /// Returns which files of its room it uses and must not.
+    fn broken_inner_edges(&self, rooms: &Rooms) -> Vec<String> {
+        let file = self.module.join("::");
+        let Some((_, uses)) = INNER_EDGES.iter().find(|(line, _)| *line == file) else {
+            return Vec::new();
+        };
+        let room = room_of(&file);
+        let mut faults = Vec::new();
+        for path in paths(&without_tests(tokens(&self.text)), &self.module) {
+            let Some(names) = path.names.strip_prefix(&["crate".to_owned()]) else { continue };
+            let Some(used) = rooms.file_of(names).filter(|used| room_of(used) == room) else {
+                continue;
+            };
+            let is_below = used == file || used.starts_with(&format!("{file}::"));
+            let is_module = file.starts_with(&format!("{used}::"));
+            if is_module && names.join("::") == used {
+                // To whom something is visible.
+                continue;
+            }
+            let is_listed = match is_module {
+                true => uses.contains(&"mod"),
+                false => uses.iter().any(|listed| format!("{room}::{listed}") == used),
+            };
+            let is_in = |knot: &&[&str]| knot.contains(&&*file) && knot.contains(&&*used);
+            if !is_below && !is_listed && !KNOTS.iter().any(is_in) {
+                let named = path.names.join("::");
+                faults
+                    .push(format!("{}:{}: `{file}` must not use `{named}`", self.path, path.line));
             }
         }
         faults
@@ -627,6 +876,48 @@ fn an_allowed_edge_is_left_alone() {
     ] {
         assert_eq!(made_up(module, text).broken_edges(), Vec::<String>::new(), "{module}: {text}");
     }
+}
+
+#[test]
+fn a_broken_inner_edge_is_found_however_it_is_written() {
+    let rooms = Rooms::of(&sources());
+    for (file, text) in [
+        ("sequence::pace", "use super::store::Store;"),
+        ("sequence::watermark", "use super::Candidate;"),
+        ("sequence::watermark", "fn f(_: &crate::sequence::candidate::Candidate) {}"),
+        ("sequence::entries", "use super::Counts;"),
+        ("sequence::matcher::sample", "use super::Run;"),
+        ("sequence::matcher::sample", "use crate::sequence::matcher::sequence::Held;"),
+        ("recovery::replay", "use super::{checkpoint::Checkpoint};"),
+        ("detect::judge", "use super::Output;"),
+        ("detect::lane", "impl super::Detector {}"),
+        ("detect::phase", "use super::suppress::Windows;"),
+    ] {
+        let faults = made_up(file, text).broken_inner_edges(&rooms);
+        assert_eq!(faults.len(), 1, "{file}: {text}: {faults:?}");
+    }
+    for (file, text) in [
+        (
+            "sequence::watermark",
+            "use super::pace::Pace; use super::Pace; use crate::event::EventTime;",
+        ),
+        ("sequence::store", "use super::{Counts, Match};"),
+        ("sequence::absences", "use super::matcher::partial::Partial;"),
+        ("sequence", "use store::Store; use crate::sequence::matcher::Matcher;"),
+        ("detect::admit", "impl super::Detector { fn f(_: super::Record<'_>) {} }"),
+        ("detect::judge", "#[cfg(test)] mod tests { use crate::detect::Detector; }"),
+        ("event::key", "use super::time::EventTime;"),
+    ] {
+        let faults = made_up(file, text).broken_inner_edges(&rooms);
+        assert_eq!(faults, Vec::<String>::new(), "{file}: {text}");
+    }
+}
+
+#[test]
+fn fields_of_a_struct_are_counted() {
+    let source = "struct Other { a: u8 }\npub struct Wanted {\n  /// x: y\n  a: Vec<(u8, u8)>,\n  \
+                  pub b: BTreeMap<A, B>,\n  c: fn(d: u8) -> u8,\n}\nstruct More { e: u8 }";
+    assert_eq!(fields_of("Wanted", source), ["a", "b", "c"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use maxspan::detect::{Detector, Options, Origin, Output, Record, Stamp};
+use maxspan::detect::{Detector, Options, Origin, Output, Past, Record, Stamp};
 use maxspan::eql;
 use maxspan::event::{FieldTable, Fields, Value};
 use maxspan::predicate::{Doubt, Judgement, Predicate};
@@ -210,7 +210,8 @@ fn alerts(query: &str, more: &str, events: &[String]) -> (usize, u64) {
     let (rules, reports) = RuleSet::compile(vec![rule], &Defaults::default());
     assert_eq!(rules.rules().len(), 1, "{:?}", reports[0].diagnostics);
     let origin = Origin { topic: "t".into(), partition: 0 };
-    let mut detector = Detector::new(Arc::new(rules), origin, Options::default());
+    let options = Options { past: Past::Nothing, ..Options::default() };
+    let mut detector = Detector::new(Arc::new(rules), origin, options);
     for (offset, event) in (0..).zip(events) {
         let payload = Some(event.as_bytes());
         detector.on_record(&Record { offset, stamp: Stamp::None, payload, source: None });

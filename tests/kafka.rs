@@ -142,7 +142,8 @@ fn the_elastic_form_is_written_whole() {
     instance.wait_ready();
     let attack = PathBuf::from("src/cli/demo/attack.ndjson.gz");
     send_recordings(&setup, std::slice::from_ref(&attack));
-    let replayed = Replay::new(&["--alert-format", "elastic"], &[&attack]).run().alerts;
+    let replayed =
+        Replay::new(&["--emit", "eager", "--alert-format", "elastic"], &[&attack]).run().alerts;
     let records = setup.read("alerts", |records| records.len() >= replayed.len());
     let uuids = |alerts: &[serde_json::Value]| -> BTreeSet<String> {
         alerts.iter().map(|alert| alert["kibana.alert.uuid"].to_string()).collect()
@@ -165,6 +166,107 @@ fn the_elastic_form_is_written_whole() {
     let observed = instance.metric("maxspan_detection_latency_seconds_count", "");
     assert_eq!(observed, shells as f64, "its latency counts once");
     assert_eq!(instance.terminate(), Some(0));
+}
+
+/// An event of one host by the channels of Sysmon and Security, with its number among all.
+fn backlog_event(number: usize, channel: &str, second: i64, what: &str) -> String {
+    let at = EventTime::from_millis(1_770_000_000_000 + 1_000 * second);
+    format!(
+        r#"{{"@timestamp":"{at}","host":{{"id":"laptop"}},"winlog":{{"channel":"{channel}"}},{}}}"#,
+        what.replace("ID", &number.to_string())
+    )
+}
+
+/// Two hours of each channel, once a second, with an attack across them in the middle; here and there
+/// one of its stages alone.
+fn backlog() -> [Vec<String>; 2] {
+    let connection = r#""event":{"category":["network"],"type":["start"],"id":"ID"},"process":{"name":"svchost.exe"},"network":{"direction":"ingress"},"source":{"ip":"10.1.2.3","port":50000},"destination":{"ip":"10.1.2.4","port":135}"#;
+    let start = r#""event":{"category":["process"],"type":["start"],"id":"ID"},"process":{"name":"cmd.exe","parent":{"name":"WmiPrvSE.exe"}}"#;
+    let other = r#""event":{"category":["file"],"type":["change"],"id":"ID"}"#;
+    let channel = |name: &str, stage: &str, first: usize, attacked: i64| -> Vec<String> {
+        let what = |second| match second {
+            _ if second == attacked => stage,
+            // Alone: the other channel has none within maxspan.
+            _ if second % 1_800 == first as i64 % 900 => stage,
+            _ => other,
+        };
+        let event = |second| backlog_event(first + second as usize, name, second, what(second));
+        (0..7_200).map(event).collect()
+    };
+    [channel("Sysmon", connection, 10_400, 3_600), channel("Security", start, 30_000, 3_602)]
+}
+
+/// A laptop that was away for two hours drains its channels one after the other, or side by side at
+/// one to four: the attack across them is found once, whether an instance dies meanwhile or not.
+#[test]
+fn a_backlog_whose_channels_drift_apart_hides_no_attack() {
+    let Some((broker, _turn)) = broker() else { return };
+    let rule = "[rule]\nname = \"backlog\"\nrule_id = \"backlog\"\ndescription = \"-\"\n\
+                author = [\"-\"]\nseverity = \"low\"\nrisk_score = 21\ntype = \"eql\"\n\
+                language = \"eql\"\nquery = \"\"\"sequence by host.id with maxspan=20s\n\
+                [network where destination.port == 135]\n\
+                [process where process.parent.name : \"WmiPrvSE.exe\"]\"\"\"\n";
+    for (name, drained) in [("in-turn", None), ("side-by-side", Some(4))] {
+        for dies in [false, true] {
+            let mut setup = Setup::new(broker, &format!("backlog-{name}-{dies}"), "");
+            let path = setup.directory.path().join("rule.toml");
+            std::fs::write(&path, rule).unwrap();
+            setup.rules = path.display().to_string();
+            let mut instance = setup.instance(0);
+            instance.wait_ready();
+            let (producer, topic) = (setup.producer(), format!("{}-in", setup.name));
+            let [sysmon, security] = backlog();
+            let records = interleaved(&sysmon, &security, drained);
+            for (number, record) in records.iter().enumerate() {
+                send(&producer, &topic, Some(b"laptop"), Some(record.as_bytes()));
+                if number == records.len() / 2 && dies {
+                    producer.flush(DEADLINE).unwrap();
+                    let all = number as f64;
+                    instance.wait_for("half is read", |i| {
+                        i.metric("maxspan_events_consumed_total", "") > all
+                    });
+                    instance.kill();
+                    instance = setup.instance(0);
+                    instance.wait_ready();
+                }
+            }
+            producer.flush(DEADLINE).unwrap();
+            let alerts = setup.read("alerts", |records| !records.is_empty());
+            instance.wait_for("all is read", |i| i.metric("maxspan_consumer_lag", "") == 0.0);
+            let alerts = setup.read("alerts", |records| records.len() >= alerts.len());
+            let found: Vec<String> = alerts.iter().map(|a| rule_times(&a.alert())).collect();
+            assert_eq!(
+                found,
+                ["2026-02-02T03:40:00.000Z 2026-02-02T03:40:02.000Z"],
+                "{name} {dies}"
+            );
+            assert_eq!(instance.terminate(), Some(0));
+        }
+    }
+}
+
+/// One after the other, or so many of the first for one of the second.
+fn interleaved<'r>(
+    first: &'r [String],
+    second: &'r [String],
+    share: Option<usize>,
+) -> Vec<&'r String> {
+    let Some(share) = share else { return first.iter().chain(second).collect() };
+    let mut second = second.iter();
+    let mut all = Vec::new();
+    for some in first.chunks(share) {
+        all.extend(some);
+        all.extend(second.next());
+    }
+    all.extend(second);
+    all
+}
+
+/// Returns when the events of an alert happened.
+fn rule_times(alert: &serde_json::Value) -> String {
+    let events = alert["maxspan"]["sequence"]["events"].as_array().unwrap();
+    let times: Vec<&str> = events.iter().map(|e| e["@timestamp"].as_str().unwrap()).collect();
+    times.join(" ")
 }
 
 #[test]

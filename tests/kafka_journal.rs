@@ -43,7 +43,8 @@ fn setup<'b>(broker: &'b Broker, name: &str, delivery: &str) -> Setup<'b> {
     broker.create_topic(&format!("{name}-dead"), 1, &[]);
     let mut setup = Setup::bare(broker, name, tempfile::tempdir().unwrap());
     setup.settings =
-        "[rules.defaults]\nallowed_lateness = \"2s\"\n[state]\nmax_skew = \"10s\"\n".to_owned();
+        "[rules.defaults]\nallowed_lateness = \"2s\"\nhold = \"1m\"\n[state]\nmax_skew = \"10s\"\n"
+            .to_owned();
     setup.kafka = format!(
         "delivery = \"{delivery}\"\njournal = {{ topic = \"{name}-journal\" }}\n\
          properties = {{ \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 1000, \
@@ -176,8 +177,8 @@ fn a_rule_of_an_hour_survives_a_crash_and_little_is_read_back() {
         second.wait_for("it is known for how long entries are needed and kept", |instance| {
             let [needed, kept] = ["needed", "retention"]
                 .map(|what| instance.metric(&format!("maxspan_journal_{what}_seconds"), ""));
-            // Three times a memory of 3,604 s and a skew of 10 s, and an eighth of it.
-            needed == 11_293.75 && kept == 7.0 * 86_400.0
+            // Three spans: maxspan, twice the lateness, and twice a slack of 20 s.
+            needed == 10_932.0 && kept == 7.0 * 86_400.0
         });
         wait_done(&second, &setup);
         let restored = second.metric("maxspan_journal_restored_total", "") as i64;

@@ -291,7 +291,7 @@ fn topics_that_do_not_keep_what_is_needed_are_told_or_refused() {
         }
     };
     // Three times the rule's 64 s and an eighth of it, and an hour.
-    instances[0].wait_for("says so", says(200, "raise its `retention.ms` to 3800000"));
+    instances[0].wait_for("says so", says(200, "raise its `retention.ms` to 5232000"));
     assert_eq!(instances[0].metric("maxspan_topic_retention_seconds", ""), 600.0);
     assert_eq!(instances[0].metric("maxspan_degraded", "retention"), 1.0);
     instances[1].wait_for("says so", says(503, "topic `compacted-in` is compacted"));

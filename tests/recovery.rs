@@ -13,7 +13,6 @@ use std::ops::Add as _;
 use std::sync::Arc;
 
 use maxspan::detect::{Detector, Output, Stamp};
-use maxspan::event::TimeSpan;
 use maxspan::rule::set::RuleSet;
 use support::alerts::alert_of;
 use support::random::{Random, cases, seeds, survey};
@@ -162,7 +161,7 @@ fn a_restart_changes_nothing_where_alerts_are_suppressed() {
             uninterrupted(&unsuppressed, &steps).iter().map(Vec::len).sum::<usize>()
         };
         let without: usize = seeds(1_000).map(without).sum();
-        assert!(found > 1_000 && found * 5 < without * 4, "{found} alerts, {without} without");
+        assert!(found > 1_000 && found * 6 < without * 5, "{found} alerts, {without} without");
     }
 }
 
@@ -212,7 +211,7 @@ fn when_a_rule_was_loaded_is_known_after_another_restart() {
 }
 
 #[test]
-fn a_rule_that_is_new_sees_nothing_before_the_cut() {
+fn a_rule_that_is_new_sees_what_is_read_again_and_alerts_from_the_cut_on() {
     let steps: Vec<Step> = [("A", 0), ("-", 1), ("B", 2), ("A", 3), ("B", 4)]
         .map(|(tag, seconds)| Step::Record {
             stamp: Stamp::Append(at(seconds)),
@@ -236,7 +235,11 @@ fn a_rule_that_is_new_sees_nothing_before_the_cut() {
         apply(&mut after, offset, step);
         found.extend(alerts(&mut after).into_iter().map(|_| offset));
     }
-    assert_eq!(found, [4], "the sequence that began before the rule was loaded is not found");
+    assert_eq!(
+        found,
+        [2, 4],
+        "the sequence that began before the rule was loaded is found as well"
+    );
 }
 
 #[test]
@@ -248,29 +251,4 @@ fn foreign_metadata_starts_empty_at_the_committed_offset() {
         assert_eq!(detector.read_from(), Some(17));
         assert!(!detector.is_replaying());
     }
-}
-
-/// One event each three seconds of the partition's clock, of a host whose own time hardly goes on.
-fn slow_host(minutes: i64) -> Detector {
-    let mut detector = Detector::new(rule_set([1]), origin(), options());
-    for id in 0..minutes * 20 {
-        let payload = serde_json::json!({
-            "@timestamp": (at(0) + TimeSpan::from_millis(id)).to_string(),
-            "event": {"category": "test", "id": id.to_string()},
-            "host": {"id": "h"},
-            "tags": ["A"],
-        });
-        let stamp = Stamp::Append(at(3 * id));
-        let payload = payload.to_string();
-        apply(&mut detector, id as usize, &Step::Record { stamp, payload });
-        let cut = detector.cut().unwrap();
-        detector.accept(&cut);
-    }
-    detector
-}
-
-#[test]
-fn what_a_restart_would_not_find_any_more_is_told() {
-    assert_eq!(slow_host(9).held().unrecoverable_keys, 0);
-    assert_eq!(slow_host(12).held().unrecoverable_keys, 1);
 }

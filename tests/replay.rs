@@ -136,3 +136,41 @@ fn a_refused_rule_is_shown_and_the_others_run() {
         run.stderr
     );
 }
+
+/// In whatever order a recording comes, a batch engine's answer, in the order of time.
+#[test]
+fn any_order_of_a_recording_gives_the_same_alerts_in_the_order_of_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let text: String = (0..40).map(|n| attack(&format!("h{}", n % 7), 60 * n, 5)).collect();
+    let forward: Vec<&str> = text.lines().collect();
+    let backward: Vec<&str> = forward.iter().rev().copied().collect();
+    let mixed: Vec<&str> = (0..forward.len()).map(|n| forward[n * 37 % forward.len()]).collect();
+    let alerts = |lines: &[&str]| -> Vec<String> {
+        let path = write(directory.path(), "events.ndjson", lines.join("\n").as_bytes());
+        let alerts = Replay::new(&[], &[&path]).run().alerts;
+        alerts.iter().map(|alert| alert["event"]["id"].to_string()).collect()
+    };
+    let expected = alerts(&forward);
+    assert_eq!(expected.len(), 40);
+    assert_eq!(alerts(&backward), expected, "newest first");
+    assert_eq!(alerts(&mixed), expected, "in no order");
+}
+
+/// An answer that lacks something must not look whole.
+#[test]
+fn a_recording_that_does_not_fit_ends_with_an_error_that_names_the_rule() {
+    let directory = tempfile::tempdir().unwrap();
+    let text: String = (0..59).map(|n| attack(&format!("h{n}"), 60 * n, 5)).collect();
+    let path = write(directory.path(), "events.ndjson", text.as_bytes());
+    let config = "[state]\nmax_total_bytes = 20000\n";
+    let config = write(directory.path(), "maxspan.toml", config.as_bytes());
+    let flags = ["--config", config.to_str().unwrap()];
+    let run = Replay::new(&flags, &[&path]).run_any();
+    assert_eq!((run.code, run.alerts.len()), (Some(3), 0), "{}", run.stderr);
+    for said in ["`state.max_total_bytes`", "the rule `f3475224-b179-4f78", "`--emit eager`"] {
+        assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+    }
+    // As a stream it needs no more than what is held.
+    let run = Replay::new(&[&flags[..], &["--emit", "eager"]].concat(), &[&path]).run_any();
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::setup::{self, ConfigArgs, TimeArgs};
-use super::{Exit, lines, output};
+use super::{Exit, lines, output, overfull};
 use crate::config::Config;
 use crate::detect::Engine;
 use crate::explain::{Explainer, Explanation, Limits, Place, text};
@@ -138,14 +138,14 @@ fn explain_events(args: &Args, engine: Engine) -> anyhow::Result<Explanation> {
         lines::merged(&args.events, &rules, |file, line, record| {
             offset += 1;
             explainer.on_record(offset, Place { file, line }, record);
-            Ok(())
+            explainer.detector().map_or(Ok(()), overfull::check)
         })?;
     } else {
         for (file, path) in args.events.iter().enumerate() {
             explainer.begin(&path.display().to_string());
             lines::of_file(path, |line, record| {
                 explainer.on_record(line, Place { file, line }, record);
-                Ok(())
+                explainer.detector().map_or(Ok(()), overfull::check)
             })?;
         }
     }

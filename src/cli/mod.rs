@@ -8,6 +8,7 @@ pub mod explain;
 pub mod lines;
 pub mod normalize;
 pub mod output;
+mod overfull;
 pub mod replay;
 pub mod run;
 pub mod setup;

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::setup::{self, ConfigArgs, TimeArgs};
-use super::{Exit, lines, output, summary};
+use super::{Exit, lines, output, overfull, summary};
 use crate::alert::{Format, Renderer};
 use crate::detect::{Detector, Engine, Origin, Output, Record, Stamp, Stats};
 
@@ -168,7 +168,11 @@ impl<'a> Partition<'a> {
             source: None,
         });
         self.waiting += 1;
-        if self.waiting >= BATCH { self.flush() } else { Ok(()) }
+        if self.waiting < BATCH {
+            return Ok(());
+        }
+        overfull::check(&self.detector)?;
+        self.flush()
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
@@ -199,6 +203,7 @@ impl<'a> Partition<'a> {
     }
 
     fn end(mut self) -> anyhow::Result<Stats> {
+        overfull::check(&self.detector)?;
         self.detector.finish();
         self.flush()?;
         self.stats.add(&self.detector.take_stats());

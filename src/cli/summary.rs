@@ -34,13 +34,13 @@ pub(super) fn print(rules: &RuleSet, stats: &Stats, elapsed: Duration) {
         (stats.no_host, "records without a host"),
         (sequences.duplicates, "repeated hits, left out"),
         (sequences.late, "late hits, taken all the same"),
-        (sequences.too_late, "hits too late to be taken"),
+        (sequences.too_late, "late hits that match nothing, as what forbids them may be gone"),
         (sequences.contradicted, "eager matches that a later arrival contradicts"),
         (undecided, "conditions too costly to decide: stages counted as hits, exceptions did not"),
-        (stats.refused_bytes, "hits refused because of `max_bytes`"),
-        (stats.refused_keys, "join keys refused because of `max_key_expansion`"),
-        (sequences.refused_keys, "hits refused because of `max_keys`"),
-        (sequences.refused_candidates, "hits refused because of `max_candidates_per_key`"),
+        (stats.refused_keys, "join keys left out because of `max_key_expansion`"),
+        (sequences.evicted_of_key, "held hits driven out by `max_candidates_per_key`"),
+        (sequences.evicted_of_rule, "held hits driven out by `max_rule_share`"),
+        (sequences.evicted_of_instance, "held hits driven out by `max_bytes`"),
     ] {
         if count > 0 {
             output::note(&format!("{what}: {count}"));

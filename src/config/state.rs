@@ -18,9 +18,9 @@ pub struct Settings {
     pub max_record_bytes: usize,
     /// Deepest nesting of a record's JSON.
     pub max_nesting: usize,
-    /// Most keys per partition.
+    /// Keys of a partition of which each rule may take its share.
     pub max_keys: usize,
-    /// Most candidates per rule and key: everything that is held counts.
+    /// Most events per rule and key: everything that is held or remembered counts.
     pub max_candidates_per_key: usize,
     /// Most join keys that one event's lists may expand to.
     pub max_key_expansion: usize,

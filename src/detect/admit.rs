@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use super::forward::Arrival;
 use super::judge::Judged;
-use super::lanes::{ByLane, Place};
-use super::room::{Admission, Limit};
+use super::lanes::ByLane;
 use super::{Detector, Origin, Record};
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, Fields, JoinKey};
 use crate::normalize::Envelope;
 use crate::predicate::{Doubt, Judgement};
 use crate::rule::set::{RuleSet, TermRef};
-use crate::sequence::{Candidate, TermSet};
+use crate::sequence::{Candidate, Delivery, TermSet};
 
 /// By lane: whether one of its rules took an event in.
 pub(super) type Admitting = ByLane<bool>;
@@ -27,11 +26,9 @@ impl Detector {
         let rules = Arc::clone(&self.rules);
         let mut admitted = Admitting::default();
         let Some(event_time) = envelope.event_time else { return admitted };
-        let clock = self.clock.shows.unwrap_or(EventTime::MIN);
-        let seen_at =
-            self.rekeyed.arrival.as_ref().map_or(clock, |arrival| arrival.clock).max(clock);
+        let stood_at = self.rekeyed.arrival.as_ref().map(|arrival| arrival.clock);
+        let ahead_until = stood_at.filter(|clock| Some(*clock) > self.clock.shows);
         let mut targets = BTreeMap::new();
-        let admission = self.room.admission(self.bytes(), self.options.max_bytes);
         let mut event: Option<Arc<Admitted>> = None;
         for of_rule in hits.chunk_by(|a, b| a.rule == b.rule) {
             let index = of_rule[0].rule as usize;
@@ -66,7 +63,6 @@ impl Detector {
             let stood = self.rekeyed.arrival.as_ref().map_or(offset, |arrival| arrival.offset);
             let mut ordinal = rules.normalizer().ordinal(fields, envelope, stood, rule.tiebreaker);
             ordinal.place = self.rekeyed.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place));
-            let mode = self.offer_mode(place.lane, offset, event_time);
             for (key, terms) in keys {
                 let candidate = Candidate {
                     ordinal: ordinal.clone(),
@@ -74,41 +70,17 @@ impl Detector {
                     late: false,
                     event: Arc::clone(event),
                 };
-                let is_let_in = self.is_let_in(admission, place, &key);
-                let sequences = &mut self.lanes[place.lane].sequences;
-                if is_let_in {
-                    sequences.offer_at(seen_at, place.index, &key, candidate, mode);
-                    admitted[place.lane] = true;
-                } else {
-                    sequences.pass(place.index, &key, candidate, mode);
-                }
+                let event_bytes = Body::cost(payload);
+                let delivery = Delivery { candidate, event_bytes, ahead_until };
+                self.lanes[place.lane].sequences.deliver(place.index, &key, delivery);
+                admitted[place.lane] = true;
             }
         }
         self.stats.admitted += u64::from(event.is_some());
-        for (lane, _) in
-            self.lanes.iter_mut().zip(admitted.iter()).filter(|(_, admitted)| **admitted)
-        {
-            lane.trail.note_admission(offset, event_time, clock, seen_at);
-        }
         self.forward(record, targets);
         self.collect(self.occasion());
-        self.room.settle(self.bytes());
+        self.keep_within_room();
         admitted
-    }
-
-    /// Tells whether there is room for a candidate, and counts it if there is none.
-    fn is_let_in(&mut self, admission: Admission, rule: Place, key: &JoinKey) -> bool {
-        let is_known = || self.lanes[rule.lane].sequences.knows(rule.index, key);
-        let limit = match admission {
-            Admission::All => return true,
-            Admission::KnownKeys(_) if is_known() => return true,
-            Admission::KnownKeys(limit) | Admission::Nobody(limit) => limit,
-        };
-        match limit {
-            Limit::Partition => self.stats.refused_bytes += 1,
-            Limit::Budget => self.stats.refused_budget += 1,
-        }
-        false
     }
 
     /// Returns the join keys of a rule's hits, each with the terms that the event satisfies there.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::finding::Finding;
 use super::forward::{Forward, Rekey, Source};
-use crate::event::{EventTime, Place, TimeSpan};
-
-pub use super::journal::JournalRecord;
+pub use crate::event::Stamp;
+use crate::event::{Place, TimeSpan};
+pub use crate::recovery::JournalRecord;
+pub use crate::sequence::Input;
 
 /// The topic and partition that a detector reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,35 +16,6 @@ pub struct Origin {
     pub topic: Arc<str>,
     /// Partition; 0 for a file.
     pub partition: i32,
-}
-
-/// The broker's timestamp of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stamp {
-    /// The broker's own time of appending: the clock of the partition.
-    Append(EventTime),
-    /// A time that the producer chose.
-    Create(EventTime),
-    /// None, as in a file: the event time takes its place.
-    None,
-}
-
-impl Stamp {
-    /// Returns none if a producer has chosen a time that cannot be.
-    pub(super) fn plausible(self) -> Self {
-        match self {
-            Self::Create(time) if !time.is_plausible() => Self::None,
-            stamp => stamp,
-        }
-    }
-
-    /// Returns the time, whoever chose it.
-    pub fn time(self) -> Option<EventTime> {
-        match self {
-            Self::Append(time) | Self::Create(time) => Some(time),
-            Self::None => None,
-        }
-    }
 }
 
 /// One record of the input.
@@ -71,15 +43,15 @@ pub enum Past {
 /// Limits and switches of a detector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Step of the partition's clock (and lag of a key's) that needs a second host's word.
+    /// Step of the partition's clock that needs a second host's word.
     pub max_skew: TimeSpan,
     /// Largest record in bytes; a larger one is a dead letter.
     pub max_record_bytes: usize,
     /// Deepest nesting of a record's JSON; a deeper one is a dead letter.
     pub max_nesting: usize,
-    /// Most keys that are kept per partition, over all rules.
+    /// Keys of a partition of which each rule may take its share.
     pub max_keys: usize,
-    /// Most candidates that are kept per rule and key: everything that is held counts.
+    /// Most events per rule and key: everything that is held or remembered counts.
     pub max_candidates_per_key: usize,
     /// Most join keys that one event's lists may expand to.
     pub max_key_expansion: usize,
@@ -94,6 +66,8 @@ pub struct Options {
     pub max_alert_bytes: usize,
     /// Whether matches that suppression leaves out are handed out too, marked as such.
     pub shows_suppressed: bool,
+    /// Whether the input ends, and is decided then.
+    pub input: Input,
     /// What lies before the first record.
     pub past: Past,
     /// Who runs it: a name that stands in the metadata.
@@ -118,6 +92,7 @@ impl Default for Options {
             max_total_bytes: 256 << 20,
             max_alert_bytes: 900_000,
             shows_suppressed: false,
+            input: Input::Stream,
             past: Past::Unseen,
             owner: "maxspan".to_owned(),
             journal_beyond: None,

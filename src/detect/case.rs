@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Engine, Finding, FindingEvent, Options, Origin, Output, Record, Stamp};
 use crate::diag::Diagnostic;
+use crate::rule::Emit;
 use crate::rule::case::{Case, Expected};
 use crate::rule::set::{Defaults, RuleSet};
 use crate::text::Text;
@@ -40,7 +41,11 @@ pub fn run(
     if rules.rules().is_empty() {
         return Err(reports.pop().map(|report| report.diagnostics).unwrap_or_default());
     }
-    let engine = Engine::new(Arc::new(rules), options.clone()).for_bounded_input();
+    let engine = Engine::new(Arc::new(rules), options.clone());
+    let engine = match case.emit {
+        Some(Emit::Eager) => engine.for_recorded_stream(),
+        Some(Emit::Exact) | None => engine.for_bounded_input(),
+    };
     Ok(match findings(&engine, case) {
         Ok(found) => compare(&case.alerts, found.iter().map(|finding| Came::of(finding)).collect()),
         Err(unreadable) => vec![unreadable],

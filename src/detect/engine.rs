@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Detector, Options, Origin, Past, Rekey};
 use crate::rule::set::RuleSet;
+use crate::sequence::Input;
 
 /// Rules, and how detectors run them. Made once for a process; a clone shares the rules.
 #[derive(Clone, Debug)]
@@ -20,12 +21,21 @@ impl Engine {
         Self { rules, options }
     }
 
-    /// Returns the same engine for input that has a beginning and an end, such as a file.
+    /// Returns the same engine for input that has a beginning and an end, such as a file: sequences
+    /// are decided at the end, so that the order of the records has no say in what matches.
+    #[must_use]
+    pub fn for_bounded_input(self) -> Self {
+        let alone = self.for_recorded_stream();
+        Self { options: Options { input: Input::Bounded, ..alone.options }, ..alone }
+    }
+
+    /// Returns the same engine for a recording that is to be read as the stream that it was: matches
+    /// leave as they would have left then.
     ///
     /// The input is the whole past, and no other life of a detector reads it: nothing is kept in a
     /// journal or awaited from one, and no event is forwarded to another partition.
     #[must_use]
-    pub fn for_bounded_input(self) -> Self {
+    pub fn for_recorded_stream(self) -> Self {
         let options =
             Options { past: Past::Nothing, journal_beyond: None, rekey: None, ..self.options };
         Self { options, ..self }

@@ -140,7 +140,7 @@ impl Detector {
             false => Vec::new(),
         };
         let created = self.created(found);
-        let (suppression, is_suppressed) = self.suppression_of(rule, found, &read, created);
+        let (suppression, is_suppressed) = self.suppression_of(rule, found, &read);
         let rests_on = self.rests_on(rule, found);
         self.stats.rules[found.rule].count_match(is_suppressed, rests_on);
         if is_suppressed && !self.options.shows_suppressed {
@@ -184,14 +184,15 @@ impl Detector {
         rule: &CompiledRule,
         found: &Found,
         read: &[Fields<'_>],
-        created: EventTime,
     ) -> (Option<SuppressedBy>, bool) {
         let Some(settings) = &rule.suppression else { return (None, false) };
         let Some(terms) = terms(settings, rule, found, read) else { return (None, false) };
         let start = found.found.final_event().event_time();
         let values: Vec<_> = terms.iter().map(|term| term.value.clone()).collect();
-        let group = suppress::group(rule.hash, &values);
-        match self.windows.suppresses(group, start, created, settings.duration) {
+        let group = suppress::group(&rule.metadata.id, &values);
+        let (pace, slack) = (self.clock.pace, self.slack());
+        let held = rule.plan.held_for(slack) + slack;
+        match self.windows.suppresses(group, start, pace, settings.duration, held) {
             true => (None, true),
             false => (Some(SuppressedBy { terms, start }), false),
         }

@@ -3,135 +3,107 @@
 
 use std::sync::Arc;
 
-use crate::event::{EventTime, TimeSpan};
+use crate::event::TimeSpan;
+use crate::recovery::checkpoint::{KnownRules, Seen};
+use crate::recovery::replay::{SPANS, SPANS_WITHOUT_ABSENCE, Start, Trail};
 use crate::rule::set::RuleSet;
-use crate::sequence::{Bounds, Counts, Found, Needs, PartitionClock, Sequences};
+use crate::sequence::{Counts, Found, Input, Limits, Pace, PartitionClock, Plan, Sequences};
 
 use super::forward::Role;
-use super::recovery::{Replay, RuleMark, Trail};
 
 /// Rules that are recovered together.
 pub(super) struct Lane {
     /// Indices in the rule set, ascending.
     rules: Vec<usize>,
+    hashes: Vec<u32>,
+    plans: Vec<Arc<Plan>>,
+    /// The slack, and for how long anything is held with it.
+    span: Option<(TimeSpan, TimeSpan)>,
     pub(super) sequences: Sequences,
     pub(super) trail: Trail,
-    /// By rule of the lane: the offset from which it sees records, if not from the start.
-    starts: Vec<Option<i64>>,
-    needs: Needs,
-    seen_from: Option<EventTime>,
-    /// Events before this are only remembered: what belongs with them is gone.
-    blind_before: Option<EventTime>,
-    /// T of the last cut.
-    floor: Option<EventTime>,
-    lateness: TimeSpan,
+    /// By rule of the lane: from where on it has seen the partition, if not all of it.
+    starts: Vec<Option<Seen>>,
     /// By rule of the lane: what its sequences had counted when that was last taken.
     taken_counts: Vec<Counts>,
 }
 
 impl Lane {
-    /// Returns the empty state of these rules.
+    /// Returns the empty state of rules that are rebuilt from the input.
     ///
     /// Those whose events are offered elsewhere have a place, and count for nothing.
-    pub(super) fn new(set: &RuleSet, rules: Vec<usize>, bounds: Bounds, role: &Role) -> Self {
+    pub(super) fn new(
+        set: &RuleSet,
+        rules: Vec<usize>,
+        limits: Limits,
+        input: Input,
+        role: &Role,
+    ) -> Self {
         let plan = |rule: &usize| Arc::clone(&set.rules()[*rule].plan);
-        let lateness = rules.iter().map(|rule| plan(rule).times.allowed_lateness).max();
-        let here = rules.iter().map(|rule| &set.rules()[*rule]);
-        let here = here.filter(|rule| role.offers(rule.is_rekeyed));
-        let needs = Needs::of(here.map(|rule| &*rule.plan));
+        let is_here = |rule: &&usize| role.offers(set.rules()[**rule].is_rekeyed);
+        let plans: Vec<Arc<Plan>> = rules.iter().filter(is_here).map(plan).collect();
         Self {
-            sequences: Sequences::new(rules.iter().map(plan), bounds),
-            lateness: lateness.unwrap_or_default(),
-            needs,
-            trail: Trail::of_input(),
+            sequences: Sequences::new(rules.iter().map(plan), limits, input),
+            span: None,
+            hashes: rules.iter().map(|rule| set.rules()[*rule].hash).collect(),
+            trail: Trail::of_input(spans_of(&plans)),
+            plans,
             starts: vec![None; rules.len()],
             taken_counts: vec![Counts::default(); rules.len()],
-            seen_from: None,
-            blind_before: None,
-            floor: None,
             rules,
         }
     }
 
-    /// Returns the empty state of rules whose events are kept in the journal.
-    pub(super) fn with_journal(
-        set: &RuleSet,
-        rules: Vec<usize>,
-        bounds: Bounds,
-        role: &Role,
-    ) -> Self {
-        let lane = Self::new(set, rules, bounds, role);
-        Self { trail: Trail::of_journal(lane.needs.memory), ..lane }
+    /// Returns the same for rules that are rebuilt from the journal.
+    pub(super) fn of_journal(self) -> Self {
+        Self { trail: Trail::of_journal(spans_of(&self.plans)), ..self }
     }
 
-    /// Lets the rules start as the cut at `position` knew them: what it did not know has seen
-    /// nothing before it.
-    pub(super) fn set_starts(&mut self, set: &RuleSet, known: &[RuleMark], position: i64) {
-        for (rule, start) in self.rules.iter().zip(&mut self.starts) {
-            let hash = set.rules()[*rule].hash;
-            let mark = known.iter().find(|mark| mark.hash == hash);
-            *start = mark.map_or(Some(position), |mark| mark.start);
-        }
-    }
-
-    /// Says since when the lane sees the partition; nothing for the beginning of time.
-    pub(super) fn set_seen_from(&mut self, clock: Option<EventTime>) {
-        self.seen_from = clock;
-        for rule in 0..self.starts.len() {
-            if let (Some(clock), None) = (clock, self.starts[rule]) {
-                self.sequences.set_seen_from(rule, clock);
+    /// Lets the rules start as a checkpoint knew them, those that it did not know at `new`; returns how
+    /// many these are.
+    pub(super) fn set_starts(&mut self, known: &KnownRules, new: i64) -> usize {
+        self.starts = known.starts(&self.hashes, Seen::from(new));
+        for (rule, start) in self.starts.iter().enumerate() {
+            if let Some(pace) = start.and_then(|seen| seen.pace) {
+                self.sequences.set_seen_from(rule, pace);
             }
         }
+        let nowhere = Seen::from(i64::MIN);
+        let marked = known.starts(&self.hashes, nowhere);
+        marked.iter().filter(|start| **start == Some(nowhere)).count()
     }
 
-    /// Notes since when the rules see the partition that start at `offset`, or have started in what is
-    /// being replayed before it; before its first record they start with the others.
-    pub(super) fn start_new_rules(&mut self, offset: i64, clock: Option<EventTime>) {
-        for rule in 0..self.starts.len() {
-            let has_started = self.starts[rule].is_some_and(|start| start <= offset);
-            match clock {
-                _ if !has_started || self.sequences.has_seen_from(rule) => {}
-                Some(clock) => self.sequences.set_seen_from(rule, clock),
-                None => self.starts[rule] = None,
-            }
-        }
-    }
-
-    /// Tells whether it is still to be noted since when a rule sees the partition.
-    pub(super) fn has_unseen_start(&self) -> bool {
-        let is_unseen = |(rule, start): (usize, &Option<i64>)| {
-            start.is_some() && !self.sequences.has_seen_from(rule)
-        };
-        self.starts.iter().enumerate().any(is_unseen)
-    }
-
-    /// Lets all rules start at `offset`: nothing is known of what they have seen before.
-    pub(super) fn forget_past(&mut self, offset: i64) {
-        self.starts.fill(Some(offset));
-    }
-
-    /// Makes every rule see the partition from `offset` on at the earliest, and from when its clock
-    /// is told again.
-    pub(super) fn start_behind(&mut self, offset: i64) {
+    /// Lets all rules start at `offset`, those that start later there: what comes before is not seen.
+    pub(super) fn start_at(&mut self, offset: i64) {
         for start in &mut self.starts {
-            *start = start.filter(|start| *start > offset);
+            let is_later = start.is_some_and(|seen| seen.offset > offset);
+            *start = start.filter(|_| is_later).or_else(|| Some(Seen::from(offset)));
         }
-        self.seen_from = None;
     }
 
-    /// Has events before `clock` only remembered: what belongs with them is gone.
-    pub(super) fn go_blind_before(&mut self, clock: EventTime) {
-        self.blind_before = Some(clock);
+    /// Takes note of the pace before the record at `offset`: rules that start there have seen the
+    /// partition since then.
+    pub(super) fn note_pace(&mut self, offset: i64, pace: Pace) {
+        for (rule, start) in self.starts.iter_mut().enumerate() {
+            let Some(seen) = start.as_mut().filter(|seen| seen.pace.is_none()) else { continue };
+            if seen.offset <= offset {
+                seen.pace = Some(pace);
+                self.sequences.set_seen_from(rule, pace);
+            }
+        }
     }
 
-    /// Tells whether an event is only to be remembered.
-    pub(super) fn is_blind(&self, event_time: EventTime) -> bool {
-        self.blind_before.is_some_and(|whole| event_time < whole)
+    /// Tells whether the rule sees records only from a later offset on.
+    pub(super) fn starts_after(&self, rule: usize, offset: i64) -> bool {
+        self.starts[rule].is_some_and(|seen| offset < seen.offset)
     }
 
-    /// Returns how many rules start at `offset`.
-    pub(super) fn starting_at(&self, offset: i64) -> usize {
-        self.starts.iter().filter(|start| **start == Some(offset)).count()
+    /// Returns for how long anything is held, with the slack.
+    pub(super) fn span(&mut self, slack: TimeSpan) -> TimeSpan {
+        if self.span.is_none_or(|(of, _)| of != slack) {
+            let spans = self.plans.iter().map(|plan| plan.held_for(slack) + slack);
+            self.span = Some((slack, spans.max().unwrap_or(TimeSpan::ZERO)));
+        }
+        self.span.map_or(TimeSpan::ZERO, |(_, span)| span)
     }
 
     /// Takes the matches that were found since the last call, by the rule set's indices.
@@ -150,64 +122,49 @@ impl Lane {
     }
 
     /// Returns from where to replay if everything before `position` is done.
-    pub(super) fn replay(
+    pub(super) fn replay_start(
         &mut self,
         position: i64,
         clock: PartitionClock,
         slack: TimeSpan,
         journal: i64,
-    ) -> Replay {
-        // A key is forgotten F after its last event by a clock that may be off by the slack.
-        let needs = self.needs.with_slack(slack);
-        let floor = self.sequences.floor();
-        let floor = floor.map(|floor| self.blind_before.map_or(floor, |blind| floor.max(blind)));
-        self.floor = floor;
-        self.trail.replay(floor, position, clock, needs, journal)
+    ) -> Start {
+        let span = self.span(slack);
+        if self.sequences.is_empty() {
+            self.trail.begin_anew();
+        }
+        let start = self.trail.start(position, clock, span, journal);
+        // So many spans behind its start it is as if a rule had always been there.
+        let is_near = |pace: Pace| clock.pace - pace <= span.times(SPANS);
+        for start in &mut self.starts {
+            *start = start.filter(|seen| seen.pace.is_none_or(is_near));
+        }
+        start
     }
 
-    /// Returns the rules as the metadata knows them, given from where they are replayed.
-    pub(super) fn marks(&self, set: &RuleSet, from: i64) -> Vec<RuleMark> {
-        let mark = |(rule, start): (&usize, &Option<i64>)| RuleMark {
-            hash: set.rules()[*rule].hash,
-            start: start.filter(|start| *start > from),
-        };
-        self.rules.iter().zip(&self.starts).map(mark).collect()
-    }
-
-    /// Tells whether the rule sees records only from a later offset on.
-    pub(super) fn starts_after(&self, rule: usize, offset: i64) -> bool {
-        self.starts[rule].is_some_and(|start| offset < start)
-    }
-
-    /// Returns of how many keys something is pending that a restart would not find any more: their
-    /// host's time has fallen behind the partition's clock by more than what is kept for them.
-    pub(super) fn unrecoverable_keys(&self) -> usize {
-        let horizon = self.floor.and_then(|floor| self.trail.horizon(floor));
-        horizon.map_or(0, |offset| self.sequences.keys_holding_before(offset))
-    }
-
-    /// Returns since when the lane sees the partition.
-    pub(super) fn seen_from(&self) -> Option<EventTime> {
-        self.seen_from
-    }
-
-    /// Returns the longest lateness that any of the rules allows.
-    pub(super) fn longest_lateness(&self) -> TimeSpan {
-        self.lateness
+    /// Returns since when the rules have seen the partition, as a checkpoint knows them in so many bytes.
+    pub(super) fn known_rules(&self, room: usize) -> KnownRules {
+        KnownRules::of(&self.hashes, &self.starts, room)
     }
 
     /// Returns about how many bytes of memory it takes, the events not counted.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.sequences.bytes() + self.trail.heap_bytes()
+        self.sequences.bytes_beside_events() + self.trail.heap_bytes()
+    }
+
+    /// Returns the rule that takes most memory, by the rule set's index.
+    pub(super) fn largest_rule(&self) -> Option<usize> {
+        self.sequences.largest_rule().map(|rule| self.rules[rule])
     }
 
     /// Tells whether it has no rules.
     pub(super) fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
+}
 
-    /// Returns the hashes of its rules.
-    pub(super) fn hashes(&self, set: &RuleSet) -> Vec<u32> {
-        self.rules.iter().map(|rule| set.rules()[*rule].hash).collect()
-    }
+/// Returns how many spans a replay reads for these rules.
+fn spans_of(plans: &[Arc<Plan>]) -> i64 {
+    let has_absence = plans.iter().any(|plan| plan.has_absence());
+    if has_absence { SPANS } else { SPANS_WITHOUT_ABSENCE }
 }

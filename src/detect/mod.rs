@@ -7,9 +7,12 @@ use std::sync::Arc;
 
 use crate::event::{EventTime, TimeSpan};
 use crate::normalize::{Envelope, HostHash, Shape};
+use crate::recovery;
+use crate::recovery::checkpoint::{Checkpoint, LanePart, ROOM_OF_INPUT, ROOM_OF_JOURNAL};
+use crate::recovery::replay::{SPANS, SPANS_WITHOUT_ABSENCE};
 use crate::rule::compile::CompiledRule;
 use crate::rule::set::RuleSet;
-use crate::sequence::{Bounds, Needs, PartitionClock};
+use crate::sequence::{Limits, Moment, Move, PartitionClock, Stamps};
 
 mod admit;
 mod boundary;
@@ -17,13 +20,11 @@ pub mod case;
 mod engine;
 pub mod finding;
 pub mod forward;
-mod journal;
 mod judge;
 mod lane;
 mod lanes;
 mod machines;
 mod phase;
-mod recovery;
 mod rekeyed;
 mod restore;
 mod resume;
@@ -32,7 +33,9 @@ mod sources;
 pub mod stats;
 mod suppress;
 
-pub use boundary::{Cut, DeadLetter, JournalRecord, Options, Origin, Output, Past, Record, Stamp};
+pub use boundary::{
+    Cut, DeadLetter, Input, JournalRecord, Options, Origin, Output, Past, Record, Stamp,
+};
 pub use engine::Engine;
 pub use finding::{Finding, FindingEvent, InputEnd};
 pub use forward::{Forward, Rekey, Source};
@@ -45,7 +48,6 @@ use lane::Lane;
 use lanes::{ByLane, LaneName, Lanes, Place};
 use machines::Machines;
 use phase::Phase;
-use recovery::{Long, Metadata};
 use rekeyed::Rekeyed;
 use restore::Restoring;
 use room::Room;
@@ -72,8 +74,6 @@ pub struct Detector {
     /// By rule: where it runs.
     places: Vec<Place>,
     clock: PartitionClock,
-    /// How far one host's word may be from the clock: nothing where the broker stamps records.
-    slack: TimeSpan,
     /// Offset of the next record.
     position: Option<i64>,
     phase: Phase,
@@ -96,8 +96,8 @@ struct Cuts {
     count: u64,
     /// The last one that was accepted.
     accepted: Option<Cut>,
-    /// Events before this do not matter to a restart at the last one.
-    floor: Option<EventTime>,
+    /// What the clock showed where a restart at the last one begins to read.
+    replays_from: Option<EventTime>,
     /// Whether idle time has decided something since the last one.
     has_idle_news: bool,
 }
@@ -111,6 +111,10 @@ struct Noticed {
     unknown: Option<i64>,
     /// Which machines share a `host.id`.
     machines: Machines,
+    /// Whether records are gone that would have come before the next one.
+    has_gap: bool,
+    /// How many rules the checkpoint did not know from which the detector was resumed.
+    new_rules: usize,
     /// Time of the earliest event.
     first_event: Option<EventTime>,
     /// Time of the latest event.
@@ -131,10 +135,7 @@ impl Noticed {
 impl Detector {
     /// Returns a detector without any state that starts with the next record it is given.
     pub fn new(rules: Arc<RuleSet>, origin: Origin, options: Options) -> Self {
-        let bounds = Bounds {
-            max_keys: options.max_keys,
-            max_candidates_per_key: options.max_candidates_per_key,
-        };
+        let limits = limits_of_rule(&options);
         let count = rules.rules().len();
         let idle_timeout = options.rekey.as_ref().map_or(TimeSpan::ZERO, |r| r.idle_timeout);
         let role = Role::of(&options, &origin);
@@ -149,12 +150,11 @@ impl Detector {
         let restoring = (!journal.is_empty()).then(Restoring::of_nothing);
         Self {
             lanes: Lanes {
-                input: Lane::new(&rules, input, bounds, &role),
-                journal: Lane::with_journal(&rules, journal, bounds, &role),
+                input: Lane::new(&rules, input, limits, options.input, &role),
+                journal: Lane::new(&rules, journal, limits, options.input, &role).of_journal(),
             },
             places,
             clock: PartitionClock::default(),
-            slack: TimeSpan::ZERO,
             position: None,
             phase: Phase::new(restoring),
             journal_next: 0,
@@ -163,8 +163,8 @@ impl Detector {
             room: Room::default(),
             noticed: Noticed::default(),
             stats: Stats { rules: vec![RuleStats::default(); count], ..Stats::default() },
-            windows: Windows::default(),
-            rekeyed: Rekeyed::new(role, Sources::new(idle_timeout, options.max_skew)),
+            windows: Windows::of(Vec::new(), options.input),
+            rekeyed: Rekeyed::new(role, Sources::new(idle_timeout)),
             judge: Judge::new(Arc::clone(&rules), options.max_record_bytes),
             rules,
             origin,
@@ -186,8 +186,7 @@ impl Detector {
     ) -> (Self, Option<String>) {
         let mut detector = Self::new(rules, origin, options);
         detector.position = Some(position);
-        let hashes = LaneName::BOTH.map(|name| detector.lanes[name].hashes(&detector.rules));
-        match Metadata::read(metadata, hashes.each_ref().map(Vec::as_slice)) {
+        match recovery::read(metadata) {
             Ok(read) => {
                 detector.restore(read, position);
                 // There is no news before the first record beyond it.
@@ -195,8 +194,17 @@ impl Detector {
                 detector.cuts.accepted = Some(Cut { position, metadata, outputs: 0 });
                 (detector, None)
             }
-            Err(_) if metadata.is_empty() => (detector, None),
-            Err(reason) => (detector, Some(reason)),
+            Err(reason) => {
+                detector.begin_unseen(position);
+                (detector, Some(reason).filter(|_| !metadata.is_empty()))
+            }
+        }
+    }
+
+    /// Begins at a record whose past is not known, unless there is none.
+    fn begin_unseen(&mut self, offset: i64) {
+        if self.options.past == Past::Unseen {
+            self.lanes.iter_mut().for_each(|lane| lane.start_at(offset));
         }
     }
 
@@ -209,6 +217,12 @@ impl Detector {
     fn bytes(&self) -> usize {
         let lanes = self.lanes.iter().map(Lane::heap_bytes).sum::<usize>();
         self.room.kept_bytes() + lanes
+    }
+
+    /// Returns about how many bytes what is held takes.
+    fn held_bytes(&self) -> usize {
+        let beside = self.lanes.iter().map(|lane| lane.sequences.bytes_beside_events());
+        self.room.kept_bytes() + beside.sum::<usize>()
     }
 
     /// Returns the offset of the first record that the detector wants; nothing if any will do.
@@ -240,11 +254,13 @@ impl Detector {
         self.stats.bytes += record.payload.map_or(0, <[u8]>::len) as u64;
         self.stats.replayed += u64::from(self.is_replaying());
         self.rekeyed.last_stamp = record.stamp;
-        self.start_rules_in_replay(record.offset);
+        if self.position.is_none() {
+            self.begin_unseen(record.offset);
+        }
         if self.is_receiver() {
             self.receive(record);
         } else {
-            self.lanes.input.trail.note_clock(record.offset, self.clock, 0);
+            self.note_mark(record.offset);
             self.read(record);
         }
         self.position = Some(record.offset + 1);
@@ -261,27 +277,42 @@ impl Detector {
     pub fn advance_idle(&mut self, elapsed: TimeSpan) {
         debug_assert!(!self.awaits_journal(), "the journal comes first");
         self.run_idle_before(i64::MAX);
-        let reached = match self.is_receiver() {
-            false => self.clock.shows.map(|shows| shows + elapsed),
-            true => self.rekeyed.sources.idle_clock(elapsed).max(self.clock.shows),
-        };
-        let (Some(reached), Some(position)) = (reached, self.position) else { return };
+        let has_clock = self.clock.shows.is_some() || self.is_receiver();
+        let Some(position) = self.position.filter(|_| has_clock) else { return };
+        if self.is_receiver() && !self.rekeyed.sources.are_all_silent(elapsed) {
+            return;
+        }
         for lane in LaneName::BOTH {
-            if !self.lanes[lane].sequences.is_due(reached) {
-                continue;
-            }
-            if lane == LaneName::Journal && !self.lanes.journal.trail.note_idle(position, reached) {
-                self.keep_idle_in_journal();
-            }
-            if !self.lanes[lane].trail.note_idle(position, reached) {
-                self.stats.idle_refused += 1;
-                continue;
-            }
-            self.cuts.has_idle_news = true;
-            self.note_sight();
-            self.lanes[lane].sequences.advance_idle(reached);
+            self.lend(lane, position, elapsed);
         }
         self.collect(Occasion::Live);
+    }
+
+    fn lend(&mut self, name: LaneName, position: i64, elapsed: TimeSpan) {
+        let slack = self.slack();
+        let behind = self.clock_when_nobody_is_waited_for();
+        let reached = behind.pace + elapsed;
+        let moves = behind.shows > self.clock.shows;
+        let lane = &mut self.lanes[name];
+        let is_due = lane.sequences.is_due(reached) || moves && !lane.sequences.is_empty();
+        if !is_due {
+            return;
+        }
+        let span = lane.span(slack);
+        if !lane.trail.lend(position, &self.clock, reached, span) {
+            self.stats.idle_refused += 1;
+            return;
+        }
+        self.wait_for_nobody();
+        self.lanes[name].sequences.lend(reached);
+        self.cuts.has_idle_news = true;
+        let lane = &mut self.lanes[name];
+        if lane.sequences.is_empty() {
+            lane.trail.begin_anew();
+        }
+        if name == LaneName::Journal && self.lanes.journal.trail.is_full() {
+            self.keep_idle_in_journal();
+        }
     }
 
     /// Ends the input: closes every window, as a batch engine would.
@@ -316,29 +347,24 @@ impl Detector {
         let position = self.position.filter(|_| !self.is_replaying())?;
         self.cuts.count += 1;
         self.beat(position);
-        let Lanes { input: short, journal: long } = &mut self.lanes;
-        let mut replay = short.replay(position, self.clock, self.slack, 0);
-        if matches!(self.rekeyed.role, Role::Receiver) {
-            replay.listen = self.rekeyed.sources.listen_from(replay.start, short.trail.earliest());
-        }
-        self.cuts.floor = replay.floor;
-        let rules = short.marks(&self.rules, replay.start);
-        let seen_from = short.seen_from();
-        let long = (!long.is_empty()).then(|| {
-            let replay = long.replay(position, self.clock, self.slack, self.journal_next);
-            let rules = long.marks(&self.rules, replay.start);
-            Long { replay, seen_from: long.seen_from(), rules }
-        });
-        let metadata = Metadata {
+        let (clock, slack, journal_next) = (self.clock, self.slack(), self.journal_next);
+        let part = |lane: &mut Lane, room| {
+            let start = lane.replay_start(position, clock, slack, journal_next);
+            LanePart { start, rules: lane.known_rules(room) }
+        };
+        let Lanes { input, journal } = &mut self.lanes;
+        let input = part(input, ROOM_OF_INPUT);
+        let journal = (!journal.is_empty()).then(|| part(journal, ROOM_OF_JOURNAL));
+        self.cuts.replays_from = input.start.clock.shows;
+        let checkpoint = Checkpoint {
             cut: self.cuts.count,
             owner: self.owner(),
-            replay,
-            seen_from,
-            rules,
-            long,
-            windows: self.windows.list(self.clock.shows),
+            listen: self.listen_from(input.start.offset),
+            input,
+            journal,
+            windows: self.windows.list(),
         };
-        let cut = Cut { position, metadata: metadata.write(), outputs: self.outbox.len() };
+        let cut = Cut { position, metadata: checkpoint.write(), outputs: self.outbox.len() };
         self.cuts.has_idle_news = false;
         Some(cut)
     }
@@ -376,11 +402,6 @@ impl Detector {
             keys: self.lanes.iter().map(|lane| lane.sequences.key_count()).sum(),
             bytes: self.bytes(),
             pending: self.places.iter().map(pending).collect(),
-            // Re-keyed events have the offsets of where they stood first.
-            unrecoverable_keys: match self.is_receiver() {
-                false => self.lanes.iter().map(Lane::unrecoverable_keys).sum(),
-                true => 0,
-            },
         }
     }
 
@@ -389,10 +410,17 @@ impl Detector {
         self.clock.shows
     }
 
-    /// Returns how far back, by the partition's clock, a restart would need events; nothing if it
-    /// would need none.
+    /// Returns how far back, by the partition's clock, a restart would begin to read.
     pub fn safe_age(&self) -> Option<TimeSpan> {
-        self.clock.shows.zip(self.cuts.floor).map(|(shows, floor)| shows - floor)
+        self.clock.shows.zip(self.cuts.replays_from).map(|(shows, from)| shows - from)
+    }
+
+    /// Returns the rule that takes most memory if all that is held takes more than it may; of a bounded
+    /// input, whose answer would not be whole without it.
+    pub fn overfull_rule(&self) -> Option<usize> {
+        let is_bounded = self.options.input == Input::Bounded;
+        let is_over = || self.bytes() > self.room.allowed(self.options.max_total_bytes);
+        (is_bounded && is_over()).then(|| self.lanes.input.largest_rule()).flatten()
     }
 
     /// Returns the rules that it runs.
@@ -431,7 +459,7 @@ impl Detector {
             self.stats.shared_ids += u64::from(self.noticed.machines.is_news_of_sharing(machine));
         }
         if self.rekeyed.arrival.is_none() {
-            self.move_clock(record.stamp, envelope);
+            self.move_clock(record, envelope);
         }
         self.stats.no_event_time += u64::from(envelope.event_time.is_none());
         for undecided in judged.undecided.iter().filter(|_| self.phase.is_live()) {
@@ -444,8 +472,8 @@ impl Detector {
 
     fn dead_letter(&mut self, record: &Record<'_>, reason: &'static str) {
         if let (Stamp::Append(appended), false) = (record.stamp, self.is_receiver()) {
-            self.clock.append(appended);
-            self.tick();
+            self.clock.append(appended, self.options.max_skew);
+            self.tick(None);
         }
         if self.is_replaying() {
             return;
@@ -463,58 +491,96 @@ impl Detector {
 
     /// Moves the partition's clock by a record: by the broker's word if there is one, else by the
     /// producer's, else by the event's own.
-    fn move_clock(&mut self, stamp: Stamp, envelope: &Envelope) {
+    fn move_clock(&mut self, record: &Record<'_>, envelope: &Envelope) {
+        let before = self.clock;
         let host = envelope.host.map_or(0, |host| host.0);
-        let recorded = self.clock.shows;
-        if self.phase.replaying().is_some_and(|replaying| replaying.gone.is_some()) {
-            // However far it is: nothing of what lies between is left to confirm a step.
-            self.clock = PartitionClock::default();
-        }
-        match (stamp.plausible(), envelope.event_time) {
-            (Stamp::Append(appended), _) => {
-                self.slack = TimeSpan::ZERO;
-                self.clock.append(appended);
-            }
+        let max_skew = self.options.max_skew;
+        match (record.stamp.plausible(), envelope.event_time) {
+            _ if self.options.input == Input::Bounded => {}
+            (Stamp::Append(appended), _) => self.clock.append(appended, max_skew),
             (Stamp::Create(stated), _) | (Stamp::None, Some(stated)) => {
-                self.slack = self.options.max_skew;
-                self.clock.create(stated, host, self.options.max_skew);
+                self.clock.create(stated, host, max_skew);
             }
             (Stamp::None, None) => {}
         }
-        match self.clock.shows {
-            Some(shows) => self.after_gap(recorded, shows),
-            None => self.clock.shows = recorded,
-        }
-        self.tick();
+        self.note_pace(record.offset, before);
+        self.tick(None);
     }
 
-    /// Decides what the clock has made final.
-    fn tick(&mut self) {
-        let Some(shows) = self.clock.shows else { return };
-        self.note_sight();
+    /// Decides and lets go what time has come for.
+    ///
+    /// `moved` is the movement of a clock that sources of re-keyed events may be ahead of.
+    fn tick(&mut self, moved: Option<Move>) {
+        if self.clock.shows.is_none() {
+            return;
+        }
         for lane in LaneName::BOTH {
             if self.phase.shows_to(lane) {
-                self.lanes[lane].sequences.advance(shows, self.slack);
+                self.show_time_moved(lane, moved);
             }
         }
         self.collect(self.occasion());
-        self.room.settle(self.bytes());
+        self.keep_within_room();
     }
 
-    /// Notes from when on all that happens is seen.
-    fn note_sight(&mut self) {
-        let sight = self.sees_all_from();
+    /// Moves the time of a lane on to where the partition's is.
+    fn show_time(&mut self, lane: LaneName) {
+        self.show_time_moved(lane, None);
+    }
+
+    fn show_time_moved(&mut self, lane: LaneName, moved: Option<Move>) {
+        let moment = Moment { pace: self.clock.pace, slack: self.slack() };
+        self.lanes[lane].sequences.advance(moment, moved);
+    }
+
+    /// Notes from which pace on rules have seen the partition that start at this record, given the clock
+    /// before it.
+    fn note_pace(&mut self, offset: i64, before: PartitionClock) {
+        if self.clock.shows.is_none() {
+            return;
+        }
+        let is_whole = before.shows.is_some() && !std::mem::take(&mut self.noticed.has_gap);
+        let pace = if is_whole { before.pace } else { self.clock.pace };
         for lane in LaneName::BOTH {
-            let is_blind = self.lanes[lane].seen_from().is_none() && self.phase.shows_to(lane);
-            if is_blind && self.options.past == Past::Unseen {
-                self.lanes[lane].set_seen_from(sight);
+            if self.phase.shows_to(lane) {
+                self.lanes[lane].note_pace(offset, pace);
             }
         }
     }
 
-    /// Returns from when on all that happens from now on is seen.
-    fn sees_all_from(&self) -> Option<EventTime> {
-        if self.is_receiver() { self.rekeyed.sources.newest_clock() } else { self.clock.shows }
+    /// Notes the record as one at which a replay of the input may begin.
+    fn note_mark(&mut self, offset: i64) {
+        let slack = self.slack();
+        let span = self.lanes.input.span(slack);
+        let sources = self.is_receiver().then_some(&mut self.rekeyed.sources);
+        let oldest_held = || sources.map(|sources| sources.oldest_held(offset));
+        self.lanes.input.trail.note(offset, self.clock, span, 0, oldest_held);
+    }
+
+    /// Returns how far one host's word may be from the clock.
+    fn slack(&self) -> TimeSpan {
+        let slack = self.clock.slack(self.options.max_skew);
+        match (&self.rekeyed.role, self.clock.stamps) {
+            // After a silence of everything the sources step one after the other.
+            (Role::Receiver, Stamps::Producers) => slack + self.rekeyed.sources.idle_timeout(),
+            _ => slack,
+        }
+    }
+
+    /// Lets go of what was delivered the longest ago if the partition takes more memory than it may.
+    fn keep_within_room(&mut self) {
+        if self.options.input == Input::Bounded {
+            return;
+        }
+        let allowed = self.room.allowed(self.options.max_bytes);
+        for lane in LaneName::BOTH {
+            let excess = self.held_bytes().saturating_sub(allowed);
+            if excess > 0 {
+                let sequences = &mut self.lanes[lane].sequences;
+                sequences.shrink_to(sequences.bytes().saturating_sub(excess));
+            }
+        }
+        self.room.settle(self.bytes());
     }
 
     fn is_receiver(&self) -> bool {
@@ -546,10 +612,33 @@ enum Occasion {
 
 /// Returns how far back the journal is read for these rules; nothing if none of them uses it.
 pub fn journal_memory(rules: &RuleSet, options: &Options) -> Option<TimeSpan> {
-    let long = rules.rules().iter().filter(|rule| is_long(rule, options));
-    let plans: Vec<_> = long.map(|rule| &*rule.plan).collect();
-    let needs = Needs::of(plans.iter().copied()).with_slack(options.max_skew);
-    (!plans.is_empty()).then(|| needs.reach())
+    let reaches = rules.rules().iter().filter(|rule| is_long(rule, options));
+    reaches.map(|rule| replay_reach(rule, options)).max()
+}
+
+/// Returns how far back the input is read for these rules, by its clock, and the rule that makes it so
+/// far; nothing if there are none.
+pub fn input_memory(rules: &RuleSet, options: &Options) -> Option<(usize, TimeSpan)> {
+    let short = rules.rules().iter().enumerate().filter(|(_, rule)| !is_long(rule, options));
+    short.map(|(index, rule)| (index, replay_reach(rule, options))).max_by_key(|(_, reach)| *reach)
+}
+
+/// With producers' times, of which a replay reads more.
+fn replay_reach(rule: &CompiledRule, options: &Options) -> TimeSpan {
+    let slack = options.max_skew.times(2);
+    let spans = if rule.plan.has_absence() { SPANS } else { SPANS_WITHOUT_ABSENCE };
+    (rule.plan.held_for(slack) + slack).times(spans)
+}
+
+/// Returns what one rule may hold in a partition.
+fn limits_of_rule(options: &Options) -> Limits {
+    let percent = u128::from(options.max_rule_share_percent);
+    let share = |whole: usize| (whole as u128 * percent / 100) as usize;
+    Limits {
+        max_keys: share(options.max_keys).max(1),
+        max_bytes: share(options.max_bytes),
+        max_candidates_per_key: options.max_candidates_per_key,
+    }
 }
 
 /// Returns the lane that a rule runs in.

@@ -3,6 +3,7 @@
 use super::lanes::LaneName;
 use super::restore::Restoring;
 use super::resume::Replaying;
+use crate::recovery::replay::Idle;
 
 /// From a committed cut to the stream: restoring, then replaying, then live. A detector without
 /// a past begins where there is something to do.
@@ -50,20 +51,23 @@ impl Phase {
         }
     }
 
-    /// Takes the replay that is under way; what follows is live, unless it is put back.
-    pub(super) fn take_replaying(&mut self) -> Option<Box<Replaying>> {
-        match std::mem::replace(self, Self::Live) {
-            Self::Replaying(replaying) => Some(replaying),
-            other => {
-                *self = other;
-                None
-            }
+    /// Returns where the replay ends that is under way.
+    pub(super) fn replays_until(&self) -> Option<i64> {
+        match self {
+            Self::Replaying(replaying) => Some(replaying.until),
+            Self::Restoring { .. } | Self::Live => None,
         }
     }
 
-    /// Goes on with a replay that was taken.
-    pub(super) fn go_on(&mut self, replaying: Box<Replaying>) {
-        *self = Self::Replaying(replaying);
+    /// Takes the next idle time of the replay that ran at this position or before.
+    pub(super) fn take_idle(&mut self, position: i64) -> Option<Idle> {
+        let Self::Replaying(replaying) = self else { return None };
+        replaying.idle.pop_front_if(|idle| idle.position <= position)
+    }
+
+    /// Ends the replay: what is found leaves from now on.
+    pub(super) fn go_live(&mut self) {
+        *self = Self::Live;
     }
 
     /// Tells whether a lane sees the records that are being given.

@@ -1,42 +1,35 @@
-//! Rebuilding the long lane from the journal, before the input is replayed for the others.
+//! Rebuilding the journal's lane, before the input is replayed for the other one.
 
 use super::boundary::{Record, Stamp};
-use super::journal::{Entry, Placed, Sorter};
-use super::recovery::{Long, Replay};
+use super::lanes::LaneName;
 use super::{Detector, Output};
-use crate::event::{EventTime, TimeSpan};
-use crate::sequence::{Offer, PartitionClock};
+use crate::recovery::checkpoint::{KnownRules, LanePart};
+use crate::recovery::journal::{Entry, Placed, Sorter};
+use crate::recovery::replay::Start;
+use crate::sequence::{Moment, PartitionClock, Stamps};
 
 /// The journal is being read, or it is not known yet where it ends.
 pub(super) struct Restoring {
-    /// What the cut says of the long lane, if it knew it.
-    replay: Option<Replay>,
-    /// P: entries from here on belong to no cut.
+    /// From where the lane is rebuilt, if the checkpoint knew it.
+    start: Option<Start>,
+    /// Entries from here on belong to no cut.
     until: i64,
     sorter: Sorter,
     /// Entries that were asked for are gone.
     is_truncated: bool,
-    /// Whether an entry has been given to the rules.
-    has_begun: bool,
+    /// The clock as the last entry left it.
+    clock: PartitionClock,
 }
 
 impl Restoring {
     /// Returns the restoration of a lane that has no past.
     pub(super) fn of_nothing() -> Self {
         Self {
-            replay: None,
+            start: None,
             until: i64::MAX,
             sorter: Sorter::default(),
             is_truncated: false,
-            has_begun: false,
-        }
-    }
-
-    /// Tells what an event of the past may do.
-    pub(super) fn offer_mode(&self, offset: i64, event_time: EventTime) -> Offer {
-        match &self.replay {
-            Some(replay) if replay.counts(offset, event_time) => Offer::Match,
-            _ => Offer::Remember,
+            clock: PartitionClock::default(),
         }
     }
 }
@@ -50,7 +43,7 @@ impl Detector {
 
     /// Returns where in its partition of the journal to begin; nothing if no entry is wanted.
     pub fn journal_from(&self) -> Option<i64> {
-        self.phase.restoring()?.replay.as_ref().map(|replay| replay.journal)
+        self.phase.restoring()?.start.as_ref().map(|start| start.journal)
     }
 
     /// Notes that entries which were asked for are gone from the journal.
@@ -79,17 +72,20 @@ impl Detector {
         }
         let Some(restoring) = self.phase.end_restoring() else { return };
         self.journal_next = next;
-        if restoring.is_truncated && !restoring.has_begun {
-            self.lanes.journal.forget_past(restoring.until);
-        }
         let lane = &mut self.lanes.journal;
-        for idle in restoring.replay.into_iter().flat_map(|replay| replay.idle) {
-            lane.sequences.advance_idle(idle.clock);
+        if restoring.is_truncated {
+            // Nothing was left.
+            lane.start_at(restoring.until);
+        }
+        for idle in restoring.start.into_iter().flat_map(|start| start.idle) {
+            lane.sequences.lend(idle.reached.pace(&restoring.clock));
             // Until an entry carries it.
-            lane.trail.note_idle(idle.position, idle.clock);
+            lane.trail.take_up(idle);
+            lane.trail.note_lent(restoring.clock.pace);
         }
         // All of it has left before the cut.
         drop(lane.take_found());
+        self.end_replay_of_nothing();
     }
 
     /// Notes that whatever is written from now on stands in the journal at `next` or later.
@@ -97,59 +93,49 @@ impl Detector {
         self.journal_next = self.journal_next.max(next);
     }
 
-    /// Prepares the long lane for its journal.
-    pub(super) fn restore_long(&mut self, long: Option<Long>, position: i64) {
-        let Some(restoring) = self.phase.restoring_mut() else { return };
-        let lane = &mut self.lanes.journal;
-        let known = long.as_ref().map_or(&[][..], |long| &long.rules);
-        lane.set_starts(&self.rules, known, position);
+    /// Prepares the lane for its journal; returns how many of its rules the checkpoint did not know.
+    pub(super) fn restore_journal(&mut self, part: Option<LanePart>, position: i64) -> usize {
+        let Some(restoring) = self.phase.restoring_mut() else { return 0 };
+        let known = part.as_ref().map_or(KnownRules::Each(Vec::new()), |part| part.rules.clone());
         restoring.until = position;
-        if let Some(long) = long {
-            lane.set_seen_from(long.seen_from);
-            restoring.replay = Some(long.replay);
-        }
+        restoring.start = part.map(|part| part.start);
+        // What was not theirs is not in the journal: new rules start behind it.
+        self.lanes.journal.set_starts(&known, position)
     }
 
     /// Gives an entry to the rules as its record was given to them.
     fn restore_entry(&mut self, placed: Placed) {
         let Placed { at, entry } = placed;
         let Some(restoring) = self.phase.restoring_mut() else { return };
-        let Some(replay) = &mut restoring.replay else { return };
-        if entry.offset < replay.start || entry.offset >= restoring.until {
+        let Some(start) = &restoring.start else { return };
+        if entry.offset < start.offset || entry.offset >= restoring.until {
             return;
         }
         let lane = &mut self.lanes.journal;
-        if restoring.is_truncated && !restoring.has_begun {
+        if std::mem::take(&mut restoring.is_truncated) {
             // What came before is not known: as if the partition had been seen from here on.
-            let floor = entry.clock + lane.longest_lateness();
-            replay.floor = replay.floor.map(|known| known.max(floor));
-            lane.set_seen_from(Some(entry.clock));
+            lane.start_at(entry.offset);
         }
-        restoring.has_begun = true;
         self.stats.restored += 1;
         for idle in &entry.idle {
-            lane.sequences.advance_idle(idle.clock);
+            lane.sequences.lend(idle.reached.pace(&restoring.clock));
         }
-        // Without a record nothing is offered, and the next entry moves the clock as far.
+        // Without a record nothing is offered, and the next entry moves the pace as far.
         if let Some(payload) = &entry.payload {
-            let clock = PartitionClock { shows: Some(entry.clock), step: None };
-            if lane.trail.wants_clock(clock) {
-                let lowest = restoring.sorter.lowest().map_or(at, |lowest| lowest.min(at));
-                lane.trail.note_clock(entry.offset, clock, lowest);
+            let clock = &mut restoring.clock;
+            if !matches!(entry.stamp, Stamp::Append(_)) {
+                clock.stamps = Stamps::Producers;
             }
-            self.slack = match entry.stamp {
-                Stamp::Append(_) => TimeSpan::ZERO,
-                Stamp::Create(_) | Stamp::None => self.options.max_skew,
-            };
-            // The clock may have shown less there: an absence that looks back is in doubt for longer.
-            if lane.has_unseen_start() {
-                lane.start_new_rules(entry.offset, Some(entry.clock));
-            }
-            lane.sequences.advance(entry.clock, self.slack);
-            let before = std::mem::replace(&mut self.clock, clock);
+            let slack = clock.slack(self.options.max_skew);
+            let before = *clock;
+            clock.pace = clock.pace.max(entry.pace);
+            let lowest = restoring.sorter.lowest().map_or(at, |lowest| lowest.min(at));
+            let span = lane.span(slack);
+            lane.trail.note(entry.offset, before, span, lowest, || None);
+            lane.note_pace(entry.offset, entry.pace);
+            lane.sequences.advance(Moment { pace: clock.pace, slack }, None);
             let (offset, stamp) = (entry.offset, entry.stamp);
             self.restore_record(&Record { offset, stamp, payload: Some(payload), source: None });
-            self.clock = before;
         }
         drop(self.lanes.journal.take_found());
     }
@@ -166,34 +152,34 @@ impl Detector {
         self.judge.recycle(judged);
     }
 
-    /// Writes a record down that the long lane has admitted.
+    /// Writes a record down that the journal's lane has admitted.
     pub(super) fn keep_in_journal(&mut self, record: &Record<'_>) {
-        let (Some(clock), Some(payload)) = (self.clock.shows, record.payload) else { return };
+        let Some(payload) = record.payload else { return };
+        let slack = self.slack();
         let lane = &mut self.lanes.journal;
-        lane.trail.note_clock(record.offset, self.clock, self.journal_next);
+        let span = lane.span(slack);
+        lane.trail.note(record.offset, self.clock, span, self.journal_next, || None);
         let idle = lane.trail.take_idle();
         // Topics have the same limit for it as for alerts.
         let fits = payload.len() <= self.options.max_alert_bytes;
         self.stats.unkept_entries += u64::from(!fits);
         let kept = fits.then_some(payload);
-        let entry = Entry::write(record.offset, clock, record.stamp, &idle, kept);
+        let entry = Entry::write(record.offset, self.clock.pace, record.stamp, &idle, kept);
         self.outbox.push(Output::Journal(entry));
     }
 
     /// Writes down that idle time ran on, since there is no room for it elsewhere.
     pub(super) fn keep_idle_in_journal(&mut self) {
-        let Some(clock) = self.clock.shows else { return };
         let idle = self.lanes.journal.trail.take_idle();
         let Some(last) = idle.last() else { return };
-        let entry = Entry::write(last.position, clock, Stamp::None, &idle, None);
+        let entry = Entry::write(last.position, self.clock.pace, Stamp::None, &idle, None);
         self.outbox.push(Output::Journal(entry));
     }
 
-    /// Moves the long lane over the records behind its last entry, when the input has been replayed.
+    /// Moves the journal's lane over the records behind its last entry, when the input has been
+    /// replayed.
     pub(super) fn catch_up(&mut self) {
-        if let Some(shows) = self.clock.shows {
-            self.lanes.journal.sequences.advance(shows, self.slack);
-            drop(self.lanes.journal.take_found());
-        }
+        self.show_time(LaneName::Journal);
+        drop(self.lanes.journal.take_found());
     }
 }

@@ -1,9 +1,9 @@
 //! Room: how much memory the state of a partition may take.
 //!
-//! A partition has a limit of its own, and all partitions of an instance share a budget: one half
-//! is divided evenly among them, so that a flood in one partition never blinds the others; the
-//! other half goes to whoever needs more. At seven eighths of either, keys that are not known yet
-//! are refused: what is pending can still be completed.
+//! A partition has a limit of its own, and all partitions of an instance share a budget: one half is
+//! divided evenly among them, so that a flood in one partition never blinds the others; the other half
+//! goes to whoever needs more. These are the last line: the quota of each rule comes first, and depends
+//! on nothing but the configuration.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,26 +39,6 @@ impl Budget {
     }
 }
 
-/// Who may still be let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// Everybody.
-    All,
-    /// Only events of keys that are known.
-    KnownKeys(Limit),
-    /// Nobody.
-    Nobody(Limit),
-}
-
-/// Which limit is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Limit {
-    /// That of the partition.
-    Partition,
-    /// The budget of all.
-    Budget,
-}
-
 /// The room of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Room {
@@ -85,24 +65,12 @@ impl Room {
         self.ledger.load(Ordering::Relaxed)
     }
 
-    /// Decides who is let in while the partition takes `used` bytes of its `limit`.
-    pub(super) fn admission(&self, used: usize, limit: usize) -> Admission {
-        let own = Self::judge(used, limit, Limit::Partition);
-        let Some(budget) = &self.budget else { return own };
-        let share = budget.share();
-        if used <= share || own != Admission::All {
-            return own;
-        }
+    /// Returns how many bytes the partition may take, `limit` being its own limit.
+    pub(super) fn allowed(&self, limit: usize) -> usize {
+        let Some(budget) = &self.budget else { return limit };
         let others = budget.excess.load(Ordering::Relaxed).saturating_sub(self.excess);
-        Self::judge(others + (used - share), budget.limit - budget.limit / 2, Limit::Budget)
-    }
-
-    fn judge(used: usize, limit: usize, which: Limit) -> Admission {
-        match used {
-            _ if used >= limit => Admission::Nobody(which),
-            _ if used >= limit - limit / 8 => Admission::KnownKeys(which),
-            _ => Admission::All,
-        }
+        let common = (budget.limit - budget.limit / 2).saturating_sub(others);
+        limit.min(budget.share() + common)
     }
 
     /// Tells the other partitions what this one takes.
@@ -140,30 +108,23 @@ mod tests {
     }
 
     #[test]
-    fn known_keys_are_let_in_for_longer() {
-        let room = Room::default();
-        assert_eq!(room.admission(874, 1_000), Admission::All);
-        assert_eq!(room.admission(875, 1_000), Admission::KnownKeys(Limit::Partition));
-        assert_eq!(room.admission(1_000, 1_000), Admission::Nobody(Limit::Partition));
+    fn a_partition_has_a_limit_of_its_own() {
+        assert_eq!(Room::default().allowed(1_000), 1_000);
+        assert_eq!(rooms(8_000, 4)[0].allowed(1_000), 1_000);
     }
 
     #[test]
     fn one_partition_may_take_its_share_and_the_common_half() {
-        let rooms = rooms(8_000, 4);
-        // A share of 1,000, and seven eighths of 4,000.
-        assert_eq!(rooms[0].admission(4_499, usize::MAX), Admission::All);
-        assert_eq!(rooms[0].admission(4_500, usize::MAX), Admission::KnownKeys(Limit::Budget));
-        assert_eq!(rooms[0].admission(5_000, usize::MAX), Admission::Nobody(Limit::Budget));
+        assert_eq!(rooms(8_000, 4)[0].allowed(usize::MAX), 5_000);
     }
 
     #[test]
     fn a_flood_leaves_the_others_their_shares() {
         let mut rooms = rooms(8_000, 4);
         rooms[0].settle(5_000);
-        assert_eq!(rooms[1].admission(999, usize::MAX), Admission::All);
-        assert_eq!(rooms[1].admission(1_001, usize::MAX), Admission::Nobody(Limit::Budget));
+        assert_eq!(rooms[1].allowed(usize::MAX), 1_000);
         rooms[0].settle(1_000);
-        assert_eq!(rooms[1].admission(1_001, usize::MAX), Admission::All);
+        assert_eq!(rooms[1].allowed(usize::MAX), 5_000);
     }
 
     #[test]
@@ -171,6 +132,6 @@ mod tests {
         let mut rooms = rooms(8_000, 4);
         rooms[0].settle(5_000);
         drop(rooms.remove(0));
-        assert_eq!(rooms[0].admission(4_000, usize::MAX), Admission::All);
+        assert_eq!(rooms[0].allowed(usize::MAX), 5_000);
     }
 }

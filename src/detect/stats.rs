@@ -33,10 +33,6 @@ pub struct Stats {
     pub no_event_time: u64,
     /// Events that satisfied a stage.
     pub admitted: u64,
-    /// Candidates refused because the partition's state takes as many bytes as it may.
-    pub refused_bytes: u64,
-    /// Candidates refused because the states of all partitions take as many bytes as they may.
-    pub refused_budget: u64,
     /// Join keys refused because an event's lists expand to too many.
     pub refused_keys: u64,
     /// Entries of the journal that were given to rules to rebuild their state.
@@ -77,8 +73,6 @@ pub struct Held {
     pub bytes: usize,
     /// Sequences that have started and not finished, by rule.
     pub pending: Vec<usize>,
-    /// Join keys that hold events which a restart would not find any more.
-    pub unrecoverable_keys: usize,
 }
 
 impl RuleStats {
@@ -135,8 +129,6 @@ impl Stats {
         self.no_host += other.no_host;
         self.no_event_time += other.no_event_time;
         self.admitted += other.admitted;
-        self.refused_bytes += other.refused_bytes;
-        self.refused_budget += other.refused_budget;
         self.refused_keys += other.refused_keys;
         self.restored += other.restored;
         self.unreadable_entries += other.unreadable_entries;

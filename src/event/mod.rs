@@ -10,11 +10,13 @@ mod instant;
 pub mod ip;
 pub mod key;
 pub mod number;
+mod stamp;
 pub mod time;
 pub mod value;
 
 pub use admitted::{Admitted, Identity, NullsLast, Ordinal, OrdinalValue, Place};
 pub use field::{FieldId, FieldTable};
 pub use key::{JoinKey, KeyPart};
+pub use stamp::Stamp;
 pub use time::{EventTime, TimeSpan};
 pub use value::{Fields, Value, Values};

@@ -41,10 +41,10 @@ fn limits(explainer: &Explainer) -> BTreeMap<String, u64> {
     };
     let limits = [
         ("undecided", stats.rules.iter().map(|rule| rule.undecided).sum()),
-        ("max_bytes", stats.refused_bytes),
         ("max_key_expansion", stats.refused_keys),
-        ("max_keys", sum(|counts| counts.refused_keys)),
-        ("max_candidates_per_key", sum(|counts| counts.refused_candidates)),
+        ("max_rule_share", sum(|counts| counts.evicted_of_rule)),
+        ("max_candidates_per_key", sum(|counts| counts.evicted_of_key)),
+        ("max_total_bytes", sum(|counts| counts.evicted_of_instance)),
     ];
     let reached = limits.into_iter().filter(|(_, count)| *count > 0);
     reached.map(|(name, count)| (name.to_owned(), count)).collect()

@@ -58,7 +58,6 @@ impl Builder<'_> {
         text::Times {
             maxspan: times.maxspan,
             order_tolerance: times.order_tolerance,
-            allowed_lateness: times.allowed_lateness,
             kind_is_event: !self.rule.is_sequence,
             has_one_file: self.explainer.input.files.len() < 2,
         }
@@ -136,15 +135,44 @@ impl Builder<'_> {
             Cause::NotCovered(hit) => Reason::NotCovered { event: self.hit(hit) },
             Cause::Taken(hit) => Reason::Taken { by: self.hit(hit) },
             Cause::SameEvent(hit) => Reason::SameEvent { event: self.hit(hit) },
-            Cause::Arrival(hit) => {
-                let is_late = hit.behind > self.rule.plan.times.allowed_lateness;
-                match !is_late && !self.explainer.input.limits.is_empty() {
-                    true => Reason::Limit,
-                    false => Reason::Late { event: self.hit(hit), behind_ms: hit.behind.millis() },
-                }
-            }
+            Cause::NotFound(hits) => self.not_found(hits),
             Cause::NoFit => Reason::NoFit,
         }
+    }
+
+    /// Returns why the detector did not find a match that there is by event time. Where the input is
+    /// bounded, order and lateness have no part in it.
+    fn not_found(&self, hits: &[Hit]) -> Reason {
+        let in_stream = self.let_go(hits).or_else(|| self.too_late(hits));
+        let in_stream = in_stream.filter(|_| self.explainer.is_stream());
+        let is_limited = !self.explainer.input.limits.is_empty();
+        in_stream.unwrap_or(if is_limited { Reason::Limit } else { Reason::NoFit })
+    }
+
+    fn let_go(&self, hits: &[Hit]) -> Option<Reason> {
+        let first = hits.iter().min_by_key(|hit| hit.event.ordinal.offset)?;
+        let last = hits.iter().max_by_key(|hit| hit.event.ordinal.offset)?;
+        let apart = last.event.arrived? - first.event.arrived?;
+        // The clock of a recording goes by the times of its events.
+        let slack = self.explainer.engine.options().max_skew.times(2);
+        let held = self.rule.plan.held_for(slack) + slack;
+        (apart > held).then(|| Reason::LetGo {
+            event: self.hit(first),
+            before: self.hit(last),
+            apart_ms: apart.millis(),
+            held_ms: held.millis(),
+        })
+    }
+
+    fn too_late(&self, hits: &[Hit]) -> Option<Reason> {
+        let counts = &self.explainer.stats.rules[self.subject.rule].sequences;
+        let behind = |hit: &Hit| {
+            let of_partition = hit.event.arrived.map(|arrived| arrived - hit.time());
+            of_partition.map_or(hit.behind, |behind| behind.max(hit.behind))
+        };
+        let furthest = hits.iter().max_by_key(|hit| behind(hit)).filter(|_| counts.too_late > 0)?;
+        let behind_ms = behind(furthest).millis();
+        Some(Reason::TooLate { event: self.hit(furthest), behind_ms })
     }
 
     /// Returns the events that came nearest to being hits: those of rarely failing conditions.
@@ -278,9 +306,10 @@ fn told(misses: &[Miss], matches: &[MatchReport]) -> BTreeSet<(String, i64)> {
             | Reason::NotCovered { event }
             | Reason::Taken { by: event }
             | Reason::SameEvent { event }
-            | Reason::Late { event, .. } => {
+            | Reason::TooLate { event, .. } => {
                 told.insert(event.place());
             }
+            Reason::LetGo { event, before, .. } => told.extend([event.place(), before.place()]),
             Reason::TooFew { .. } | Reason::TooFewEvents { .. } | Reason::Limit | Reason::NoFit => {
             }
         }

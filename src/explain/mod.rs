@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::detect::{
     Detector, Engine, Finding, FindingEvent, Origin, Output, Record, Stamp, Stats,
 };
-use crate::event::Fields;
+use crate::event::{EventTime, Fields};
 use crate::rule::set::RuleSet;
 
 mod attempt;
@@ -77,8 +77,11 @@ pub struct Explainer {
 
 impl Explainer {
     /// Returns an explainer of an engine's rules that has seen nothing.
+    ///
+    /// The engine is one for [input that ends](Engine::for_bounded_input), or for a
+    /// [recorded stream](Engine::for_recorded_stream).
     pub fn new(engine: Engine, limits: Limits) -> Self {
-        let engine = engine.for_bounded_input().showing_suppressed();
+        let engine = engine.showing_suppressed();
         let rules = Arc::clone(engine.rules());
         let count = rules.rules().len();
         let subject = |rule| Subject::new(&rules, rule, &limits.wanted);
@@ -114,15 +117,26 @@ impl Explainer {
         self.input.records += 1;
         let record = Record { offset, stamp: Stamp::None, payload: Some(payload), source: None };
         detector.on_record(&record);
-        // Hits first: the matches that they complete are found at once.
-        self.watch(offset, place, payload);
+        let clock = detector.clock();
+        // Hits first: in a stream the matches that they complete are found at once.
+        self.watch(offset, place, payload, clock);
         self.collect(Some(place));
+    }
+
+    /// Returns the detector of the partition that was begun.
+    pub fn detector(&self) -> Option<&Detector> {
+        self.current.as_ref()
     }
 
     /// Ends the input, and explains.
     pub fn finish(mut self) -> Explanation {
         self.end();
         build::explanation(&mut self)
+    }
+
+    /// Tells whether matches are found as they would have been in a stream.
+    fn is_stream(&self) -> bool {
+        self.engine.options().input == crate::sequence::Input::Stream
     }
 
     fn end(&mut self) {
@@ -135,7 +149,7 @@ impl Explainer {
     }
 
     /// Shows a record to the rules.
-    fn watch(&mut self, offset: i64, place: Place, payload: &[u8]) {
+    fn watch(&mut self, offset: i64, place: Place, payload: &[u8], clock: Option<EventTime>) {
         if payload.len() > self.engine.options().max_record_bytes {
             return;
         }
@@ -161,6 +175,7 @@ impl Explainer {
             partition,
             offset,
             place,
+            clock,
             max_key_expansion: self.engine.options().max_key_expansion,
         };
         for subject in &mut self.subjects {

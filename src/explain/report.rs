@@ -387,14 +387,26 @@ pub enum Reason {
         /// The event.
         event: EventRef,
     },
-    /// In the order of event time there is a match, but an event came too late.
-    Late {
+    /// By event time there is a match, but in the stream an event was let go before another came.
+    LetGo {
+        /// The event that came first.
+        event: EventRef,
+        /// The one that came last.
+        before: EventRef,
+        /// How much later that came, by the partition's clock.
+        apart_ms: i64,
+        /// For how long events are held there.
+        held_ms: i64,
+    },
+    /// By event time there is a match, but in the stream an event came so late that what must be
+    /// absent may have been let go.
+    TooLate {
         /// The event that was furthest behind.
         event: EventRef,
-        /// How far it was behind what its key had shown.
+        /// How far it was behind what its key or the partition had shown.
         behind_ms: i64,
     },
-    /// In the order of event time there is a match, but a limit of the detector was reached.
+    /// By event time there is a match, but a limit of the detector was reached.
     Limit,
     /// The hits of the stages do not fit together.
     NoFit,

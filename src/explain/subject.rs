@@ -8,7 +8,7 @@ use super::tally::Tally;
 use super::track::{Bar, Found, NearMiss, Place, Seen, Tracks};
 use super::trial::Shape;
 use crate::eql::ast::{Body, EventQuery, Term};
-use crate::event::{FieldTable, Fields, JoinKey};
+use crate::event::{EventTime, FieldTable, Fields, JoinKey};
 use crate::normalize::Envelope;
 use crate::predicate::{Doubt, FieldSource, Predicate};
 use crate::rule::compile::CompiledRule;
@@ -28,6 +28,8 @@ pub(super) struct Event<'e, 'p> {
     pub(super) partition: usize,
     pub(super) offset: i64,
     pub(super) place: Place,
+    /// What the partition's clock shows; nothing of bounded input.
+    pub(super) clock: Option<EventTime>,
     pub(super) max_key_expansion: usize,
 }
 
@@ -246,6 +248,7 @@ impl Subject {
         });
         Seen {
             ordinal: normalizer.ordinal(fields, envelope, offset, tiebreaker),
+            arrived: event.clock,
             identity: normalizer.identity(fields, envelope, topic, 0, offset),
             place: event.place,
             event_id: id,

@@ -13,7 +13,6 @@ use crate::event::TimeSpan;
 pub(super) struct Times {
     pub(super) maxspan: TimeSpan,
     pub(super) order_tolerance: TimeSpan,
-    pub(super) allowed_lateness: TimeSpan,
     /// Whether the rule is about single events.
     pub(super) kind_is_event: bool,
     /// Whether lines need no file's name.
@@ -66,7 +65,8 @@ fn input(input: &Input) -> Vec<String> {
     for (limit, count) in &input.limits {
         lines.push(match &**limit {
             "undecided" => format!("conditions too costly to decide: {count}"),
-            _ => format!("refused because of `{limit}`: {count}"),
+            "max_key_expansion" => format!("join keys refused because of `{limit}`: {count}"),
+            _ => format!("held hits driven out by `{limit}`: {count}"),
         });
     }
     lines
@@ -365,11 +365,18 @@ fn reason_text(reason: &Reason, of: Option<&EventRef>, times: &Times) -> Vec<Str
         Reason::SameEvent { event } => {
             format!("{} alone satisfies both stages, and cannot follow itself", name(event))
         }
-        Reason::Late { event, behind_ms } => format!(
-            "a match by event time, but {} arrived {} behind its key; {} may be late",
+        Reason::LetGo { event, before, apart_ms, held_ms } => format!(
+            "a match by event time, but {} had been let go when {} came {} later; events are held \
+             for {}",
             name(event),
-            span(*behind_ms),
-            times.allowed_lateness
+            name(before),
+            span(*apart_ms),
+            span(*held_ms)
+        ),
+        Reason::TooLate { event, behind_ms } => format!(
+            "a match by event time, but {} came {} late, and what must be absent may have been let go",
+            name(event),
+            span(*behind_ms)
         ),
         Reason::Limit => "a match by event time, but a limit was reached".to_owned(),
         Reason::NoFit => "the hits of its stages do not fit together".to_owned(),

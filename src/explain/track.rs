@@ -50,6 +50,8 @@ pub(super) enum Bar {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) ordinal: Ordinal,
+    /// What the partition's clock showed when it came; nothing of bounded input.
+    pub(super) arrived: Option<EventTime>,
     pub(super) identity: Identity,
     pub(super) place: Place,
     pub(super) event_id: Option<String>,

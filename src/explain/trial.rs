@@ -9,7 +9,8 @@ use super::track::Hit;
 use crate::event::admitted::Body;
 use crate::event::{Admitted, EventTime, JoinKey, Ordinal, TimeSpan};
 use crate::sequence::{
-    Bounds, Candidate, Emission, Found, Offer, Plan, PlanTerm, PlanTimes, Sequences, TermSet,
+    Candidate, Delivery, Emission, Found, Input, Limits, Plan, PlanTerm, PlanTimes, Sequences,
+    TermSet,
 };
 
 const YEAR: TimeSpan = TimeSpan::from_secs(365 * 86_400);
@@ -89,15 +90,20 @@ impl Shape {
         let hits: Vec<&Hit> = hits.into_iter().collect();
         let Some(first) = hits.first().map(|hit| hit.time()) else { return Vec::new() };
         let (plan, renamed) = self.plan(trial);
-        // Everything a key may hold, with room for what the sequences calculate from it.
-        let bounds = Bounds { max_keys: 1, max_candidates_per_key: usize::MAX >> 8 };
-        let mut sequences = Sequences::new([Arc::new(plan)], bounds);
+        let limits =
+            Limits { max_keys: 1, max_bytes: usize::MAX, max_candidates_per_key: usize::MAX };
+        let mut sequences = Sequences::new([Arc::new(plan)], limits, Input::Bounded);
         let key = JoinKey::none();
         for (index, hit) in hits.iter().enumerate() {
             let terms = renamed.iter().enumerate().filter(|(old, _)| hit.terms.has(*old));
             let terms = TermSet::of(terms.filter_map(|(_, new)| *new));
             if !terms.is_empty() {
-                sequences.offer(0, &key, candidate(hit, index, first, terms), Offer::Match);
+                let candidate = candidate(hit, index, first, terms);
+                sequences.deliver(
+                    0,
+                    &key,
+                    Delivery { candidate, event_bytes: 0, ahead_until: None },
+                );
             }
         }
         sequences.finish();

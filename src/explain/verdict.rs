@@ -55,8 +55,8 @@ pub(super) enum Cause {
         needed: usize,
         events: usize,
     },
-    /// In the order of event time there is a match.
-    Arrival(Hit),
+    /// By event time these are a match.
+    NotFound(Vec<Hit>),
     NoFit,
 }
 
@@ -124,7 +124,7 @@ impl Judge<'_> {
             && self.track.dropped == 0
             && let Some(found) = self.shape.run(&whole, self.counted()).first()
         {
-            return vec![self.arrival(found)];
+            return vec![not_found(found)];
         }
         let without: Vec<usize> = self.terms_without_hit();
         if without.is_empty() {
@@ -203,14 +203,6 @@ impl Judge<'_> {
         misses.into_iter().map(|(.., miss)| miss).take(MAX_TOLD).collect()
     }
 
-    /// A match in the order of event time that the detector did not find: what came last of it?
-    fn arrival(&self, found: &[&Hit]) -> Miss {
-        let furthest = found.iter().max_by_key(|hit| (hit.behind, hit.event.ordinal.offset));
-        let cause = furthest.map_or(Cause::NoFit, |hit| Cause::Arrival((*hit).clone()));
-        let event = found.last().map(|hit| (*hit).clone());
-        Miss { event, causes: vec![cause], changes: Vec::new() }
-    }
-
     /// Returns the positive terms of which the key has no hit, barred ones included.
     fn terms_without_hit(&self) -> Vec<usize> {
         let has = |term: usize| self.track.hits.iter().any(|hit| hit.terms.has(term));
@@ -278,6 +270,12 @@ impl Judge<'_> {
     fn is_repeated(&self, index: usize) -> bool {
         is_repeated(&self.track.hits, index)
     }
+}
+
+/// Returns what is said of a match by event time that the detector did not find.
+fn not_found(found: &[&Hit]) -> Miss {
+    let hits: Vec<Hit> = found.iter().map(|hit| (*hit).clone()).collect();
+    Miss { event: hits.last().cloned(), causes: vec![Cause::NotFound(hits)], changes: Vec::new() }
 }
 
 /// Tells whether a hit is a later delivery of another one.

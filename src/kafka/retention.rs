@@ -12,9 +12,8 @@ use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 
 use super::health::{Concern, Degradation};
 use super::shared::Shared;
+use crate::detect;
 use crate::event::TimeSpan;
-use crate::rule::compile::CompiledRule;
-use crate::sequence::Needs;
 
 /// How long one question to the brokers may take.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -48,12 +47,8 @@ enum Verdict {
 /// How far a restart reads the input back, and the rule that has most part in it, of those whose
 /// events are read from there.
 pub(super) fn longest_reach(shared: &Shared) -> Option<(&str, TimeSpan)> {
-    let beyond = shared.options().journal_beyond;
-    let is_short = |rule: &&CompiledRule| beyond.is_none_or(|b| rule.plan.times.maxspan <= b);
-    let rules = || shared.rules().rules().iter().filter(is_short);
-    let longest = rules().max_by_key(|rule| Needs::of([&*rule.plan]).reach())?;
-    let needs = Needs::of(rules().map(|rule| &*rule.plan));
-    Some((longest.metadata.id.as_str(), needs.reach()))
+    let (rule, reach) = detect::input_memory(shared.rules(), shared.options())?;
+    Some((shared.rules().rules()[rule].metadata.id.as_str(), reach))
 }
 
 /// Returns what a restart reads back, and what piles up while nobody runs.

@@ -65,7 +65,7 @@ impl Group {
         if new_rules > 0 && self.shared.is_first_to_tell_new_rules() {
             tracing::info!(
                 rules = new_rules,
-                "rules are new since the last commit: they see what comes from here on"
+                "rules are new since the last commit: they see what is read back, and alert from here on"
             );
         }
     }

@@ -23,15 +23,17 @@ pub struct DetectMetrics {
     pub pending_limit: IntGauge,
     /// Join keys that are kept.
     pub keys: IntGauge,
-    /// Join keys that hold events which a restart would not find any more.
-    pub unrecoverable_keys: IntGauge,
-    /// Pending sequences freed because maxspan had passed.
+    /// Pending sequences whose events were held for long enough.
     pub expired: IntCounterVec,
-    /// Candidates, keys and identities refused because a limit was reached.
+    /// Held events that a limit drove out.
     pub evicted: IntCounterVec,
-    /// Hits that came after their place had become final.
+    /// Pending sequences that a limit ended.
+    pub evicted_pending: IntCounterVec,
+    /// Join keys that were left out because an event's lists expand to too many.
+    pub refused_keys: IntCounter,
+    /// Hits that came below the watermark.
     pub late: IntCounter,
-    /// Of these, hits that were too old to be taken: dropped.
+    /// Of these, hits of rules with absences that were too late to match.
     pub too_late: IntCounter,
     /// Hits that were put before younger ones.
     pub reordered: IntCounter,
@@ -39,7 +41,7 @@ pub struct DetectMetrics {
     pub duplicates: IntCounter,
     /// Eager matches that a later arrival showed differently.
     pub contradicted: IntCounterVec,
-    /// Matches of a leading absence for which not enough of the past was seen.
+    /// Matches with an absence for which not enough of the past was seen.
     pub undecidable: IntCounterVec,
     /// Conditions that would have taken too much work to decide.
     pub undecided: IntCounterVec,
@@ -55,8 +57,6 @@ impl DetectMetrics {
     /// Registers the metrics of this area.
     pub fn register(area: &Area<'_>) -> Result<Self> {
         let by_rule = |name: &str, help: &str| area.counter_vec(name, help, &["rule_id"]);
-        let evicted =
-            "Events, keys and identities refused because a limit of `[state]` was reached.";
         Ok(Self {
             admitted: area.counter("events_admitted", "Events that satisfied a stage.")?,
             matches: by_rule("matches", "Matches found; those of replays are not counted.")?,
@@ -74,16 +74,33 @@ impl DetectMetrics {
             pending_limit: area
                 .gauge("pending_limit_bytes", "Bytes of memory that pending state may take.")?,
             keys: area.gauge("keys", "Join keys that are kept, over all rules.")?,
-            unrecoverable_keys: area.gauge(
-                "unrecoverable_keys",
-                "Join keys with pending events that a restart would not find any more: their hosts' \
-                 time is too far behind.",
+            expired: by_rule(
+                "pending_expired",
+                "Pending sequences that ended because their events had been held for `hold`.",
             )?,
-            expired: by_rule("pending_expired", "Pending sequences freed by maxspan.")?,
-            evicted: area.counter_vec("pending_evicted", evicted, &["reason", "limit"])?,
-            late: area.counter("late_events", "Hits that came after their place was final.")?,
-            too_late: area
-                .counter("too_late_events", "Of the late hits, those too old to be taken.")?,
+            evicted: area.counter_vec(
+                "pending_evicted",
+                "Held events that a limit of `[state]` drove out, those first whose last delivery was \
+                 the longest ago.",
+                &["rule_id", "limit"],
+            )?,
+            evicted_pending: by_rule(
+                "pending_evicted_sequences",
+                "Pending sequences that ended because a limit of `[state]` drove out an event of theirs.",
+            )?,
+            refused_keys: area.counter(
+                "join_keys_refused",
+                "Join keys left out because an event's lists expand to more than `max_key_expansion`.",
+            )?,
+            late: area.counter(
+                "late_events",
+                "Hits that came below the watermark of their key. Eager rules take them all the same.",
+            )?,
+            too_late: area.counter(
+                "too_late_events",
+                "Of the late hits, those of rules with absences that came so late that what forbids \
+                 their matches may be gone: they match nothing.",
+            )?,
             reordered: area.counter("reordered_events", "Hits put before younger ones.")?,
             duplicates: area.counter("duplicate_events", "Hits delivered more than once.")?,
             contradicted: by_rule(
@@ -92,7 +109,7 @@ impl DetectMetrics {
             )?,
             undecidable: by_rule(
                 "undecidable",
-                "Matches of a leading absence for which not enough of the past was seen.",
+                "Matches with an absence for which not enough of the past was seen, or is still known.",
             )?,
             undecided: by_rule(
                 "conditions_undecided",
@@ -128,39 +145,39 @@ impl DetectMetrics {
                 self.journal_losses.with_label_values(&[reason]).inc_by(count);
             }
         }
-        let mut refused = Counts::default();
+        self.refused_keys.inc_by(stats.refused_keys);
         for (rule, counted) in rules.rules().iter().zip(&stats.rules) {
             let of = counted.sequences;
-            let id = [rule.metadata.id.as_str()];
-            self.late.inc_by(of.late + of.too_late);
+            let id = rule.metadata.id.as_str();
+            self.late.inc_by(of.late);
             self.too_late.inc_by(of.too_late);
             self.reordered.inc_by(of.reordered);
             self.duplicates.inc_by(of.duplicates);
-            refused = refused.plus(of);
             for (counter, count) in [
                 (&self.matches, counted.matches),
                 (&self.suppressed, counted.suppressed),
                 (&self.expired, of.expired),
+                (&self.evicted_pending, of.evicted_pending),
                 (&self.contradicted, of.contradicted),
                 (&self.undecidable, of.undecidable),
                 (&self.undecided, counted.undecided),
             ] {
                 if count > 0 {
-                    counter.with_label_values(&id).inc_by(count);
+                    counter.with_label_values(&[id]).inc_by(count);
                 }
             }
+            self.record_evicted(id, of);
         }
-        for (reason, limit, count) in [
-            ("cap", "max_bytes", stats.refused_bytes),
-            ("cap", "max_total_bytes", stats.refused_budget),
-            ("cap", "max_key_expansion", stats.refused_keys),
-            ("cap", "max_keys", refused.refused_keys),
-            ("cap", "max_candidates_per_key", refused.refused_candidates),
-            // Nothing is missed: a single event is only not known when it comes again.
-            ("identity", "any", refused.refused_identities),
+    }
+
+    fn record_evicted(&self, id: &str, of: Counts) {
+        for (limit, count) in [
+            ("max_candidates_per_key", of.evicted_of_key),
+            ("max_rule_share", of.evicted_of_rule),
+            ("max_total_bytes", of.evicted_of_instance),
         ] {
             if count > 0 {
-                self.evicted.with_label_values(&[reason, limit]).inc_by(count);
+                self.evicted.with_label_values(&[id, limit]).inc_by(count);
             }
         }
     }
@@ -168,7 +185,6 @@ impl DetectMetrics {
     /// Replaces what one detector held by what it holds now.
     pub fn replace_held(&self, rules: &RuleSet, before: &Held, now: &Held) {
         self.keys.add(difference(before.keys, now.keys));
-        self.unrecoverable_keys.add(difference(before.unrecoverable_keys, now.unrecoverable_keys));
         self.pending_bytes.add(difference(before.bytes, now.bytes));
         for (index, rule) in rules.rules().iter().enumerate() {
             let of = |held: &Held| held.pending.get(index).copied().unwrap_or(0);

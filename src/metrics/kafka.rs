@@ -32,7 +32,7 @@ pub struct KafkaMetrics {
     pub topic_partitions: IntGaugeVec,
     /// How partitions started.
     pub starts: IntCounterVec,
-    /// Rules that began at a partition's position because they are new since its last commit.
+    /// Rules that a partition's last commit did not know.
     pub new_rules: IntCounter,
     /// Offsets that are left to replay.
     pub replay_left: IntGauge,

@@ -212,7 +212,7 @@ pub struct Settings {
     pub emit: Option<Emit>,
     /// By how much a stage's event may precede the event of the stage before it.
     pub order_tolerance: Option<TimeSpan>,
-    /// How late an event may arrive and still be taken in its place.
+    /// How long decisions wait for events that are on their way.
     pub allowed_lateness: Option<TimeSpan>,
     /// How long an event is held after it arrived.
     pub hold: Option<TimeSpan>,

@@ -2,7 +2,6 @@
 //!
 //! Plain data, and the few facts that follow from it. Never holds an expression.
 
-use super::key_time::heard_within;
 use crate::event::TimeSpan;
 
 /// Most terms of a query: positive and missing stages as written, and `until`.
@@ -77,42 +76,6 @@ pub(super) struct Stage {
     pub(super) opens_term: bool,
     /// Terms that must be absent between the stage before it and this one.
     pub(super) absent_before: Vec<usize>,
-}
-
-/// What of the past rules need that are recovered together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// For how long they remember a key at most.
-    pub memory: TimeSpan,
-    /// How far behind a key's now an event may still matter.
-    pub window: TimeSpan,
-}
-
-impl Needs {
-    /// Returns what these rules need.
-    pub fn of<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
-        plans.into_iter().fold(Self::default(), |all, plan| Self {
-            memory: all.memory.max(plan.memory()),
-            window: all.window.max(plan.recovery_window()),
-        })
-    }
-
-    /// Returns the same where times may be wrong by `slack`.
-    #[must_use]
-    pub fn with_slack(self, slack: TimeSpan) -> Self {
-        Self { memory: self.memory + slack, window: self.window + slack }
-    }
-
-    /// Returns how long before the first event that counts a replay has to begin: a key may last have
-    /// been heard of a memory before, and what its time was then follows from one memory more.
-    pub fn lead(self) -> TimeSpan {
-        self.memory + heard_within(self.memory)
-    }
-
-    /// Returns how far back a restart may have to read.
-    pub fn reach(self) -> TimeSpan {
-        self.lead() + self.window
-    }
 }
 
 /// A compiled sequence.
@@ -197,26 +160,32 @@ impl Plan {
         self.stages.len() == 1 && self.missing.is_empty() && !self.is_sample
     }
 
-    /// Returns F: how far a key's now must be past an event before it may be forgotten, and for how
-    /// long a key is remembered of which nothing is heard.
-    pub fn memory(&self) -> TimeSpan {
-        self.times.maxspan + self.times.allowed_lateness.times(2)
+    /// Returns for how long after its final event a match may still be taken back.
+    pub(super) fn forbids_for(&self) -> TimeSpan {
+        if self.trailing.is_empty() { self.tolerated() } else { self.times.maxspan }
+    }
+
+    /// Returns by how much the order tolerance may move the events of a match in all: copies of `runs`
+    /// are one stage, as order is tolerated between terms alone.
+    fn tolerated(&self) -> TimeSpan {
+        let stages = self.stages.iter().filter(|stage| stage.opens_term).count();
+        self.times.order_tolerance.times(stages as i64)
     }
 
     /// Returns for how long events must be held at least, where times may be wrong by `slack`.
     ///
     /// That is what a decision looks back on, and how long it may wait: a match within maxspan, an
-    /// absence one maxspan further, two lateness for the arrivals on either side, and for each stage
-    /// what the order tolerance lets it reach beyond. Order and time play no part for single events.
+    /// absence one maxspan further, and so the order tolerance (whether a hit extended nothing), two
+    /// lateness for the arrivals on either side, and for each stage what the order tolerance lets it
+    /// reach beyond. Order and time play no part for single events.
     pub fn least_hold(&self, slack: TimeSpan) -> TimeSpan {
         let lateness = self.times.allowed_lateness.times(2);
         if self.is_single() {
             return lateness + slack;
         }
-        let maxspan = self.times.maxspan.times(if self.has_absence() { 2 } else { 1 });
-        // Copies of `runs` are one stage: order is tolerated between terms alone.
-        let terms = self.stages.iter().filter(|stage| stage.opens_term).count();
-        maxspan + lateness + self.times.order_tolerance.times(terms as i64) + slack
+        let looks_further = self.has_absence() || self.times.order_tolerance > TimeSpan::ZERO;
+        let maxspan = self.times.maxspan.times(if looks_further { 2 } else { 1 });
+        maxspan + lateness + self.tolerated() + slack
     }
 
     /// Returns for how long events are held, where times may be wrong by `slack`: as the settings
@@ -225,41 +194,8 @@ impl Plan {
         self.times.hold.max(self.least_hold(slack))
     }
 
-    /// Returns how far behind a key's now an event may still matter after a restart.
-    pub(super) fn recovery_window(&self) -> TimeSpan {
-        let slack = self.times.order_tolerance.times(self.stages.len() as i64);
-        let span = self.times.maxspan.times(self.reaching_maxspans());
-        // A late event that an absence forbids must meet what forbids it, which may be older still.
-        let late = if self.has_absence() { self.memory() } else { TimeSpan::ZERO };
-        let window = self.times.allowed_lateness + slack + span + self.leading_reach() + late;
-        // What is remembered counts too: else a replay could begin between an event and its second
-        // delivery.
-        window.max(self.memory())
-    }
-
-    /// Returns how many maxspans an event reaches back by what it may meet.
-    fn reaching_maxspans(&self) -> i64 {
-        if self.is_sample {
-            // It may be of the same window as one of older events, which reached back further.
-            return 3;
-        }
-        if self.times.order_tolerance.nanos() == 0 {
-            return 1;
-        }
-        // Whether an event was kept depends on what it could have extended a maxspan before, and as
-        // much on it whatever a sequence has become that took it and went on.
-        let goes_on = self.stages.len() - 1;
-        let between = self.stages[..goes_on].iter().skip(1).filter(|stage| stage.opens_term);
-        1 + between.count() as i64
-    }
-
     /// Returns how far before a sequence's first event a leading absence looks.
     pub(super) fn leading_reach(&self) -> TimeSpan {
         if self.has_leading_absence() { self.times.maxspan } else { TimeSpan::ZERO }
-    }
-
-    /// Tells whether matches are taken from what is final only.
-    pub(super) fn emits_final_only(&self) -> bool {
-        self.has_absence() || self.times.emission == Emission::Exact
     }
 }

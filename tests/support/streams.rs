@@ -112,7 +112,10 @@ pub fn compile(rules: impl IntoIterator<Item = (usize, Rule, &'static str)>) -> 
         );
         Arc::new(Text::new(format!("rule-{index}.toml"), contents))
     };
-    let defaults = Defaults { default_maxspan: TimeSpan::from_secs(6), ..Defaults::default() };
+    // No longer than each rule needs: a stream must outlast what is held.
+    let hold = TimeSpan::ZERO;
+    let defaults =
+        Defaults { default_maxspan: TimeSpan::from_secs(6), hold, ..Defaults::default() };
     let (set, reports) = RuleSet::compile(rules.into_iter().map(file).collect(), &defaults);
     assert!(reports.iter().all(|report| report.status != Status::Refused), "{reports:#?}");
     Arc::new(set)

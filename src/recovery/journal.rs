@@ -2,18 +2,18 @@
 //! be rebuilt without reading hours of input again.
 //!
 //! Whatever happens to that lane is an entry or follows from one: a record that satisfied a stage,
-//! with what the partition's clock showed as it was offered, and the idle time that had run since
-//! the entry before it. Records in between only move the clock, and a lane that is moved further in
-//! one step comes to the same state. Entries may stand in the journal twice, and a life that ended
-//! without a commit may have left some: for each offset the last one counts.
+//! with the partition's pace as it was offered, and the idle time that had run since the entry before
+//! it. Records in between only move the pace, and a lane that is moved further in one step comes to the
+//! same state. Entries may stand in the journal twice, and a life that ended without a commit may have
+//! left some: for each offset the last one counts. Entries of earlier versions have what the clock showed
+//! in place of the pace: with the broker's stamps that is the same, else it is more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::event::EventTime;
-
-use super::boundary::Stamp;
-use super::recovery::Idle;
+use super::replay::{Idle, Reached};
+use crate::event::{EventTime, Stamp};
+use crate::sequence::Pace;
 
 /// First byte of an entry: the format's version.
 const VERSION: u8 = 1;
@@ -21,7 +21,7 @@ const VERSION: u8 = 1;
 const CRITICAL: u8 = 128;
 
 const OFFSET: u8 = 128;
-const CLOCK: u8 = 129;
+const PACE: u8 = 129;
 const APPENDED: u8 = 130;
 const CREATED: u8 = 131;
 const IDLE: u8 = 132;
@@ -38,24 +38,24 @@ pub struct JournalRecord {
 
 /// One thing that happened to the long lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Offset of the record in the input; without a payload, of the record that would have come
     /// next when idle time ran.
-    pub(super) offset: i64,
-    /// What the partition's clock showed after the record's own step.
-    pub(super) clock: EventTime,
-    pub(super) stamp: Stamp,
+    pub(crate) offset: i64,
+    /// The partition's pace after the record's own movement.
+    pub(crate) pace: Pace,
+    pub(crate) stamp: Stamp,
     /// Idle time that ran since the entry before, oldest first.
-    pub(super) idle: Vec<Idle>,
+    pub(crate) idle: Vec<Idle>,
     /// The record as it was read; nothing if the entry only carries idle time.
-    pub(super) payload: Option<Vec<u8>>,
+    pub(crate) payload: Option<Vec<u8>>,
 }
 
 impl Entry {
     /// Writes an entry: the version, then fields, each a tag, a length and that many bytes.
-    pub(super) fn write(
+    pub(crate) fn write(
         offset: i64,
-        clock: EventTime,
+        pace: Pace,
         stamp: Stamp,
         idle: &[Idle],
         payload: Option<&[u8]>,
@@ -63,15 +63,19 @@ impl Entry {
         let mut value = Vec::with_capacity(64 + payload.map_or(0, <[u8]>::len));
         value.push(VERSION);
         push(&mut value, OFFSET, &offset.to_be_bytes());
-        push(&mut value, CLOCK, &clock.nanos().to_be_bytes());
+        push(&mut value, PACE, &pace.nanos().to_be_bytes());
         match stamp {
             Stamp::Append(time) => push(&mut value, APPENDED, &time.nanos().to_be_bytes()),
             Stamp::Create(time) => push(&mut value, CREATED, &time.nanos().to_be_bytes()),
             Stamp::None => {}
         }
         if !idle.is_empty() {
-            let pair =
-                |idle: &Idle| [idle.position.to_be_bytes(), idle.clock.nanos().to_be_bytes()];
+            let pair = |idle: &Idle| {
+                let Reached::Pace(reached) = idle.reached else {
+                    return [idle.position.to_be_bytes(); 2];
+                };
+                [idle.position.to_be_bytes(), reached.nanos().to_be_bytes()]
+            };
             let pairs: Vec<u8> = idle.iter().flat_map(pair).flatten().collect();
             push(&mut value, IDLE, &pairs);
         }
@@ -82,12 +86,12 @@ impl Entry {
     }
 
     /// Reads an entry; nothing if it is none, or one of a format that must be understood and is not.
-    pub(super) fn read(value: &[u8]) -> Option<Self> {
+    pub(crate) fn read(value: &[u8]) -> Option<Self> {
         let (version, mut rest) = value.split_first()?;
         if *version != VERSION {
             return None;
         }
-        let (mut offset, mut clock, mut stamp) = (None, None, Stamp::None);
+        let (mut offset, mut reached, mut stamp) = (None, None, Stamp::None);
         let (mut idle, mut payload) = (Vec::new(), None);
         while let Some((tag, after)) = rest.split_first() {
             let (length, after) = after.split_first_chunk::<4>()?;
@@ -95,13 +99,14 @@ impl Entry {
             rest = after;
             match *tag {
                 OFFSET => offset = Some(number(field)?),
-                CLOCK => clock = Some(time(field)?),
+                PACE => reached = Some(pace(field)?),
                 APPENDED => stamp = Stamp::Append(time(field)?),
                 CREATED => stamp = Stamp::Create(time(field)?),
                 IDLE => {
                     for pair in field.chunks(16) {
-                        let (position, clock) = pair.split_at_checked(8)?;
-                        idle.push(Idle { position: number(position)?, clock: time(clock)? });
+                        let (position, until) = pair.split_at_checked(8)?;
+                        let reached = Reached::Pace(pace(until)?);
+                        idle.push(Idle { position: number(position)?, reached });
                     }
                 }
                 PAYLOAD => payload = Some(field.to_vec()),
@@ -109,7 +114,7 @@ impl Entry {
                 _ => {}
             }
         }
-        Some(Self { offset: offset?, clock: clock?, stamp, idle, payload })
+        Some(Self { offset: offset?, pace: reached?, stamp, idle, payload })
     }
 }
 
@@ -125,15 +130,19 @@ fn number(field: &[u8]) -> Option<i64> {
     Some(i64::from_be_bytes(field.try_into().ok()?))
 }
 
+fn pace(field: &[u8]) -> Option<Pace> {
+    number(field).map(Pace::from_nanos)
+}
+
 fn time(field: &[u8]) -> Option<EventTime> {
     number(field).map(EventTime::from_nanos)
 }
 
 /// An entry, and where it stands in the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Placed {
-    pub(super) at: i64,
-    pub(super) entry: Entry,
+pub(crate) struct Placed {
+    pub(crate) at: i64,
+    pub(crate) entry: Entry,
 }
 
 /// Puts entries into the order of the input.
@@ -141,7 +150,7 @@ pub(super) struct Placed {
 /// They stand in that order except where an owner of the partition has started before another's
 /// last entries, by no more than what may wait for a commit. So a window of that size is enough.
 #[derive(Debug, Default)]
-pub(super) struct Sorter {
+pub(crate) struct Sorter {
     /// By offset; before a record's own entry the one that carries idle time.
     window: BTreeMap<(i64, bool), Placed>,
     bytes: usize,
@@ -155,7 +164,7 @@ const WINDOW_BYTES: usize = 48 << 20;
 
 impl Sorter {
     /// Takes the next entry of the journal, and returns the one whose turn has come.
-    pub(super) fn push(&mut self, placed: Placed) -> Option<Placed> {
+    pub(crate) fn push(&mut self, placed: Placed) -> Option<Placed> {
         let size = size(&placed);
         let key = (placed.entry.offset, placed.entry.payload.is_some());
         if self.given.is_some_and(|given| key <= given) {
@@ -170,7 +179,7 @@ impl Sorter {
     }
 
     /// Returns the next of the entries that are left.
-    pub(super) fn pop(&mut self) -> Option<Placed> {
+    pub(crate) fn pop(&mut self) -> Option<Placed> {
         let (key, placed) = self.window.pop_first()?;
         self.given = Some(key);
         self.bytes -= size(&placed);
@@ -178,7 +187,7 @@ impl Sorter {
     }
 
     /// Returns where in the journal the first of the entries stands that are still here.
-    pub(super) fn lowest(&self) -> Option<i64> {
+    pub(crate) fn lowest(&self) -> Option<i64> {
         self.window.values().map(|placed| placed.at).min()
     }
 }
@@ -195,16 +204,23 @@ mod tests {
         EventTime::from_millis(1_000 * seconds)
     }
 
+    fn pace(seconds: i64) -> Pace {
+        Pace::from_nanos(at(seconds).nanos())
+    }
+
+    fn idle(position: i64, seconds: i64) -> Idle {
+        Idle { position, reached: Reached::Pace(pace(seconds)) }
+    }
+
     #[test]
     fn an_entry_reads_back_as_it_was_written() {
-        let pairs =
-            [Idle { position: 3, clock: at(9) }, Idle { position: i64::MAX, clock: at(-9) }];
+        let pairs = [(3, 9), (i64::MAX, -9)].map(|(position, second)| idle(position, second));
         for stamp in [Stamp::None, Stamp::Append(at(1)), Stamp::Create(at(2))] {
             for idle in [&pairs[..0], &pairs[..]] {
                 for payload in [None, Some(&b""[..]), Some(&b"\xff{}"[..])] {
-                    let written = Entry::write(7, at(5), stamp, idle, payload);
+                    let written = Entry::write(7, pace(5), stamp, idle, payload);
                     let (idle, payload) = (idle.to_vec(), payload.map(<[u8]>::to_vec));
-                    let entry = Entry { offset: 7, clock: at(5), stamp, idle, payload };
+                    let entry = Entry { offset: 7, pace: pace(5), stamp, idle, payload };
                     assert_eq!(Entry::read(&written.value), Some(entry));
                 }
             }
@@ -213,8 +229,8 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_or_not_understood_is_no_entry() {
-        let pairs = [Idle { position: 3, clock: at(9) }];
-        let whole = Entry::write(7, at(5), Stamp::Append(at(1)), &pairs, Some(b"{}")).value;
+        let pairs = [idle(3, 9)];
+        let whole = Entry::write(7, pace(5), Stamp::Append(at(1)), &pairs, Some(b"{}")).value;
         for length in 0..whole.len() {
             // A prefix that ends behind a field lacks what comes later, and nothing else.
             let read = Entry::read(&whole[..length]);
@@ -232,7 +248,7 @@ mod tests {
         let mut sorter = Sorter::default();
         let entry = |offset, payload: &str| Entry {
             offset,
-            clock: at(0),
+            pace: pace(0),
             stamp: Stamp::None,
             idle: Vec::new(),
             payload: (!payload.is_empty()).then(|| payload.into()),
@@ -259,7 +275,7 @@ mod tests {
         let mut sorter = Sorter::default();
         let entry = |offset| Entry {
             offset,
-            clock: at(0),
+            pace: pace(0),
             stamp: Stamp::None,
             idle: Vec::new(),
             payload: Some(vec![0; 8_192]),
