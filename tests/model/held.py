@@ -18,9 +18,9 @@ class Candidate:
 class HeldKey:
     """Candidates by ordinal, what was delivered when, and for samples the windows that are complete.
 
-    INVARIANT: what this holds depends only on what was delivered within the last three times hold + slack. So a second
-    delivery renews the memory of its identity, never the candidate; were neither renewed, whether a delivery counts
-    would depend on the whole chain of copies before it.
+    INVARIANT: what this holds depends only on what was delivered within the last three times hold + slack, four with any
+    absence. So a second delivery renews the memory of its identity, never the candidate; were neither renewed, whether a
+    delivery counts would depend on the whole chain of copies before it.
     """
 
     def __init__(self):

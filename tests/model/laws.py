@@ -18,11 +18,16 @@ class Design:
     slack_in_skews: int = 2
     confirmed_step: str = CAPPED
     replay_spans: int = 3  # a replay starts this many times hold + slack before what was committed
+    spans_of_refusal: int = 1  # and so many more for a rule that may refuse an event
     policy: Policy = field(default_factory=Policy)
     bounded_input: bool = True  # a recording is decided at its end, without a clock
     partition: type = Partition
     rekeyed: str = BY_CLOCKS
     switches: frozenset = frozenset()  # of rejected rules that only one law knows
+
+    def spans(self, rule):
+        """Returns how many times hold + slack a replay goes back."""
+        return self.replay_spans + (self.spans_of_refusal if rule.has_absence else 0)
 
     def clock(self, stamps):
         return PartitionClock(stamps, MAX_SKEW, self.slack_in_skews, self.confirmed_step)

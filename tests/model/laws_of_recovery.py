@@ -41,7 +41,7 @@ def check_restart(case, design, counts, emit, new):
     index = min(case.place(case.cut), len(case.records) - 1)
     idles = min(case.cut_idles, len(case.records[index].idle_before))
     history = run_with_history(new(), case.records)
-    latest = history.clocks[index].replay_start(history.clocks, index, design.replay_spans, history.partition.hold)
+    latest = history.clocks[index].replay_start(history.clocks, index, design.spans(case.rule), history.partition.hold)
     start = latest - round(latest * case.earlier)
     checkpoint = history.checkpoint_at(index, idles, start)
     if "start forgotten" in design.switches:

@@ -107,7 +107,7 @@ def receiver_restarts(case, design, counts):
     idles = min(case.cut_idles, len(case.records[index].idle_before))
     for emit in ("eager", "exact"):
         history = run_with_history(receiver(case, design, emit), case.records)
-        latest = replay_start(history.clocks, case.records, index, design.replay_spans, history.partition.hold)
+        latest = replay_start(history.clocks, case.records, index, design.spans(case.rule), history.partition.hold)
         start = latest - round(latest * case.earlier)
         checkpoint = history.checkpoint_at(index, idles, start)
         checkpoint = replace(checkpoint, clock=listen(history.clocks, case.records, start))

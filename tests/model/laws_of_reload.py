@@ -62,7 +62,7 @@ def read_back_is_complete(case, design, counts):
         return
     for emit in ("eager", "exact"):
         history = run_with_history(design.new(case.rule.emitting(emit), case.stamps), case.records)
-        start = history.clocks[index].replay_start(history.clocks, index, design.replay_spans, history.partition.hold)
+        start = history.clocks[index].replay_start(history.clocks, index, design.spans(case.rule), history.partition.hold)
         idles = len(case.records[index].idle_before)
         pairs = tuple((at, elapsed) for at, elapsed, _ in history.pairs if start <= at <= index)
         loaded = Checkpoint(index, idles, start, history.clocks[start], pairs)

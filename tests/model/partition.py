@@ -31,6 +31,8 @@ class Policy:
     unseen_covers_every_absence: bool = True
     hold_covers_slack: bool = True
     undecided_are_decided: bool = True
+    leaving_takes_its_matches_along: bool = True
+    leaps_are_steps: bool = True
 
 
 class Partition:
@@ -46,6 +48,7 @@ class Partition:
         self.seen_from = None  # note of the clock there, or where the newest candidate that a limit drove out had come
         self.outputs = []
         self.loan = 0
+        self.back = 0  # how much lower the pace was at the moment at which a key is looked at
         self.position = None
         self.has_acted = False
         self.refused = self.undecidable = self.evicted = 0
@@ -93,11 +96,27 @@ class Partition:
                 self.tick_key(key)
 
     def tick_key(self, key):
+        """Looks at a key at each moment at which something leaves, and at the present one: a leap is as many small steps."""
+        for self.back in self._moments_of_leaving(key):
+            self._look_at(key)
+        self.back = 0
+        if key in self.keys:
+            self._look_at(key)
+
+    def _moments_of_leaving(self, key):
+        """Returns by how much lower the pace was as each candidate that is due to leave had just been held for long enough."""
+        over = {self._age(candidate.arrival) - self.hold - JUST_AFTER for candidate in self.keys[key].candidates}
+        return sorted((back for back in over if back > 0), reverse=True) if self.policy.leaps_are_steps else []
+
+    def _age(self, note):
+        return self.clock.age(note, self.loan) - self.back
+
+    def _look_at(self, key):
         """Decides what is below the key's watermark, then lets go of what has been held for long enough."""
         held = self.keys[key]
         if not self.rule.is_eager and not all(candidate.is_done for candidate in held.candidates):
             self._decide(key, held, self._watermark(held))
-        gone = [c for c in held.candidates if self.clock.age(c.arrival, self.loan) > self.hold]
+        gone = [c for c in held.candidates if self._age(c.arrival) > self.hold]
         if gone:
             self._decide_before_leaving(key, held, gone)
             held.drop(gone)
@@ -143,7 +162,7 @@ class Partition:
         return rule.has_absence and event.event_time < watermark + rule.allowed_lateness - self.hold + 2 * rule.maxspan
 
     def _watermark(self, held):
-        return key_now(held.candidates, self.clock, self.rule.ahead, self.loan) - self.rule.allowed_lateness
+        return key_now(held.candidates, self.clock, self.rule.ahead, self.loan, self.back) - self.rule.allowed_lateness
 
     def _matches(self, key, held, below):
         return sequence_matches(self.rule, key, [c for c in held.candidates if not c.is_refused], below)
@@ -165,11 +184,18 @@ class Partition:
             return
         if undecided and not self.rule.is_eager:
             self._decide(key, held, max(undecided) + 2 * self.rule.maxspan + 1)
+        if self.policy.leaving_takes_its_matches_along and not (self.rule.is_eager or self.rule.has_absence):
+            for candidate in gone:
+                open_matches = [match for match in self._matches(key, held, FOREVER) if not self._final(held, match).is_done]
+                self._send(held, open_matches, containing=candidate.event)
+
+    def _final(self, held, match):
+        return held.find(match.events[-1].identity)
 
     def _send(self, held, matches, containing=None):
         """Sends matches whose final event has sent none: all that contain an event, or all that have not been decided."""
         for match in matches:
-            last = held.find(match.events[-1].identity)
+            last = self._final(held, match)
             is_wanted = not last.is_done if containing is None else containing.identity in match.identities
             if not is_wanted or last.is_sent:
                 continue
@@ -213,7 +239,7 @@ class Partition:
         return any(self.clock.gained(note, first.arrival) <= self.rule.unseen_for(first.behind) for note in unseen)
 
     def _forget(self, key, memory):
-        for entry in [entry for entry, note in memory.items() if self.clock.age(note, self.loan) > self.hold]:
+        for entry in [entry for entry, note in memory.items() if self._age(note) > self.hold]:
             del memory[entry]
             self.has_acted = True
             if memory is self.keys[key].delivered:

@@ -44,9 +44,13 @@ class Rule:
 
     @property
     def floor(self):
-        """Returns the least that `hold` may be: what a decision looks back on, and how long it may wait."""
+        """Returns the least that `hold` may be: what a decision looks back on, and how long it may wait.
+
+        An absence looks back one maxspan further, and so does the order tolerance: whether a hit extended nothing.
+        """
         reach = self.order_tolerance * len(self.stages)
-        return self.maxspan * (2 if self.has_absence else 1) + 2 * self.allowed_lateness + reach
+        looks_further = self.has_absence or self.order_tolerance > 0
+        return self.maxspan * (2 if looks_further else 1) + 2 * self.allowed_lateness + reach
 
     @property
     def forbids_for(self):
