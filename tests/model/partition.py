@@ -33,6 +33,7 @@ class Policy:
     undecided_are_decided: bool = True
     leaving_takes_its_matches_along: bool = True
     leaps_are_steps: bool = True
+    arrivals_show_what_they_free: bool = True
 
 
 class Partition:
@@ -75,8 +76,10 @@ class Partition:
         return self.has_acted
 
     def finish(self):
-        """A recording ends: what has not been decided is decided. After an eager rule it shows what is held, for the laws."""
+        """A recording ends: what waits for a watermark is decided. An eager rule has sent what it had to."""
         self.position = None
+        if self.rule.is_eager:
+            return
         for key, held in sorted(self.keys.items()):
             self._decide(key, held, FOREVER)
 
@@ -140,6 +143,7 @@ class Partition:
 
     def _admit(self, key, held, event, now):
         watermark = self._watermark(held) if held.candidates and not self.rule.is_eager else -FOREVER
+        known = self._known_matches(key, held)
         candidate = held.add(event, now)
         candidate.behind = max(0, watermark + self.rule.allowed_lateness - event.event_time)
         if self.rule.is_bounded:
@@ -151,11 +155,17 @@ class Partition:
         elif self.rule.is_sample:
             self._send_samples(key, held, event, now)
         elif self.rule.is_eager:
-            self._send(held, self._matches(key, held, FOREVER), containing=event)
+            self._send(held, self._matches(key, held, FOREVER), shown_by=event, known=known)
         else:
             limit = max([watermark] + [c.event.event_time + JUST_AFTER for c in held.candidates if c.is_done])
             if event.event_time < limit:
-                self._send(held, self._matches(key, held, limit), containing=event)
+                self._send(held, self._matches(key, held, limit), shown_by=event, known=known)
+
+    def _known_matches(self, key, held):
+        """Returns what an arrival finds complete, where it may free a hit for other matches (order tolerance)."""
+        if not self.rule.order_tolerance or not self.policy.arrivals_show_what_they_free:
+            return None
+        return {match.identities for match in self._matches(key, held, FOREVER)}
 
     def _may_lack_what_forbids(self, event, watermark):
         rule = self.rule
@@ -187,16 +197,22 @@ class Partition:
         if self.policy.leaving_takes_its_matches_along and not (self.rule.is_eager or self.rule.has_absence):
             for candidate in gone:
                 open_matches = [match for match in self._matches(key, held, FOREVER) if not self._final(held, match).is_done]
-                self._send(held, open_matches, containing=candidate.event)
+                self._send(held, open_matches, shown_by=candidate.event)
 
     def _final(self, held, match):
         return held.find(match.events[-1].identity)
 
-    def _send(self, held, matches, containing=None):
-        """Sends matches whose final event has sent none: all that contain an event, or all that have not been decided."""
+    def _send(self, held, matches, shown_by=None, known=None):
+        """Sends matches whose final event has sent none: all that have not been decided, or what an event has shown.
+
+        That is what contains it. An event may also take a sequence that another hit had, and so free that hit for the
+        order tolerance: then a match is new that does not contain it.
+        """
         for match in matches:
             last = self._final(held, match)
-            is_wanted = not last.is_done if containing is None else containing.identity in match.identities
+            is_shown = shown_by is not None and shown_by.identity in match.identities
+            is_freed = known is not None and match.identities not in known
+            is_wanted = not last.is_done if shown_by is None else is_shown or is_freed
             if not is_wanted or last.is_sent:
                 continue
             if self._is_undecidable(held, held.find(match.events[0].identity)):

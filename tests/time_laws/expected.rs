@@ -1,5 +1,5 @@
-//! What is to be found of a key whose events are all there: the batch answer, or with an order
-//! tolerance what lies between two bounds.
+//! What is to be found of a key whose events are all there: the batch answer; with an order tolerance
+//! that of the reference machine, which itself has to lie between two bounds.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -16,18 +16,18 @@ pub(crate) struct Expected<'c> {
     events: Vec<Rc<Event>>,
     strict: BTreeSet<Final>,
     /// What has to be found: more than the strict answer where an order is tolerated.
-    least: BTreeSet<Final>,
+    wanted: BTreeSet<Final>,
 }
 
 impl<'c> Expected<'c> {
     pub(crate) fn of(case: &'c Case) -> Self {
         let (rule, events) = (&case.rule, distinct(&case.deliveries));
         let strict = finals(&batch(&events, rule));
-        let least = match rule.order_tolerance {
+        let wanted = match rule.order_tolerance {
             0 => strict.clone(),
             _ => finals(&sorted_answer(&events, rule)),
         };
-        Self { rule, events, strict, least }
+        Self { rule, events, strict, wanted }
     }
 
     /// Says what is wrong with what was found of a key.
@@ -37,18 +37,22 @@ impl<'c> Expected<'c> {
         found: &BTreeSet<Final>,
         counts: &mut Counts,
     ) -> Result<(), String> {
-        let [strict, least, found] =
-            [&self.strict, &self.least, found].map(|finals| finals_of_key(finals, key));
+        let [strict, wanted, found] =
+            [&self.strict, &self.wanted, found].map(|finals| finals_of_key(finals, key));
         count(counts, "matches", strict.len());
         count(counts, "adjusted", found.difference(&strict).count());
         let events = of_key(&self.events, key);
         let is_possible = |(_, number): &Final| can_be_final(&events, self.rule, *number);
-        let is_right = match self.rule.order_tolerance {
-            0 => found == strict,
-            _ => {
-                strict.is_subset(&found) && least.is_subset(&found) && found.iter().all(is_possible)
-            }
-        };
-        if is_right { Ok(()) } else { Err(format!("key {key}: want {least:?}, found {found:?}")) }
+        if self.rule.order_tolerance > 0 && !strict.is_subset(&wanted) {
+            return Err(format!("key {key}: strict {strict:?}, tolerant {wanted:?}"));
+        }
+        if self.rule.order_tolerance > 0 && !wanted.iter().all(is_possible) {
+            return Err(format!("key {key}: not all of {wanted:?} can be"));
+        }
+        if found == wanted {
+            Ok(())
+        } else {
+            Err(format!("key {key}: want {wanted:?}, found {found:?}"))
+        }
     }
 }

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use super::absences::Absences;
 use super::candidate::Candidate;
 use super::plan::Plan;
 
@@ -43,7 +42,6 @@ impl Matcher {
 /// A run of a machine over candidates in the order of their ordinals.
 pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) absences: &'a Absences,
     pub(super) machine: OneSlot,
     /// The sequences that were completed, absences not judged yet.
     pub(super) completed: Vec<Arc<Partial>>,
@@ -57,7 +55,7 @@ impl Run<'_> {
         // Later stages first, so that an event cannot extend the sequence that it has just begun.
         for stage in (1..plan.stages.len()).rev() {
             if candidate.terms.has(plan.stages[stage].term) {
-                self.extend(stage, candidate);
+                self.completed.extend(self.machine.extend(plan, stage, candidate));
             }
         }
         if candidate.terms.has(plan.stages[0].term) {
@@ -68,17 +66,7 @@ impl Run<'_> {
         }
         let OneSlot { strict, tolerance } = &mut self.machine;
         if let Some(tolerance) = tolerance {
-            self.completed.extend(tolerance.rescue(plan, strict, self.absences, candidate));
-        }
-    }
-
-    fn extend(&mut self, stage: usize, candidate: &Arc<Candidate>) {
-        let (has_extended, completed) = self.machine.extend(self.plan, stage, candidate);
-        self.completed.extend(completed);
-        if let Some(tolerance) = self.machine.tolerance.as_mut().filter(|_| !has_extended)
-            && self.plan.stages[stage].opens_term
-        {
-            tolerance.keep(stage, candidate);
+            self.completed.extend(tolerance.rescue(plan, strict, candidate));
         }
     }
 }

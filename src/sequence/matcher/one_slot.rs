@@ -50,24 +50,24 @@ impl OneSlot {
         partial::place(&mut self.strict, Partial::start(candidate))
     }
 
-    /// Extends what is pending before this stage. The first value tells whether there was anything,
-    /// the second one is the sequence if that completes it.
+    /// Extends what is pending before this stage; returns the sequence if that completes it.
     pub(super) fn extend(
         &mut self,
         plan: &Plan,
         stage: usize,
         candidate: &Arc<Candidate>,
-    ) -> (bool, Option<Arc<Partial>>) {
+    ) -> Option<Arc<Partial>> {
         let reaches = |partial: &Arc<Partial>| partial.reaches(plan, candidate.event_time());
         // A sequence over maxspan is consumed all the same.
         if let Some(partial) = self.strict[stage - 1].take().filter(reaches) {
-            return (true, partial::place(&mut self.strict, partial.with(candidate, false)));
+            return partial::place(&mut self.strict, partial.with(candidate, false));
         }
-        let Some(tolerance) = &mut self.tolerance else { return (false, None) };
-        match tolerance.take_before(stage).filter(reaches) {
-            Some(partial) => (true, tolerance.place(partial.with(candidate, false))),
-            None => (false, None),
+        let tolerance = self.tolerance.as_mut()?;
+        if plan.stages[stage].opens_term {
+            tolerance.keep(stage, candidate);
         }
+        let partial = tolerance.take_before(stage).filter(reaches)?;
+        tolerance.place(partial.with(candidate, false))
     }
 
     /// Ends everything that is pending.

@@ -15,6 +15,7 @@ pub(in crate::sequence) struct Partial {
     earliest: EventTime,
     latest: EventTime,
     is_adjusted: bool,
+    digest: u64,
 }
 
 impl Partial {
@@ -27,6 +28,7 @@ impl Partial {
             earliest: at,
             latest: at,
             is_adjusted: false,
+            digest: digest_of(0, candidate),
         })
     }
 
@@ -44,6 +46,7 @@ impl Partial {
             earliest: self.earliest.min(at),
             latest: self.latest.max(at),
             is_adjusted: self.is_adjusted || is_adjusted,
+            digest: digest_of(self.digest, candidate),
         })
     }
 
@@ -81,6 +84,11 @@ impl Partial {
         self.is_adjusted
     }
 
+    /// Returns a number that two sequences share if they are made of the same events.
+    pub(super) fn digest(&self) -> u64 {
+        self.digest
+    }
+
     /// Returns its events in the order of the stages.
     pub(in crate::sequence) fn events(&self) -> Vec<Arc<Candidate>> {
         let mut events = vec![Arc::clone(&self.last)];
@@ -111,8 +119,16 @@ impl Partial {
     }
 }
 
+fn digest_of(before: u64, candidate: &Candidate) -> u64 {
+    let identity = candidate.event.identity.0;
+    before.rotate_left(7) ^ (identity ^ identity >> 64) as u64
+}
+
 impl PartialEq for Partial {
     fn eq(&self, other: &Self) -> bool {
+        if self.digest != other.digest {
+            return false;
+        }
         let (mut left, mut right) = (self, other);
         loop {
             if std::ptr::eq(left, right) {

@@ -45,7 +45,7 @@ pub(in crate::sequence) struct HeldEvent {
     pub(in crate::sequence) arrival: Option<Pace>,
     /// By how many milliseconds it was behind its key's now when it came, for rules with absences.
     pub(in crate::sequence) behind_ms: u32,
-    /// Stands for the events of the match that has left.
+    /// Half of the digest of the match that has left.
     sent_as: u32,
     pub(in crate::sequence) fate: Fate,
 }
@@ -74,6 +74,8 @@ struct Block {
     end: Option<Box<OneSlot>>,
     /// What was completed in it, where it is decided later.
     completed: Vec<Arc<Partial>>,
+    /// The digests of all that was completed in it.
+    known: Vec<u64>,
     /// Whether the machine has to be run over it again.
     is_stale: bool,
     /// Whether the machine has yet to be run over its last candidate alone.
@@ -91,10 +93,6 @@ impl Block {
 
     fn last(&self) -> &Ordinal {
         &self.held[self.held.len() - 1].candidate.ordinal
-    }
-
-    fn has_sent(&self) -> bool {
-        self.held.iter().any(|held| held.fate.is_sent && !held.fate.is_contradicted)
     }
 
     /// Marks what is done below a limit, and notes what is next.
@@ -119,8 +117,10 @@ impl Block {
 /// What an insertion has shown.
 #[derive(Debug, Default)]
 pub(in crate::sequence) struct Shown {
-    /// The complete sequences that contain the new event.
-    pub(in crate::sequence) containing: Vec<Arc<Partial>>,
+    /// The complete sequences that contain the new event. With an order tolerance also those that end
+    /// where none ended before: the event may have taken a sequence that another hit had, and so have
+    /// freed that hit.
+    pub(in crate::sequence) complete: Vec<Arc<Partial>>,
     /// How many matches that have left look otherwise now.
     pub(in crate::sequence) contradicted: u64,
 }
@@ -138,6 +138,16 @@ impl Stretch {
         self.first = if self.end == 0 { at } else { self.first.min(at) };
         self.end = self.end.max(at + 1);
     }
+}
+
+/// What running the machine again has changed.
+#[derive(Debug, Default)]
+struct Change {
+    /// Which blocks were run again as a whole.
+    again: Stretch,
+    /// The digests of what was complete in them before.
+    known: Vec<u64>,
+    completed: Vec<Arc<Partial>>,
 }
 
 /// The held candidates of one key.
@@ -294,57 +304,93 @@ impl Held {
         let Some((at, index)) = self.find(&sequence.last().ordinal) else { return };
         let event = &mut self.blocks[at].held[index];
         event.fate.is_sent = true;
-        event.sent_as = fingerprint(sequence);
+        event.sent_as = sequence.digest() as u32;
         // Of an adjusted match the events behind it have a say too: it is not looked at again.
         event.fate.is_contradicted = sequence.is_adjusted();
     }
 
     /// Runs the machine over what has changed.
     ///
-    /// `inserted` is the candidate that has just come, if one has: what contains it is returned.
+    /// `inserted` is the candidate that has just come, if one has.
     pub(in crate::sequence) fn refresh(
         &mut self,
         plan: &Plan,
         inserted: Option<&Arc<Candidate>>,
         keeps_completed: bool,
     ) -> Shown {
-        let mut shown = Shown::default();
-        let mut start_before: Option<Box<OneSlot>> = None;
+        let mut change = Change::default();
         let stale = std::mem::take(&mut self.stale);
-        for at in stale.first..self.blocks.len() {
-            if self.blocks[at].has_appended && !self.blocks[at].is_stale {
-                let completed = self.run_on(plan, at);
-                if inserted.is_some() {
-                    shown.containing.extend(completed.iter().cloned());
-                }
+        let mut at = stale.first;
+        while let Some(block) = self.blocks.get_mut(at) {
+            if !block.is_stale && !block.has_appended && at >= stale.end {
+                break;
+            }
+            if block.is_stale {
+                change.known.append(&mut block.known);
+                let completed = self.run_again(plan, at);
+                self.note(at, &completed);
                 if keeps_completed {
                     let block = &mut self.blocks[at];
-                    block.completed.extend(completed);
+                    (block.completed, block.next_limit) = (completed.clone(), Some(EventTime::MIN));
+                }
+                change.again.include(at);
+                change.completed.extend(completed);
+            } else if block.has_appended {
+                let completed = self.run_on(plan, at);
+                self.note(at, &completed);
+                if keeps_completed {
+                    let block = &mut self.blocks[at];
+                    block.completed.extend(completed.iter().cloned());
                     block.next_limit = Some(EventTime::MIN);
                 }
-                continue;
+                change.completed.extend(completed);
             }
-            if !self.blocks[at].is_stale {
-                start_before = None;
-                if at >= stale.end {
-                    break;
-                }
-                continue;
-            }
-            let completed = self.run_again(plan, at, inserted, &mut start_before, &mut shown);
-            if let Some(inserted) = inserted {
-                let with_it = completed.iter().filter(|partial| partial.holds(inserted));
-                shown.containing.extend(with_it.cloned());
-            }
-            if keeps_completed {
-                let block = &mut self.blocks[at];
-                (block.completed, block.next_limit) = (completed, Some(EventTime::MIN));
-            }
+            at += 1;
         }
         if self.blocks.is_empty() {
             self.pending = 0;
         }
-        shown
+        inserted.map(|inserted| self.shown(plan, change, inserted)).unwrap_or_default()
+    }
+
+    /// Keeps in mind what was completed in a block.
+    fn note(&mut self, at: usize, completed: &[Arc<Partial>]) {
+        self.blocks[at].known.extend(completed.iter().map(|partial| partial.digest()));
+    }
+
+    /// Returns what a change by an insertion shows.
+    fn shown(&mut self, plan: &Plan, mut change: Change, inserted: &Arc<Candidate>) -> Shown {
+        let mut contradicted = 0;
+        change.known.sort_unstable();
+        let is_known = |digest: &u64| change.known.binary_search(digest).is_ok();
+        if !change.known.is_empty() {
+            let mut now: Vec<u64> = change.completed.iter().map(|p| p.digest()).collect();
+            now.sort_unstable();
+            let gone = change.known.iter().filter(|digest| now.binary_search(digest).is_err());
+            let mut gone: Vec<u32> = gone.map(|digest| *digest as u32).collect();
+            gone.sort_unstable();
+            contradicted = self.contradict(change.again, &gone);
+        }
+        let is_tolerant = plan.times.order_tolerance.nanos() > 0;
+        let is_shown = |partial: &Arc<Partial>| {
+            partial.holds(inserted) || is_tolerant && !is_known(&partial.digest())
+        };
+        let complete = change.completed.into_iter().filter(is_shown).collect();
+        Shown { complete, contradicted }
+    }
+
+    /// Counts the matches that have left and are gone now, by sorted halves of their digests.
+    fn contradict(&mut self, stretch: Stretch, gone: &[u32]) -> u64 {
+        let mut count = 0;
+        for block in self.blocks.range_mut(stretch.first..stretch.end) {
+            for held in block.held.iter_mut().filter(|held| held.fate.is_sent) {
+                let is_gone =
+                    !held.fate.is_contradicted && gone.binary_search(&held.sent_as).is_ok();
+                held.fate.is_contradicted |= is_gone;
+                count += u64::from(is_gone);
+            }
+        }
+        count
     }
 
     /// Runs the machine over the last candidate of the last block: it came in order. What that
@@ -355,8 +401,7 @@ impl Held {
         let (Some(machine), Some(last)) = (block.end.take(), block.held.last()) else {
             unreachable!("only a block whose machine is known is appended to");
         };
-        let mut run =
-            Run { plan, absences: &self.absences, machine: *machine, completed: Vec::new() };
+        let mut run = Run { plan, machine: *machine, completed: Vec::new() };
         if !last.fate.is_refused {
             run.push(&last.candidate);
         }
@@ -366,77 +411,30 @@ impl Held {
     }
 
     /// Runs the machine over a block; the block behind it is stale if it begins otherwise now.
-    fn run_again(
-        &mut self,
-        plan: &Plan,
-        at: usize,
-        inserted: Option<&Arc<Candidate>>,
-        start_before: &mut Option<Box<OneSlot>>,
-        shown: &mut Shown,
-    ) -> Vec<Arc<Partial>> {
-        let start = match at.checked_sub(1) {
+    fn run_again(&mut self, plan: &Plan, at: usize) -> Vec<Arc<Partial>> {
+        let machine = match at.checked_sub(1) {
             None => OneSlot::new(plan),
             Some(before) => match &self.blocks[before].end {
                 Some(end) => (**end).clone(),
                 None => unreachable!("a block behind another is stale until that has been run"),
             },
         };
-        let start_was = start_before.take().unwrap_or_else(|| Box::new(start.clone()));
-        let (machine, completed) = self.run(plan, at, start, None);
-        if let Some(inserted) = inserted.filter(|_| self.blocks[at].has_sent()) {
-            let (_, before) = self.run(plan, at, *start_was, Some(inserted));
-            shown.contradicted += self.contradict(at, &before, &completed);
+        let mut run = Run { plan, machine, completed: Vec::new() };
+        for held in self.blocks[at].held.iter().filter(|held| !held.fate.is_refused) {
+            run.push(&held.candidate);
         }
         let is_last = at + 1 == self.blocks.len();
         let block = &mut self.blocks[at];
         (block.is_stale, block.has_appended) = (false, false);
         if is_last {
-            self.pending = machine.pending_count();
-            block.end = (block.held.len() >= FEW).then(|| Box::new(machine));
-            return completed;
+            self.pending = run.machine.pending_count();
+            block.end = (block.held.len() >= FEW).then(|| Box::new(run.machine));
+            return run.completed;
         }
-        let end_was = block.end.take();
-        let has_changed = end_was.as_deref() != Some(&machine);
-        block.end = Some(Box::new(machine));
-        if has_changed {
-            self.blocks[at + 1].is_stale = true;
-            *start_before = end_was;
-        }
-        completed
-    }
-
-    fn run(
-        &self,
-        plan: &Plan,
-        at: usize,
-        start: OneSlot,
-        without: Option<&Arc<Candidate>>,
-    ) -> (OneSlot, Vec<Arc<Partial>>) {
-        let mut run = Run { plan, absences: &self.absences, machine: start, completed: Vec::new() };
-        let is_wanted = |held: &&HeldEvent| {
-            !held.fate.is_refused
-                && without.is_none_or(|other| !Arc::ptr_eq(other, &held.candidate))
-        };
-        for held in self.blocks[at].held.iter().filter(is_wanted) {
-            run.push(&held.candidate);
-        }
-        (run.machine, run.completed)
-    }
-
-    /// Counts the matches of a block that have left and look otherwise now.
-    fn contradict(&mut self, at: usize, before: &[Arc<Partial>], now: &[Arc<Partial>]) -> u64 {
-        let mut count = 0;
-        for held in &mut self.blocks[at].held {
-            let is_it = |partial: &&Arc<Partial>| {
-                Arc::ptr_eq(partial.last(), &held.candidate) && fingerprint(partial) == held.sent_as
-            };
-            let is_open = held.fate.is_sent && !held.fate.is_contradicted;
-            if is_open && before.iter().any(|p| is_it(&p)) && !now.iter().any(|p| is_it(&p)) {
-                held.fate.is_contradicted = true;
-                count += 1;
-            }
-        }
-        count
+        let has_changed = block.end.as_deref() != Some(&run.machine);
+        block.end = Some(Box::new(run.machine));
+        self.blocks[at + 1].is_stale |= has_changed;
+        run.completed
     }
 
     /// Decides what is below a limit: returns the matches that hold, each once, and marks what is
@@ -528,7 +526,7 @@ impl Held {
 
     /// Returns about how many bytes a candidate takes here.
     pub(in crate::sequence) const fn bytes_of_one() -> usize {
-        size_of::<HeldEvent>() * 3 / 2 + Claims::bytes_of_one()
+        size_of::<HeldEvent>() * 3 / 2 + size_of::<u64>() + Claims::bytes_of_one()
     }
 
     fn find(&self, ordinal: &Ordinal) -> Option<(usize, usize)> {
@@ -537,17 +535,4 @@ impl Held {
         let index = held.binary_search_by(|held| held.candidate.ordinal.cmp(ordinal)).ok()?;
         Some((at, index))
     }
-}
-
-/// Returns a number that two matches share if they are made of the same events.
-fn fingerprint(sequence: &Partial) -> u32 {
-    let mut left = Some(sequence);
-    let mut sum: u32 = 0;
-    while let Some(partial) = left {
-        let identity = partial.last().event.identity.0;
-        let folded = identity ^ identity >> 64 ^ identity >> 32 ^ identity >> 96;
-        sum = sum.rotate_left(7) ^ folded as u32;
-        left = partial.before();
-    }
-    sum
 }

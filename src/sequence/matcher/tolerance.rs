@@ -1,16 +1,16 @@
-//! Order tolerance: a second chance for hits that extended nothing.
+//! Order tolerance: a second chance for hits that took no strict sequence.
 //!
-//! It stands beside the strict machine and never changes what that finds. A hit on a stage that found
-//! nothing to extend is kept; a sequence that has just been formed may take it although it is up to
-//! the tolerance older. Such a sequence consumes nothing, and what it leaves pending has slots of its
-//! own, used only where no strict one is pending.
+//! It stands beside the strict machine and never changes what that finds. Such a hit may take a pending
+//! sequence that needed the tolerance itself; these have slots of their own, where the newest overwrites
+//! the older one. And it is kept: a sequence that is formed later may take it although it is up to the
+//! tolerance older. So whether a hit is kept depends on strict sequences alone, and no state reaches
+//! back further than twice maxspan and the tolerance of each stage.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::partial::{self, Partial, Slots};
 use crate::event::EventTime;
-use crate::sequence::absences::Absences;
 use crate::sequence::candidate::Candidate;
 use crate::sequence::plan::Plan;
 
@@ -25,7 +25,7 @@ pub(in crate::sequence) struct Tolerance {
     unmatched: Vec<Unmatched>,
 }
 
-/// Hits on one stage that extended nothing, by ordinal, in chunks that copies of a machine share.
+/// Hits on one stage that took no strict sequence, by ordinal, in chunks that copies of a machine share.
 #[derive(Clone, Debug, Default)]
 struct Unmatched(VecDeque<Chunk>);
 
@@ -57,7 +57,7 @@ impl Unmatched {
     }
 
     /// Returns the hits from a time on, the oldest first.
-    fn since(&self, oldest: EventTime) -> impl Iterator<Item = &Arc<Candidate>> {
+    fn since(&self, oldest: EventTime) -> impl DoubleEndedIterator<Item = &Arc<Candidate>> {
         let chunks = self
             .0
             .partition_point(|chunk| chunk.last().is_some_and(|last| last.event_time() < oldest));
@@ -86,7 +86,7 @@ impl Tolerance {
         }
     }
 
-    /// Keeps a hit that extended nothing.
+    /// Keeps a hit that took no strict sequence.
     pub(super) fn keep(&mut self, stage: usize, candidate: &Arc<Candidate>) {
         self.unmatched[stage].push(candidate);
     }
@@ -128,36 +128,26 @@ impl Tolerance {
         &mut self,
         plan: &Plan,
         strict: &Slots,
-        absences: &Absences,
         candidate: &Arc<Candidate>,
     ) -> Vec<Arc<Partial>> {
         let mut completed = Vec::new();
-        let mut formed = self.formed_by(plan, strict, absences, candidate);
+        let mut formed = self.formed_by(strict, candidate);
         while let Some(partial) = formed.pop() {
-            let stage = partial.stage() + 1;
-            if stage + 1 == plan.stages.len() {
+            if partial.stage() + 2 == plan.stages.len() {
                 self.complete_rescued(plan, &partial, &mut completed);
-            } else if let Some(longer) = self.place_rescued(plan, strict, &partial) {
-                formed.push(longer);
+            } else {
+                formed.extend(self.place_rescued(plan, &partial));
             }
         }
         completed
     }
 
     /// Returns the pending sequences that end with an event, by stage.
-    fn formed_by(
-        &self,
-        plan: &Plan,
-        strict: &Slots,
-        absences: &Absences,
-        candidate: &Arc<Candidate>,
-    ) -> Vec<Arc<Partial>> {
+    fn formed_by(&self, strict: &Slots, candidate: &Arc<Candidate>) -> Vec<Arc<Partial>> {
         if self.unmatched.iter().all(|unmatched| unmatched.0.is_empty()) {
             return Vec::new();
         }
-        let is_new = |partial: &&Arc<Partial>| {
-            Arc::ptr_eq(partial.last(), candidate) && !absences.spoil(plan, partial)
-        };
+        let is_new = |partial: &&Arc<Partial>| Arc::ptr_eq(partial.last(), candidate);
         let slots = strict.iter().zip(&self.adjusted);
         let new = slots.filter_map(|(strict, adjusted)| {
             strict.as_ref().filter(is_new).or_else(|| adjusted.as_ref().filter(is_new))
@@ -183,19 +173,11 @@ impl Tolerance {
         }
     }
 
-    /// Extends a sequence by the oldest kept hit that fits, if its slot is free.
-    fn place_rescued(
-        &mut self,
-        plan: &Plan,
-        strict: &Slots,
-        partial: &Arc<Partial>,
-    ) -> Option<Arc<Partial>> {
+    /// Extends a sequence by the newest kept hit that fits.
+    fn place_rescued(&mut self, plan: &Plan, partial: &Arc<Partial>) -> Option<Arc<Partial>> {
         let stage = partial.stage() + 1;
-        if strict[stage].is_some() || self.adjusted[stage].is_some() {
-            return None;
-        }
         let oldest = partial.last().event_time() - plan.times.order_tolerance;
-        let hit = self.unmatched[stage].since(oldest).find(|hit| fits(plan, partial, hit))?;
+        let hit = self.unmatched[stage].since(oldest).rfind(|hit| fits(plan, partial, hit))?;
         let longer = partial.with(hit, true);
         self.adjusted[stage] = Some(Arc::clone(&longer));
         Some(longer)

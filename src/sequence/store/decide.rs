@@ -99,6 +99,6 @@ impl Store {
         let pending = held.pending_count();
         self.pending = self.pending + pending - before;
         self.counts.contradicted += shown.contradicted;
-        shown.containing
+        shown.complete
     }
 }

@@ -67,25 +67,20 @@ impl Store {
         }
         let shown = self.refresh(key, Some(&candidate), keeps_completed);
         if is_eager {
-            return self.send_containing(key, shown, EventTime::MAX);
+            return self.send_shown(key, shown, EventTime::MAX);
         }
         let done = done_until.map(|done| done + NANOSECOND);
         let limit = watermark.max(done).unwrap_or(EventTime::MIN);
         if !is_refused && at < limit {
-            self.send_containing(key, shown, limit);
+            self.send_shown(key, shown, limit);
         }
         self.decide_below_watermark(key);
     }
 
-    /// Sends the matches that contain an event, where they are known: below a limit.
-    pub(super) fn send_containing(
-        &mut self,
-        key: KeyId,
-        containing: Vec<Arc<Partial>>,
-        limit: EventTime,
-    ) {
+    /// Sends the matches that an event has shown, where they are known: below a limit.
+    pub(super) fn send_shown(&mut self, key: KeyId, shown: Vec<Arc<Partial>>, limit: EventTime) {
         let plan = Arc::clone(&self.plan);
-        for partial in containing {
+        for partial in shown {
             let held = self.held_mut(key);
             let is_sent = held.event(partial.last()).is_none_or(|last| last.fate.is_sent);
             let Verdict::Holds(deadline) = held.judge(&plan, &partial) else {

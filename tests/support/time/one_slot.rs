@@ -1,7 +1,8 @@
 //! The one-slot machine for one join key, with an order tolerance: the reference for that alone.
 //!
 //! Each stage has room for one pending sequence. A stage takes what the stage before it holds, later
-//! stages first, so that an event never follows itself.
+//! stages first, so that an event never follows itself. Sequences that needed the order tolerance stand
+//! beside that, in slots of their own, and change nothing of it.
 
 use std::collections::BTreeMap;
 
@@ -18,17 +19,22 @@ struct Pending<'e> {
     leading: Option<i64>,
 }
 
+/// By stage.
+type Slots<'e> = BTreeMap<usize, Pending<'e>>;
+
 /// Use: `push` each event by ordinal, then take the [`Self::end`].
 pub struct OneSlot<'e> {
     key: char,
     rule: &'e Rule,
     positive: Vec<usize>,
-    slots: BTreeMap<usize, Pending<'e>>,
+    slots: Slots<'e>,
+    /// Those that needed the order tolerance.
+    adjusted: Slots<'e>,
     /// By tag of an absence: its two latest distinct times.
     last_missing: BTreeMap<char, Vec<i64>>,
     /// Complete but for a trailing absence, with the deadline.
     waiting: Vec<(i64, Vec<&'e Event>)>,
-    /// Hits that extended nothing, with their stage.
+    /// Hits that took no strict sequence, with their stage.
     unmatched: Vec<(usize, &'e Event)>,
     matches: Vec<Match>,
 }
@@ -40,6 +46,7 @@ impl<'e> OneSlot<'e> {
             rule,
             positive: rule.positive(),
             slots: BTreeMap::new(),
+            adjusted: BTreeMap::new(),
             last_missing: BTreeMap::new(),
             waiting: Vec::new(),
             unmatched: Vec::new(),
@@ -50,15 +57,14 @@ impl<'e> OneSlot<'e> {
     pub fn push(&mut self, event: &'e Event) {
         let maxspan = self.rule.maxspan;
         let is_within = |e: &&Event| event.event_time - e.event_time <= maxspan;
-        self.slots.retain(|_, pending| pending.events.iter().all(is_within));
-        let held_before: Vec<usize> = self.slots.keys().copied().collect();
+        for slots in [&mut self.slots, &mut self.adjusted] {
+            slots.retain(|_, pending| pending.events.iter().all(is_within));
+        }
         self.decide(event.event_time);
         self.withdraw(event);
         for stage in (1..self.positive.len()).rev() {
-            if event.has(self.tag(stage))
-                && let Some(pending) = self.slots.remove(&(stage - 1))
-            {
-                self.extend(stage, pending, event);
+            if event.has(self.tag(stage)) {
+                self.take(stage, event);
             }
         }
         if event.has(self.tag(0)) {
@@ -66,10 +72,11 @@ impl<'e> OneSlot<'e> {
         }
         if self.rule.until.is_some_and(|until| event.has(until)) {
             self.slots.clear();
+            self.adjusted.clear();
         }
         self.note_missing(event);
         if self.rule.order_tolerance > 0 {
-            self.rescue(event, &held_before);
+            self.rescue(event);
         }
     }
 
@@ -109,17 +116,38 @@ impl<'e> OneSlot<'e> {
         }
     }
 
-    fn extend(&mut self, stage: usize, mut pending: Pending<'e>, event: &'e Event) {
+    /// A hit takes what is pending before its stage: a strict sequence, or else an adjusted one.
+    fn take(&mut self, stage: usize, event: &'e Event) {
+        if let Some(pending) = self.slots.remove(&(stage - 1)) {
+            let longer = self.extended(stage, pending, event);
+            if let Some(longer) = self.completed(stage, longer) {
+                self.slots.insert(stage, longer);
+            }
+        } else if self.rule.order_tolerance > 0 {
+            if let Some(pending) = self.adjusted.remove(&(stage - 1)) {
+                let longer = self.extended(stage, pending, event);
+                if let Some(longer) = self.completed(stage, longer) {
+                    self.adjusted.insert(stage, longer);
+                }
+            }
+            self.unmatched.push((stage, event));
+        }
+    }
+
+    fn extended(&self, stage: usize, mut pending: Pending<'e>, event: &'e Event) -> Pending<'e> {
         let since = pending.events[pending.events.len() - 1].event_time;
         let (low, high) = (self.positive[stage - 1] + 1, self.positive[stage]);
         pending.is_spoilt |= self.latest_missing(low, high, event) > Some(since);
         pending.events.push(event);
-        self.move_to(stage, pending);
+        pending
     }
 
     fn begin(&mut self, event: &'e Event) {
         let leading = self.latest_missing(0, self.positive[0], event);
-        self.move_to(0, Pending { events: vec![event], is_spoilt: false, leading });
+        let begun = Pending { events: vec![event], is_spoilt: false, leading };
+        if let Some(begun) = self.completed(0, begun) {
+            self.slots.insert(0, begun);
+        }
     }
 
     /// Returns the latest time before an event of the absences at some places.
@@ -140,12 +168,13 @@ impl<'e> OneSlot<'e> {
         }
     }
 
-    fn move_to(&mut self, stage: usize, pending: Pending<'e>) {
+    /// Takes a sequence that has come to the last stage, and returns any other.
+    fn completed(&mut self, stage: usize, pending: Pending<'e>) -> Option<Pending<'e>> {
         if stage + 1 == self.positive.len() {
             self.complete(&pending);
-        } else {
-            self.slots.insert(stage, pending);
+            return None;
         }
+        Some(pending)
     }
 
     fn complete(&mut self, pending: &Pending<'e>) {
@@ -168,33 +197,44 @@ impl<'e> OneSlot<'e> {
         }
     }
 
-    /// A hit that extended nothing may follow an event that is up to the tolerance later than itself.
-    fn rescue(&mut self, event: &'e Event, held_before: &[usize]) {
-        let oldest = event.event_time - self.rule.order_tolerance;
+    /// Each sequence that the event has just formed takes kept hits of the next stage that are up to
+    /// the tolerance older, and what comes of it goes on. The last stage takes all that fit, a stage
+    /// before it the newest one.
+    fn rescue(&mut self, event: &'e Event) {
+        let (tolerance, count) = (self.rule.order_tolerance, self.positive.len());
+        let oldest = event.event_time - tolerance * count as i64;
         self.unmatched.retain(|(_, hit)| hit.event_time >= oldest);
-        for stage in 1..self.positive.len() {
-            if event.has(self.tag(stage)) && !held_before.contains(&(stage - 1)) {
-                self.unmatched.push((stage, event));
+        let formed = (0..count - 1).filter_map(|stage| self.formed_by(event, stage));
+        let mut formed: Vec<(usize, Pending<'_>)> = formed.collect();
+        while let Some((stage, pending)) = formed.pop() {
+            let last = pending.events[pending.events.len() - 1].event_time;
+            let may_follow = |(of, hit): &&(usize, &'e Event)| {
+                let is_near = hit.event_time >= last - tolerance;
+                *of == stage + 1 && is_near && self.fits(&pending.events, hit)
+            };
+            let longer = |(_, hit): &(usize, &'e Event)| {
+                let mut longer = pending.clone();
+                longer.events.push(hit);
+                longer
+            };
+            let found: Vec<_> = self.unmatched.iter().filter(may_follow).map(longer).collect();
+            if stage + 2 == count {
+                found.iter().for_each(|complete| self.complete(complete));
+            } else if let Some(longer) = found.last() {
+                self.adjusted.insert(stage + 1, longer.clone());
+                formed.push((stage + 1, longer.clone()));
             }
         }
-        for stage in 1..self.positive.len() {
-            let fresh = self.slots.get(&(stage - 1)).filter(|pending| {
-                let last = pending.events[pending.events.len() - 1];
-                last.number == event.number && !pending.is_spoilt
-            });
-            let Some(fresh) = fresh.cloned() else { continue };
-            for (_, hit) in self.unmatched.clone().into_iter().filter(|(of, _)| *of == stage) {
-                if self.fits(&fresh.events, hit) {
-                    let mut adjusted = fresh.clone();
-                    adjusted.events.push(hit);
-                    if stage + 1 == self.positive.len() {
-                        self.emit(&adjusted.events);
-                    } else {
-                        self.slots.entry(stage).or_insert(adjusted);
-                    }
-                }
-            }
-        }
+    }
+
+    /// Returns the pending sequence of a stage that ends with the event, the strict one first.
+    fn formed_by(&self, event: &Event, stage: usize) -> Option<(usize, Pending<'e>)> {
+        let ends_with_it = |pending: &&Pending<'_>| {
+            pending.events[pending.events.len() - 1].number == event.number
+        };
+        let slots = [&self.slots, &self.adjusted].into_iter();
+        let pending = slots.filter_map(|slots| slots.get(&stage)).find(ends_with_it)?;
+        Some((stage, pending.clone()))
     }
 
     fn fits(&self, events: &[&Event], hit: &Event) -> bool {

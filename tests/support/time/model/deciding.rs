@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::super::batch::Match;
 use super::super::event::{Delivery, Event};
 use super::super::{AHEAD, UNIT};
 use super::held::Candidate;
@@ -9,12 +10,13 @@ use super::matching::{samples, samples_with, sequences};
 use super::partition::{Emit, Partition};
 use super::policy::Rejected;
 
-/// Which matches are sent: those whose final event has not been decided, those that contain an event, or
-/// both.
-#[derive(Clone, Copy)]
+/// Which matches are sent: those whose final event has not been decided, those that an event has
+/// shown, or those that contain it and have not been decided.
 enum Which {
     Undecided,
-    Containing(i64),
+    /// Contain this event, or are none of these: it may have taken a sequence that another hit
+    /// had, and so have freed that hit for the order tolerance.
+    Shown(i64, Option<Vec<Match>>),
     UndecidedContaining(i64),
 }
 
@@ -41,6 +43,7 @@ impl Partition {
         let is_refused = self.may_lack_what_forbids(event, watermark);
         let is_bounded = self.emit == Emit::Bounded;
         let is_closed = is_refused && !is_bounded;
+        let known = self.known_matches(key);
         self.keys.get_mut(&key).unwrap().add(Candidate {
             event: Rc::clone(event),
             arrival: now,
@@ -55,14 +58,20 @@ impl Partition {
         if self.rule.is_sample {
             self.send_samples(key, event, now);
         } else if self.is_eager() {
-            self.send(key, i64::MAX, Which::Containing(event.number));
+            self.send(key, i64::MAX, Which::Shown(event.number, known));
         } else {
             let done = self.keys[&key].candidates.iter().filter(|held| held.is_done);
             let limit = done.map(|held| held.event.event_time + 1).chain(watermark).max();
             if let Some(limit) = limit.filter(|limit| event.event_time < *limit) {
-                self.send(key, limit, Which::Containing(event.number));
+                self.send(key, limit, Which::Shown(event.number, known));
             }
         }
+    }
+
+    /// Returns what is complete, where an arrival may complete what it is no part of.
+    fn known_matches(&self, key: char) -> Option<Vec<Match>> {
+        let frees_hits = self.rule.order_tolerance > 0;
+        frees_hits.then(|| sequences(&self.rule, key, &self.keys[&key], i64::MAX))
     }
 
     fn may_lack_what_forbids(&self, event: &Event, watermark: Option<i64>) -> bool {
@@ -125,10 +134,13 @@ impl Partition {
             let last = held.find(found.events[found.events.len() - 1]).unwrap();
             let first = held.find(found.events[0]).unwrap();
             let is_open = !held.candidates[last].is_done;
-            let is_wanted = match which {
+            let is_wanted = match &which {
                 Which::Undecided => is_open,
-                Which::Containing(number) => found.events.contains(&number),
-                Which::UndecidedContaining(number) => is_open && found.events.contains(&number),
+                Which::Shown(number, known) => {
+                    let is_freed = |known: &Vec<Match>| !known.contains(&found);
+                    found.events.contains(number) || known.as_ref().is_some_and(is_freed)
+                }
+                Which::UndecidedContaining(number) => is_open && found.events.contains(number),
             };
             let is_sent = held.candidates[last].is_sent;
             if is_wanted && !is_sent && !self.is_undecidable(held, &held.candidates[first]) {

@@ -110,7 +110,11 @@ impl Partition {
         self.has_acted
     }
 
+    /// What waits for a watermark is decided; an eager rule has sent what it had to.
     pub fn finish(&mut self) {
+        if self.is_eager() {
+            return;
+        }
         for key in self.names() {
             self.decide(key, i64::MAX);
         }
