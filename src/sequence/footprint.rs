@@ -4,7 +4,7 @@
 //! `tests/memory.rs` compares it with what the process really takes.
 
 use super::candidate::Candidate;
-use super::matcher::sequence::Held;
+use super::matcher::held::Held;
 
 /// What an allocator adds to each piece of memory that it hands out.
 const PIECE: usize = 16;

@@ -15,7 +15,7 @@ mod limits;
 use super::candidate::Candidate;
 use super::entries::{Ends, Entries, EntryId, KeyId, Noted, Remembered, Size};
 use super::footprint::candidate_bytes;
-use super::matcher::sequence::Held;
+use super::matcher::held::Held;
 use super::matcher::{Matcher, sample};
 use super::pace::Pace;
 use super::plan::Plan;

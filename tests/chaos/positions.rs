@@ -218,12 +218,12 @@ fn c23_metadata_that_is_not_ours() {
     let setup = setup(broker, "foreign");
     run_once(&setup);
     let ours = |partition| broker.committed("foreign", "foreign-in", partition).unwrap().1;
-    assert!(ours(3).starts_with("maxspan1;"));
+    assert!(ours(3).starts_with("maxspan3;"));
     let texts = [
         "written by another tool; \u{fc}".to_owned(),
         "\u{1}\u{2}\u{fffd}\u{fffd}\u{7f}\u{fffd}\t\r\n\u{10ffff}".to_owned(),
         "x".repeat(4_096),
-        ours(3).replacen("maxspan1", "maxspan99", 1),
+        ours(3).replacen("maxspan3", "maxspan99", 1),
         ours(4)[..ours(4).len() / 2].to_owned(),
         // As ours, of another partition: its offsets mean nothing here.
         ours(0),
@@ -238,7 +238,7 @@ fn c23_metadata_that_is_not_ours() {
     under_load_of(&setup, PAIRS..2 * PAIRS, send_pair, || ());
     check_alerts(&setup, 0..2 * PAIRS);
     // What was foreign is replaced.
-    assert!((0..PARTITIONS).all(|partition| ours(partition).starts_with("maxspan1;")));
+    assert!((0..PARTITIONS).all(|partition| ours(partition).starts_with("maxspan3;")));
     end([instance]);
     done(began, "foreign, binary, longest, future, torn and misplaced metadata");
 }

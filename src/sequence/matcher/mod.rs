@@ -8,10 +8,10 @@ use std::sync::Arc;
 use super::candidate::Candidate;
 use super::plan::Plan;
 
+pub(super) mod held;
 pub(super) mod one_slot;
 pub(super) mod partial;
 pub(super) mod sample;
-pub(super) mod sequence;
 mod tolerance;
 
 use one_slot::OneSlot;
@@ -23,7 +23,7 @@ pub(super) enum Matcher {
     /// Each event is a match by itself.
     Single,
     /// The one-slot machine, over what is held in the order of the ordinals.
-    Sequence(Box<sequence::Held>),
+    Sequence(Box<held::Held>),
     /// Distinct events, one for each term, in any order.
     Sample(sample::Pool),
 }

@@ -8,8 +8,8 @@ use crate::sequence::absences::Verdict;
 use crate::sequence::candidate::Candidate;
 use crate::sequence::entries::{EntryId, KeyId, Remembered, Size};
 use crate::sequence::matcher::Matcher;
+use crate::sequence::matcher::held::HeldEvent;
 use crate::sequence::matcher::partial::Partial;
-use crate::sequence::matcher::sequence::HeldEvent;
 use crate::sequence::{Input, Match};
 
 impl Store {
