@@ -12,8 +12,9 @@ pub(super) fn check(detector: &Detector) -> anyhow::Result<()> {
     let Some(rule) = detector.overfull_rule() else { return Ok(()) };
     let rule = &detector.rules().rules()[rule];
     bail!(
-        "the recording does not fit into `state.max_total_bytes`: most of it is taken by the rule `{}` \
-         ({}). Raise the limit, split the recording, or replay it as a stream with `--emit eager`",
+        "`{}` does not fit into `state.max_total_bytes`: most of it is taken by the rule `{}` ({}). Raise \
+         the limit, split the recording, or replay it as a stream with `--emit eager`",
+        detector.origin().topic,
         rule.metadata.id,
         rule.metadata.name,
     )

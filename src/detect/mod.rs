@@ -423,6 +423,11 @@ impl Detector {
         (is_bounded && is_over()).then(|| self.lanes.input.largest_rule()).flatten()
     }
 
+    /// Returns the partition that it is for; of a recording its file.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// Returns the rules that it runs.
     pub fn rules(&self) -> &Arc<RuleSet> {
         &self.rules
