@@ -7,6 +7,7 @@
 pub(in crate::kafka) mod alignment;
 pub(in crate::kafka) mod clock;
 pub(in crate::kafka) mod failpoint;
+mod hashes;
 pub mod health;
 mod journal_ends;
 mod leases;
