@@ -72,9 +72,9 @@ impl Polling {
     /// Works until it is told to stop.
     pub(super) fn run(self) {
         self.subscribe();
-        let mut replays = watch::Replays::default();
-        let mut topics = watch::Topics::new();
-        let mut placement = watch::Placement::default();
+        let mut replays = watch::ReplayWatch::default();
+        let mut topics = watch::TopicWatch::new();
+        let mut placement = watch::PlacementWatch::default();
         let mut stuck_since = None;
         while !self.shared.requests.is_stopping() {
             self.poll();

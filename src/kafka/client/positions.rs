@@ -1,4 +1,6 @@
 //! Positions to commit, with their metadata.
+//!
+//! Never decides whether a partition is ours: whoever fills the list does.
 
 use rdkafka::{Offset, TopicPartitionList};
 

@@ -2,7 +2,7 @@
 //!
 //! Every thread has the one [`Shared`] and goes through its parts: `shared.leases` before it commits,
 //! `shared.requests` when the poll thread is to act, `shared.health` when something is wrong.
-//! Nothing here knows the client, asks a broker, or is used on the event path.
+//! Nothing here knows the client or asks a broker. Of all this only a [`Sampler`] sees records.
 
 pub(in crate::kafka) mod alignment;
 pub(in crate::kafka) mod clock;

@@ -12,11 +12,11 @@ const EVERY: u64 = 1_000;
 
 /// Tells about topics whose records do not lie by host.
 #[derive(Default)]
-pub(in crate::kafka) struct Judge {
+pub(in crate::kafka) struct PlacementWatch {
     judged_at: u64,
 }
 
-impl Judge {
+impl PlacementWatch {
     /// Judges if it is time to: metrics, one warning, a condition of health.
     pub(in crate::kafka) fn look(&mut self, shared: &Shared) {
         let now = now_millis();

@@ -8,11 +8,11 @@ use crate::kafka::state::{Shared, name};
 
 /// Looks at the replays under way.
 #[derive(Default)]
-pub(in crate::kafka) struct Replays {
+pub(in crate::kafka) struct ReplayWatch {
     is_told: bool,
 }
 
-impl Replays {
+impl ReplayWatch {
     /// Publishes what is left to replay, and tells once if a replay takes longer than it may.
     pub(in crate::kafka) fn look(&mut self, shared: &Shared) {
         let origins = shared.partitions.origins();

@@ -16,13 +16,13 @@ const WHILE_THERE: Duration = Duration::from_secs(60);
 const RETENTION: Duration = Duration::from_secs(3_600);
 
 /// Looks for the topics now and then.
-pub(in crate::kafka) struct Watch {
+pub(in crate::kafka) struct TopicWatch {
     next: Instant,
     /// When to ask again how long the journal is kept.
     retention: Instant,
 }
 
-impl Watch {
+impl TopicWatch {
     /// Returns a watch that looks at once.
     pub(in crate::kafka) fn new() -> Self {
         Self { next: Instant::now(), retention: Instant::now() }
