@@ -15,7 +15,8 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::kafka::health::{Health, PartitionView, Partitions};
+use crate::kafka::health::Health;
+use crate::kafka::partitions::{PartitionView, Partitions};
 use crate::metrics::Metrics;
 
 /// `[http]`.

@@ -110,7 +110,8 @@ const NOT_OF: &[(&str, &[&str])] = &[
 /// Every file of the rooms in which state lives, with the files of its room that it may use, in layer
 /// order: a line uses only what stands in the lines above it. The file of a module itself (`mod.rs`)
 /// is named like the module, and may use all files below it. `mod` is that file for those that are parts
-/// of what it defines, as the methods of one type in several files are.
+/// of what it defines, as the methods of one type in several files are. A name that ends in `::*` stands
+/// for a file and all files below it.
 const INNER_EDGES: &[(&str, &[&str])] = &[
     // Time and plans; then what is remembered, and what may be decided; what matches; keys and quotas.
     ("sequence::pace", &[]),
@@ -212,6 +213,156 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("detect::engine", &["boundary", "forward", "mod"]),
     ("detect::case", &["boundary", "engine", "finding"]),
     ("detect", &[]),
+    // Settings; what all threads know together.
+    ("kafka::settings", &[]),
+    ("kafka::state::clock", &[]),
+    ("kafka::state::failpoint", &[]),
+    ("kafka::state::lock", &[]),
+    ("kafka::state::offsets", &[]),
+    ("kafka::state::partitions", &["state::clock"]),
+    ("kafka::state::health", &["state::clock", "state::lock", "state::partitions"]),
+    ("kafka::state::journal_ends", &["state::lock"]),
+    ("kafka::state::leases", &["state::lock"]),
+    ("kafka::state::memory", &[]),
+    ("kafka::state::requests", &["state::lock"]),
+    ("kafka::state::hashes", &[]),
+    ("kafka::state::alignment", &["state::hashes"]),
+    ("kafka::state::placement", &["state::alignment", "state::clock", "state::lock"]),
+    ("kafka::state::topics", &["state::lock", "state::placement"]),
+    ("kafka::state::warm", &["state::offsets"]),
+    (
+        "kafka::state::shared",
+        &[
+            "settings::*",
+            "state::clock",
+            "state::health",
+            "state::journal_ends",
+            "state::leases",
+            "state::lock",
+            "state::memory",
+            "state::offsets",
+            "state::partitions",
+            "state::requests",
+            "state::topics",
+            "state::warm",
+        ],
+    ),
+    ("kafka::state", &[]),
+    // The client, which knows no detector, worker or delivery.
+    ("kafka::client::error", &["settings::*"]),
+    ("kafka::client::log", &[]),
+    ("kafka::client::statistics", &[]),
+    ("kafka::client::positions", &[]),
+    ("kafka::client::outcome", &["client::error", "settings::*"]),
+    ("kafka::client::native::entries", &[]),
+    ("kafka::client::native::generation", &[]),
+    ("kafka::client::native::queue", &["client::error"]),
+    ("kafka::client::native::commit", &["client::error", "client::native::entries"]),
+    ("kafka::client::native", &[]),
+    ("kafka::client::questions", &["client::error", "client::native::*", "state::*"]),
+    ("kafka::client::context::assignment", &["client::error", "client::native::*", "mod"]),
+    (
+        "kafka::client::context",
+        &["client::log", "client::native::*", "client::questions", "client::statistics"],
+    ),
+    (
+        "kafka::client::consumer",
+        &[
+            "client::context",
+            "client::error",
+            "client::native::*",
+            "client::positions",
+            "settings::*",
+        ],
+    ),
+    ("kafka::client::admin", &["client::error", "settings::*"]),
+    ("kafka::client::log_reader", &["client::error", "client::log", "settings::*", "state::*"]),
+    (
+        "kafka::client::writer",
+        &[
+            "client::consumer",
+            "client::error",
+            "client::log",
+            "client::positions",
+            "settings::*",
+            "state::*",
+        ],
+    ),
+    ("kafka::client", &[]),
+    // How a partition starts; the journal; the threads that own partitions.
+    ("kafka::start::origination", &["settings::*", "state::*"]),
+    ("kafka::start::revival", &["start::origination", "state::*"]),
+    ("kafka::start", &[]),
+    ("kafka::journal::request", &["state::*"]),
+    ("kafka::journal::work", &["client::*", "journal::request", "state::*"]),
+    ("kafka::journal::reader", &["journal::request", "journal::work", "state::*"]),
+    ("kafka::journal", &[]),
+    ("kafka::worker::idle", &[]),
+    ("kafka::worker::waiting", &[]),
+    ("kafka::worker::command", &["client::*", "state::*"]),
+    ("kafka::worker::partition::restoration", &["journal::*", "mod", "state::*"]),
+    ("kafka::worker::partition::publish", &["mod", "state::*"]),
+    (
+        "kafka::worker::partition",
+        &["client::*", "state::*", "worker::command", "worker::idle", "worker::waiting"],
+    ),
+    (
+        "kafka::worker::thread",
+        &["client::*", "journal::*", "state::*", "worker::command", "worker::partition"],
+    ),
+    ("kafka::worker::handle", &["journal::*", "state::*", "worker::command", "worker::thread"]),
+    ("kafka::worker", &[]),
+    // How cuts become durable; membership of the group; what is looked up beside the stream.
+    ("kafka::delivery::outside", &["client::*", "state::*", "worker::*"]),
+    ("kafka::delivery::way", &["delivery::outside"]),
+    ("kafka::delivery::handle", &["delivery::way"]),
+    (
+        "kafka::delivery::committer",
+        &["delivery::handle", "delivery::outside", "delivery::way", "state::*", "worker::*"],
+    ),
+    ("kafka::delivery::plain", &["client::*", "delivery::outside", "delivery::way", "state::*"]),
+    (
+        "kafka::delivery::transactional::steps",
+        &["client::*", "delivery::outside", "mod", "state::*"],
+    ),
+    (
+        "kafka::delivery::transactional",
+        &["client::*", "delivery::outside", "delivery::way", "state::*"],
+    ),
+    ("kafka::delivery", &[]),
+    ("kafka::group::refusal", &["mod", "state::*"]),
+    ("kafka::group::revocation", &["mod", "worker::*"]),
+    (
+        "kafka::group::restart",
+        &["client::*", "group::refusal", "mod", "start::*", "state::*", "worker::*"],
+    ),
+    (
+        "kafka::group::assignment",
+        &["client::*", "group::refusal", "mod", "start::*", "state::*", "worker::*"],
+    ),
+    ("kafka::group::events", &["client::*", "mod", "state::*"]),
+    ("kafka::group", &["delivery::*", "state::*", "worker::*"]),
+    ("kafka::watch::journal_retention", &["client::*", "state::*"]),
+    ("kafka::watch::placement", &["state::*"]),
+    ("kafka::watch::replays", &["state::*"]),
+    ("kafka::watch::retention", &["client::*", "state::*"]),
+    ("kafka::watch::topics", &["client::*", "settings::*", "state::*", "watch::journal_retention"]),
+    ("kafka::watch", &[]),
+    ("kafka::error", &["client::*"]),
+    (
+        "kafka::polling",
+        &[
+            "client::*",
+            "delivery::*",
+            "error",
+            "group::*",
+            "settings::*",
+            "state::*",
+            "watch::*",
+            "worker::*",
+        ],
+    ),
+    ("kafka", &[]),
 ];
 
 /// Files that use each other, and what for. No others may.
@@ -220,8 +371,19 @@ const KNOTS: &[&[&str]] = &[
     &["detect::boundary", "detect::finding", "detect::forward"],
 ];
 
-/// Most fields of a detector: more of them are a sign that it holds what has a room of its own.
-const MAX_DETECTOR_FIELDS: usize = 19;
+/// Who may name the Kafka client, and what for. All below a file belong to it.
+const CLIENT_USERS: &[&str] = &[
+    "kafka::client",
+    // Says how the clients are configured.
+    "kafka::settings",
+    // The demonstration brings a broker of its own.
+    "cli::demo::broker",
+];
+
+/// Structs of which everything hangs, and how many fields they may have: more of them are a sign that
+/// they hold what has a room of its own.
+const FEW_FIELDS: &[(&str, &str, usize)] =
+    &[("Detector", "src/detect/mod.rs", 19), ("Shared", "src/kafka/state/shared.rs", 13)];
 
 /// What a pure module must not name: paths, each standing for all that lies below it.
 const BANNED_PATHS: &[&str] = &[
@@ -313,9 +475,11 @@ fn the_inner_table_points_downward_and_names_every_file() {
     for (line, (file, uses)) in INNER_EDGES.iter().enumerate() {
         let room = room_of(file);
         for used in uses.iter().filter(|used| **used != "mod") {
-            let used = format!("{room}::{used}");
-            let is_above = INNER_EDGES[..line].iter().any(|(above, _)| **above == used);
-            assert!(is_above, "`{file}` uses `{used}`, which does not stand above it");
+            let is_used = |(line, _): &&(&str, &[&str])| covers(room, used, line);
+            let named = INNER_EDGES.iter().filter(is_used).count();
+            let above = INNER_EDGES[..line].iter().filter(is_used).count();
+            assert!(named > 0, "`{file}` uses `{used}`, which has no line");
+            assert!(named == above, "`{file}` uses `{used}`, which does not stand above it");
         }
     }
     let sources = sources();
@@ -330,11 +494,25 @@ fn the_inner_table_points_downward_and_names_every_file() {
 }
 
 #[test]
-fn a_detector_has_few_fields() {
-    let source = std::fs::read_to_string(root().join("src/detect/mod.rs")).unwrap();
-    let fields = fields_of("Detector", &source);
-    assert!(fields.len() > 5, "{fields:?}");
-    assert!(fields.len() <= MAX_DETECTOR_FIELDS, "{} fields: {fields:?}", fields.len());
+fn what_everything_hangs_on_has_few_fields() {
+    for (name, file, most) in FEW_FIELDS {
+        let source = std::fs::read_to_string(root().join(file)).unwrap();
+        let fields = fields_of(name, &source);
+        assert!(fields.len() > 5, "{name}: {fields:?}");
+        assert!(fields.len() <= *most, "{name}: {} fields: {fields:?}", fields.len());
+    }
+}
+
+#[test]
+fn only_the_room_of_the_client_knows_the_kafka_client() {
+    let sources = sources();
+    let faults: Vec<String> = sources.iter().flat_map(Source::names_of_the_client).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    for user in CLIENT_USERS {
+        let all = sources.iter().filter(|source| is_or_below(&source.module.join("::"), user));
+        let is_needed = all.clone().any(|source| source.text.contains("rdkafka::"));
+        assert!(is_needed, "`{user}` does not name the client: take it out of the list");
+    }
 }
 
 /// Returns the names of a struct's fields.
@@ -504,6 +682,18 @@ impl Source {
     }
 }
 
+/// Tells whether a file is what a line of the inner table lists.
+fn covers(room: &str, listed: &str, file: &str) -> bool {
+    match listed.strip_suffix("::*") {
+        Some(top) => is_or_below(file, &format!("{room}::{top}")),
+        None => format!("{room}::{listed}") == file,
+    }
+}
+
+fn is_or_below(file: &str, top: &str) -> bool {
+    file.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
 fn room_of(file: &str) -> &str {
     file.split("::").next().unwrap_or(file)
 }
@@ -548,6 +738,17 @@ impl Rooms {
 }
 
 impl Source {
+    /// Returns where it names the Kafka client and must not.
+    fn names_of_the_client(&self) -> Vec<String> {
+        let file = self.module.join("::");
+        if CLIENT_USERS.iter().any(|user| is_or_below(&file, user)) {
+            return Vec::new();
+        }
+        let named = paths(&tokens(&self.text), &self.module);
+        let named = named.iter().filter(|path| path.names[0] == "rdkafka" && path.names.len() > 1);
+        named.map(|path| format!("{}:{}: names the client", self.path, path.line)).collect()
+    }
+
     /// Returns which files of its room it uses and must not.
     fn broken_inner_edges(&self, rooms: &Rooms) -> Vec<String> {
         let file = self.module.join("::");
@@ -569,7 +770,7 @@ impl Source {
             }
             let is_listed = match is_module {
                 true => uses.contains(&"mod"),
-                false => uses.iter().any(|listed| format!("{room}::{listed}") == used),
+                false => uses.iter().any(|listed| covers(room, listed, &used)),
             };
             let is_in = |knot: &&[&str]| knot.contains(&&*file) && knot.contains(&&*used);
             if !is_below && !is_listed && !KNOTS.iter().any(is_in) {
@@ -903,6 +1104,13 @@ fn a_broken_inner_edge_is_found_however_it_is_written() {
         ("detect::judge", "use super::Output;"),
         ("detect::lane", "impl super::Detector {}"),
         ("detect::phase", "use super::suppress::Windows;"),
+        ("kafka::worker::thread", "use crate::kafka::delivery::Committer;"),
+        ("kafka::worker::thread", "use crate::kafka::group::Group;"),
+        ("kafka::state::placement", "use super::Shared;"),
+        ("kafka::journal::work", "use crate::kafka::worker;"),
+        ("kafka::client::context", "use crate::kafka::state::Shared;"),
+        ("kafka::client::native::queue", "use super::super::consumer::Consumer;"),
+        ("kafka::watch::topics", "use crate::kafka::start::originate;"),
     ] {
         let faults = made_up(file, text).broken_inner_edges(&rooms);
         assert_eq!(faults.len(), 1, "{file}: {text}: {faults:?}");
@@ -917,11 +1125,29 @@ fn a_broken_inner_edge_is_found_however_it_is_written() {
         ("sequence", "use store::Store; use crate::sequence::matcher::Matcher;"),
         ("detect::admit", "impl super::Detector { fn f(_: super::Record<'_>) {} }"),
         ("detect::judge", "#[cfg(test)] mod tests { use crate::detect::Detector; }"),
+        ("kafka::delivery::plain", "use crate::kafka::client::outcome::Commit;"),
+        ("kafka::group::events", "use crate::kafka::client::GroupEvents; use super::Group;"),
         ("event::key", "use super::time::EventTime;"),
     ] {
         let faults = made_up(file, text).broken_inner_edges(&rooms);
         assert_eq!(faults, Vec::<String>::new(), "{file}: {text}");
     }
+}
+
+#[test]
+fn a_name_of_the_client_is_found_however_it_is_written() {
+    for text in [
+        "use rdkafka::Offset;",
+        "use rdkafka::{config::RDKafkaLogLevel};",
+        "fn f(_: rdkafka::Offset) {}",
+        "mod tests { use rdkafka::Offset; }",
+    ] {
+        assert_eq!(made_up("kafka::worker", text).names_of_the_client().len(), 1, "{text}");
+        let client = made_up("kafka::client::questions", text).names_of_the_client();
+        assert_eq!(client, Vec::<String>::new(), "{text}");
+    }
+    let harmless = "// rdkafka::Offset\nlet rdkafka = \"rdkafka::Offset\";";
+    assert_eq!(made_up("kafka::worker", harmless).names_of_the_client(), Vec::<String>::new());
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! What goes wrong in the client, in types of ours.
+
+use std::fmt;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::kafka::settings::SecretError;
+
+/// Why a client cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The client refuses its settings.
+    #[error("kafka client: {}", .0.in_words())]
+    Client(#[from] ClientError),
+}
+
+/// An error of the client.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct ClientError(pub(super) KafkaError);
+
+impl ClientError {
+    /// Returns the code that the client or a broker gave; nothing if there is none.
+    pub(in crate::kafka) fn code(&self) -> Option<Code> {
+        self.0.rdkafka_error_code().map(Code)
+    }
+
+    /// Returns the error without the client's type names.
+    pub(in crate::kafka) fn in_words(&self) -> String {
+        match &self.0 {
+            KafkaError::ClientConfig(_, description, key, value) => match key.as_str() {
+                "" => description.clone(),
+                _ => format!("`{key}` = `{value}`: {description}"),
+            },
+            KafkaError::ClientCreation(description) => description.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl From<KafkaError> for ClientError {
+    fn from(error: KafkaError) -> Self {
+        Self(error)
+    }
+}
+
+/// The answer of the client or of a broker, by its number.
+///
+/// What follows from it is said in [`super::outcome`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::kafka) struct Code(pub(super) RDKafkaErrorCode);
+
+impl Code {
+    /// Tells whether it says that the next record is gone from the log.
+    pub(in crate::kafka) fn is_record_gone(self) -> bool {
+        matches!(self.0, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
+    }
+
+    /// Tells whether the client can take no more records for now.
+    pub(in crate::kafka) fn is_queue_full(self) -> bool {
+        self.0 == RDKafkaErrorCode::QueueFull
+    }
+
+    /// Tells whether the record was given up together with its transaction.
+    pub(in crate::kafka) fn is_purged(self) -> bool {
+        matches!(self.0, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+    }
+
+    /// Tells whether another member has the same static name.
+    pub(in crate::kafka) fn is_fenced_instance(self) -> bool {
+        self.0 == RDKafkaErrorCode::FencedInstanceId
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}

@@ -1,0 +1,30 @@
+//! The Kafka client: the only place that knows it.
+//!
+//! [`Consumer::open`] makes a member of the group. What happens to it comes back through
+//! [`GroupEvents`]; what it asks goes through [`Questions`]. A [`PartitionQueue`] brings the records of
+//! one partition, a [`Writer`] takes output, [`Consumer::commit`] commits [`Positions`]. What a [`Code`]
+//! means is decided in [`outcome`]. Nothing here knows a detector, a worker or a delivery.
+
+mod admin;
+mod consumer;
+mod context;
+mod error;
+mod log;
+mod log_reader;
+mod native;
+pub(super) mod outcome;
+mod positions;
+mod questions;
+mod statistics;
+mod writer;
+
+pub(super) use admin::{TopicConfiguration, configurations_of};
+pub(super) use consumer::{Consumer, Polled};
+pub(super) use context::{Assignment, GroupEvents, PartitionQueue, Questions};
+pub(super) use error::Code;
+pub use error::{ClientError, OpenError};
+pub(super) use log_reader::{LogReader, LogRecord, Read};
+pub(super) use native::{Headers, Item};
+pub(super) use positions::Positions;
+pub(super) use statistics::Statistics;
+pub(super) use writer::{GROUP, TOPIC, Writer};

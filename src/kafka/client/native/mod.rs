@@ -1,0 +1,15 @@
+//! What the Kafka crate does not offer in safe form: batches of a partition's own queue, commits
+//! with a deadline and an answer per partition, and metadata that need not be UTF-8.
+//!
+//! Never decides anything. The only files with unsafe code.
+#![expect(unsafe_code, reason = "librdkafka's batch, queue and metadata calls have no safe form")]
+
+mod commit;
+mod entries;
+mod generation;
+mod queue;
+
+pub(in crate::kafka) use commit::PendingCommit;
+pub(super) use entries::entries_of;
+pub(super) use generation::generation_of;
+pub(in crate::kafka) use queue::{Headers, Item, PartitionQueue};

@@ -1,0 +1,253 @@
+//! Writes alerts, dead letters, forwarded records and the journal, and collects the brokers' answers.
+//!
+//! Never waits: whoever sends looks for answers as often as it likes.
+
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, Message as _, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+
+use super::consumer::Membership;
+use super::error::{ClientError, Code, OpenError};
+use super::log::log;
+use super::positions::Positions;
+use crate::alert::{AlertRecord, Message, Part};
+use crate::detect::{DeadLetter, Forward, JournalRecord, Origin};
+use crate::kafka::settings::Settings;
+use crate::kafka::state::{JournalEnds, lock};
+
+/// Header of a journal's entry: the topic whose record it is.
+pub(in crate::kafka) const TOPIC: &str = "topic";
+/// Header of a journal's entry: the group that it belongs to.
+pub(in crate::kafka) const GROUP: &str = "group";
+
+/// The brokers' answers that nobody has looked at yet.
+pub(in crate::kafka) struct Answers {
+    unseen: Mutex<Vec<(usize, Code)>>,
+    journal_topic: String,
+    journal_ends: Arc<JournalEnds>,
+}
+
+/// Writes output to its topic.
+pub(in crate::kafka) struct Writer {
+    producer: BaseProducer<Answers>,
+    /// Whether it has been opened for transactions.
+    is_open: Cell<bool>,
+    alerts_topic: String,
+    dead_letter_topic: String,
+    journal_topic: String,
+    group: String,
+    rekey_topic: String,
+}
+
+impl Writer {
+    /// Returns a writer; connects when it is first used.
+    pub(in crate::kafka) fn new(
+        settings: &Settings,
+        journal_ends: &Arc<JournalEnds>,
+    ) -> Result<Self, OpenError> {
+        let answers = Answers {
+            unseen: Mutex::default(),
+            journal_topic: settings.journal.topic.clone(),
+            journal_ends: Arc::clone(journal_ends),
+        };
+        let producer = settings.producer()?.create_with_context(answers).map_err(ClientError)?;
+        Ok(Self {
+            producer,
+            is_open: Cell::new(false),
+            alerts_topic: settings.alerts_topic.clone(),
+            dead_letter_topic: settings.dead_letter_topic.clone(),
+            journal_topic: settings.journal.topic.clone(),
+            group: settings.group.clone(),
+            rekey_topic: settings.rekey.topic.clone(),
+        })
+    }
+
+    /// Hands one item to the client; its answer will carry `ticket`.
+    pub(in crate::kafka) fn send(
+        &self,
+        origin: &Origin,
+        message: &Message,
+        ticket: usize,
+    ) -> Result<(), Code> {
+        let sent = match message {
+            Message::Alert(alert) => self.producer.send(self.alert(alert, ticket)),
+            Message::DeadLetter(letter) => {
+                self.producer.send(self.dead_letter(origin, letter, ticket))
+            }
+            Message::Journal(record) => self.producer.send(self.journal(origin, record, ticket)),
+            Message::Forward(forward) => self.producer.send(self.forward(forward, ticket)),
+        };
+        sent.map_err(|(error, _)| code_of(&error))
+    }
+
+    /// Returns the answers that have come, waiting for the first ones at most this long.
+    ///
+    /// The client's poll waits the whole time even when answers come, so it must be short.
+    pub(in crate::kafka) fn answers(&self, wait: Duration) -> Vec<(usize, Code)> {
+        self.producer.poll(wait);
+        std::mem::take(&mut *lock(&self.producer.context().unseen))
+    }
+
+    /// Returns how many records have not been answered.
+    pub(in crate::kafka) fn in_flight(&self) -> i32 {
+        self.producer.in_flight_count()
+    }
+
+    /// Tells whether it has been opened before.
+    pub(in crate::kafka) fn is_used(&self) -> bool {
+        self.is_open.get()
+    }
+
+    /// Takes the transactional id over, which ends what its last owner has left open.
+    pub(in crate::kafka) fn open(&self, patience: Duration) -> Result<(), ClientError> {
+        let opened = self.producer.init_transactions(patience);
+        opened.inspect_err(|error| {
+            // One that has failed for good is of no use: the next attempt needs another.
+            let fatal =
+                |error: &KafkaError| matches!(error, KafkaError::Transaction(e) if e.is_fatal());
+            self.is_open.set(fatal(error));
+        })?;
+        self.is_open.set(true);
+        Ok(())
+    }
+
+    /// Begins a transaction.
+    pub(in crate::kafka) fn begin(&self) -> Result<(), ClientError> {
+        Ok(self.producer.begin_transaction()?)
+    }
+
+    /// Adds positions to the transaction.
+    pub(in crate::kafka) fn offsets(
+        &self,
+        positions: &Positions,
+        membership: &Membership,
+        patience: Duration,
+    ) -> Result<(), ClientError> {
+        let (positions, membership) = (&positions.0, &membership.0);
+        Ok(self.producer.send_offsets_to_transaction(positions, membership, patience)?)
+    }
+
+    /// Commits the transaction.
+    pub(in crate::kafka) fn commit(&self, patience: Duration) -> Result<(), ClientError> {
+        Ok(self.producer.commit_transaction(patience)?)
+    }
+
+    /// Aborts the transaction.
+    pub(in crate::kafka) fn abort(&self, patience: Duration) -> Result<(), ClientError> {
+        let aborted = self.producer.abort_transaction(patience);
+        // What was purged has to be heard of before an abort can end, and one look hears of one
+        // record only. The answers are nobody's.
+        for _ in 0..self.in_flight() {
+            self.producer.poll(Duration::ZERO);
+        }
+        self.answers(Duration::ZERO);
+        Ok(aborted?)
+    }
+
+    fn alert<'a>(&'a self, alert: &'a AlertRecord, ticket: usize) -> Record<'a> {
+        let mut headers = OwnedHeaders::new_with_capacity(4)
+            .insert(text("rule_id", &alert.rule_id))
+            .insert(text("alert_id", &alert.id))
+            .insert(text("severity", alert.severity));
+        if alert.part == Part::BuildingBlock {
+            headers = headers.insert(text("part", "building_block"));
+        }
+        BaseRecord::with_opaque_to(&self.alerts_topic, ticket)
+            .key(alert.key.as_slice())
+            .payload(alert.value.as_slice())
+            .headers(headers)
+    }
+
+    fn dead_letter<'a>(
+        &'a self,
+        origin: &Origin,
+        letter: &'a DeadLetter,
+        ticket: usize,
+    ) -> Record<'a> {
+        let place = letter.place.as_deref();
+        let (topic, partition) = place
+            .map_or((&origin.topic, origin.partition), |place| (&place.topic, place.partition));
+        let headers = OwnedHeaders::new_with_capacity(5)
+            .insert(text("reason", letter.reason))
+            .insert(text("topic", topic))
+            .insert(text("partition", &partition.to_string()))
+            .insert(text("offset", &letter.offset.to_string()))
+            .insert(text("original_size", &letter.original_size.to_string()));
+        BaseRecord::with_opaque_to(&self.dead_letter_topic, ticket)
+            .payload(letter.value.as_slice())
+            .headers(headers)
+    }
+
+    /// An entry goes to the partition that has the number of its record's.
+    fn journal<'a>(
+        &'a self,
+        origin: &Origin,
+        record: &'a JournalRecord,
+        ticket: usize,
+    ) -> Record<'a> {
+        let headers = OwnedHeaders::new_with_capacity(2)
+            .insert(text(TOPIC, &origin.topic))
+            .insert(text(GROUP, &self.group));
+        BaseRecord::with_opaque_to(&self.journal_topic, ticket)
+            .partition(origin.partition)
+            .payload(&*record.value)
+            .headers(headers)
+    }
+
+    fn forward<'a>(&'a self, forward: &'a Forward, ticket: usize) -> Record<'a> {
+        let headers = forward.headers.iter().fold(
+            OwnedHeaders::new_with_capacity(forward.headers.len()),
+            |headers, (name, value)| headers.insert(text(name, value)),
+        );
+        let record = BaseRecord::with_opaque_to(&self.rekey_topic, ticket)
+            .partition(forward.target)
+            .headers(headers);
+        match &forward.value {
+            Some(value) => record.key(forward.key.as_slice()).payload(value),
+            None => record,
+        }
+    }
+}
+
+type Record<'a> = BaseRecord<'a, [u8], [u8], usize>;
+
+fn text<'a>(key: &'a str, value: &'a str) -> Header<'a, &'a str> {
+    Header { key, value: Some(value) }
+}
+
+impl ClientContext for Answers {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "producer");
+    }
+}
+
+impl ProducerContext for Answers {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
+        let code = match result {
+            Ok(record) => {
+                if record.topic() == self.journal_topic {
+                    self.journal_ends.note(record.partition(), record.offset());
+                }
+                Code(RDKafkaErrorCode::NoError)
+            }
+            Err((error, _)) => code_of(error),
+        };
+        lock(&self.unseen).push((ticket, code));
+    }
+}
+
+fn code_of(error: &KafkaError) -> Code {
+    Code(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))
+}

@@ -1,0 +1,141 @@
+//! How partitions are taken in: each is asked about, started, and handed to its worker.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Group;
+use super::refusal::Refusal;
+use crate::detect::Origin;
+use crate::kafka::client::{Assignment, ClientError, Headers, Questions};
+use crate::kafka::start::{Origination, Start, note_start, originate, read_from, revive};
+use crate::kafka::state::{Concern, Log, PartitionState, name};
+use crate::kafka::worker::{Adoption, Command};
+
+/// How long the callback tries to find out where partitions start. Below `max.poll.interval.ms`.
+const FETCH_PATIENCE: Duration = Duration::from_secs(30);
+/// How long one question to the brokers may take.
+const QUESTION: Duration = Duration::from_secs(5);
+/// How long the question may take how many partitions a topic has.
+const SIZE_QUESTION: Duration = Duration::from_secs(2);
+
+impl Group {
+    /// Takes partitions in, or none of them if they cannot be started.
+    pub(super) fn assign(&self, mut assignment: Assignment<'_>) {
+        self.shared.metrics.kafka.rebalances.with_label_values(&["assign"]).inc();
+        let prepared = self.prepare(&mut assignment);
+        let (adoptions, assigned) = match prepared {
+            Ok(adoptions) => (adoptions, assignment.accept()),
+            Err(refusal) => {
+                self.refuse(&refusal);
+                // The protocol wants an answer: none of them.
+                (Vec::new(), assignment.refuse())
+            }
+        };
+        if let Err(error) = assigned {
+            tracing::error!(%error, "assignment was refused by the client");
+            return self.shared.requests.ask_for_rejoin();
+        }
+        for adoption in adoptions {
+            let origin = adoption.origin.clone();
+            self.shared.leases.take(&origin);
+            self.shared.partitions.add(&origin, &adoption.state);
+            self.worker_of(&origin).send(Command::Adopt(Box::new(adoption)));
+        }
+        self.count_partitions();
+    }
+
+    /// Finds out where each partition starts, sets its offset, and takes its queue.
+    fn prepare(&self, assignment: &mut Assignment<'_>) -> Result<Vec<Adoption>, Refusal> {
+        let origins = assignment.origins();
+        if assignment.is_closing() || origins.is_empty() {
+            return Ok(Vec::new());
+        }
+        let questions = assignment.questions();
+        let deadline = Instant::now() + FETCH_PATIENCE;
+        if let Some(topic) = self.shared.settings.rekey_topic() {
+            self.ask(deadline, || self.learn_size(questions, topic))?;
+        }
+        let committed = self.ask(deadline, || questions.committed(&origins, QUESTION))?;
+        let mut adoptions = Vec::with_capacity(committed.len());
+        for (origin, committed) in committed {
+            let log = self.ask(deadline, || questions.log_of(&origin, QUESTION))?;
+            let policy = self.shared.settings.on_missing_offsets_of(&origin.topic);
+            let found = originate(committed, log, policy)
+                .ok_or_else(|| Refusal::MissingOffsets(origin.clone()))?;
+            adoptions.push(self.adopt(origin, found, log, assignment)?);
+        }
+        self.shared.health.clear(Concern::Assignment);
+        self.refusals.store(0, Ordering::Relaxed);
+        Ok(adoptions)
+    }
+
+    /// Learns how many partitions the topic of re-keyed events has: that stays so, whatever becomes
+    /// of the topic, until the process ends.
+    fn learn_size(&self, questions: Questions<'_>, topic: &str) -> Result<(), ClientError> {
+        if self.shared.topics.rekey_partitions().is_none() {
+            let count = questions.existing_partitions_of(topic, SIZE_QUESTION)?;
+            self.shared.topics.learn_rekey_partitions(count);
+        }
+        Ok(())
+    }
+
+    fn adopt(
+        &self,
+        origin: Origin,
+        found: Origination,
+        log: Log,
+        assignment: &mut Assignment<'_>,
+    ) -> Result<Adoption, Refusal> {
+        let position = found.resume.position;
+        let (mut detector, start) = revive(&self.shared, &origin, &found);
+        let from = read_from(detector.read_from(), position, log);
+        let start = match (from.is_truncated, position < log.low) {
+            (false, _) => start,
+            (true, false) => Start::ReplayTruncated,
+            (true, true) => Start::RecordsGone,
+        };
+        note_start(&self.shared, &origin, start, &detector, from, position);
+        if from.is_truncated {
+            detector.begin_at(from.offset);
+        }
+        tracing::info!(topic = %origin.topic, partition = origin.partition, position,
+            read_from = from.offset, log_start = log.low, log_end = log.high,
+            how = start.name(), note = found.note, "partition assigned");
+        let no_answer = |what: &str| Refusal::NoAnswer(format!("{what} for {}", name(&origin)));
+        assignment.start_at(&origin, from.offset).map_err(|error| no_answer(&error.to_string()))?;
+        let thread = self.worker_of(&origin).thread();
+        let headers = match self.shared.settings.rekey_topic() == Some(&*origin.topic) {
+            true => Headers::Source,
+            false => Headers::Ignored,
+        };
+        let queue = assignment
+            .queue(&origin, headers, thread)
+            .ok_or_else(|| no_answer("the client has no queue"))?;
+        let is_committed = found.is_committed;
+        let state = PartitionState::starting(from.offset, is_committed.then_some(position));
+        let committed = is_committed.then_some((position, found.resume.metadata));
+        Ok(Adoption { origin, queue, detector, state: Arc::new(state), committed })
+    }
+
+    /// Asks the brokers until they answer, but not for ever.
+    fn ask<T>(
+        &self,
+        deadline: Instant,
+        question: impl Fn() -> Result<T, ClientError>,
+    ) -> Result<T, Refusal> {
+        loop {
+            self.heart.beat();
+            match question() {
+                Ok(answer) => return Ok(answer),
+                Err(error) if Instant::now() > deadline || self.shared.requests.is_stopping() => {
+                    return Err(Refusal::NoAnswer(error.to_string()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "committed offsets cannot be read yet");
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! How a partition goes on whose next record is gone from the log.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Group;
+use super::refusal::Refusal;
+use crate::detect::Origin;
+use crate::kafka::client::Consumer;
+use crate::kafka::start::{originate, rebuild};
+use crate::kafka::state::{Committed, name};
+use crate::kafka::worker::Command;
+
+/// How long one question to the brokers may take.
+const QUESTION: Duration = Duration::from_secs(5);
+
+impl Group {
+    /// Starts a partition at what the log still holds, after its next record was found gone.
+    pub(in crate::kafka) fn restart(&self, consumer: &Consumer, origin: &Origin) {
+        let Some(state) = self.shared.partitions.find(origin) else { return };
+        let position = state.position.load(Ordering::Relaxed);
+        let log = match consumer.questions().log_of(origin, QUESTION) {
+            Ok(log) => log,
+            Err(error) => {
+                tracing::warn!(partition = name(origin), %error, "restart waits for an answer");
+                return self.shared.requests.ask_for_restart(origin);
+            }
+        };
+        let committed = Some(Committed { position, metadata: String::new() });
+        let policy = self.shared.settings.on_missing_offsets_of(&origin.topic);
+        let Some(found) = originate(committed, log, policy) else {
+            return self.refuse(&Refusal::MissingOffsets(origin.clone()));
+        };
+        let offset = found.resume.position.max(log.low);
+        tracing::error!(topic = %origin.topic, partition = origin.partition, position,
+            log_start = log.low, log_end = log.high, restart = offset,
+            "records are gone from the log before they were read");
+        self.shared.metrics.kafka.replay_truncated.inc();
+        // Going on behind a gap keeps the state; going back needs a new one.
+        let command = match found.is_committed {
+            true => Command::Skip(origin.clone(), offset),
+            false => {
+                let (detector, _) = rebuild(&self.shared, origin, &found.resume);
+                Command::Restart(origin.clone(), Box::new(detector))
+            }
+        };
+        self.worker_of(origin).send(command);
+        if let Err(error) = consumer.seek(origin, offset, QUESTION) {
+            // The client no longer fetches it, since its topic was deleted meanwhile. Only an
+            // assignment makes it do so again.
+            tracing::warn!(partition = name(origin), %error, "restart failed, joining anew");
+            self.shared.requests.ask_for_rejoin();
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! How partitions are left: with their last cut durable, or at once if they may be somebody else's.
+
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use super::Group;
+use crate::detect::Origin;
+use crate::kafka::worker::{Command, Keep};
+
+/// How long revoked partitions may take to be made durable: half of the session's timeout.
+const REVOKE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a worker may take to give partitions up: it finishes its batch first.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
+
+impl Group {
+    /// Gives partitions up that are still ours.
+    pub(super) fn revoke(&self, origins: Vec<Origin>) {
+        let origins = self.note_revoked(origins, "revoke");
+        self.give_up(&origins, REVOKE_PATIENCE);
+    }
+
+    /// Gives partitions up that may have a new owner already, whose positions ours must not overwrite.
+    pub(super) fn lose(&self, origins: Vec<Origin>) {
+        let origins = self.note_revoked(origins, "lost");
+        self.drop_state(&origins, Keep::Nothing);
+    }
+
+    /// Returns those that are ours.
+    fn note_revoked(&self, origins: Vec<Origin>, kind: &'static str) -> Vec<Origin> {
+        self.shared.metrics.kafka.rebalances.with_label_values(&[kind]).inc();
+        let origins = self.shared.leases.held_among(origins);
+        tracing::info!(partitions = origins.len(), kind, "partitions revoked");
+        origins
+    }
+
+    /// Makes the last cut of partitions durable if they are still ours, and gives them up.
+    pub(in crate::kafka) fn give_up(&self, origins: &[Origin], patience: Duration) {
+        if origins.is_empty() {
+            return;
+        }
+        if !self.committer.flush(origins.to_vec(), patience) {
+            tracing::warn!(
+                partitions = origins.len(),
+                "output was not durable in time; the next owner does it again"
+            );
+        }
+        let keep = if self.shared.requests.is_stopping() { Keep::Nothing } else { Keep::Warm };
+        self.drop_state(origins, keep);
+    }
+
+    fn drop_state(&self, origins: &[Origin], keep: Keep) {
+        self.shared.leases.end(origins);
+        self.committer.discard(origins.to_vec());
+        let (done, answers) = channel();
+        for worker in &self.workers {
+            worker.send(Command::Release(origins.to_vec(), keep, done.clone()));
+        }
+        drop(done);
+        let deadline = Instant::now() + RELEASE_PATIENCE;
+        for _ in &self.workers {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if answers.recv_timeout(left).is_err() {
+                tracing::warn!("a worker is slow to give its partitions up");
+                break;
+            }
+        }
+        for origin in origins {
+            self.shared.partitions.remove(origin);
+            let labels = [&*origin.topic, &origin.partition.to_string()];
+            // There is none if the partition's end was never learnt.
+            drop(self.shared.metrics.kafka.lag.remove_label_values(&labels));
+        }
+        self.count_partitions();
+    }
+}

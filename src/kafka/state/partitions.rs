@@ -1,0 +1,178 @@
+//! The assigned partitions: what their owners publish of them, for health, metrics and the API.
+//!
+//! Never asks a broker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use serde::Serialize;
+
+use super::clock::now_millis;
+use crate::detect::Origin;
+
+/// The assigned partitions and what their owners publish. Not on the event path.
+#[derive(Default)]
+pub struct Partitions(DashMap<Origin, Arc<PartitionState>>);
+
+/// What a partition's owner publishes once a batch.
+#[derive(Default)]
+pub struct PartitionState {
+    /// The next record to process.
+    pub position: AtomicI64,
+    /// The committed position; -1 if unknown.
+    pub committed: AtomicI64,
+    /// The last stable offset; -1 if unknown.
+    pub end: AtomicI64,
+    /// When a fetch answer last showed that all was read; 0 if the last one showed more.
+    pub at_end: AtomicU64,
+    /// When the replay began; 0 if it is over.
+    pub replay_began: AtomicU64,
+    /// How many offsets are left to replay.
+    pub replay_left: AtomicI64,
+    /// Output that is not durable yet.
+    pub outbox: AtomicU64,
+}
+
+/// A partition as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PartitionView {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The next record to process.
+    pub position: i64,
+    /// The committed position.
+    pub committed: Option<i64>,
+    /// The last stable offset.
+    pub end: Option<i64>,
+    /// Records between position and end; none if all that is left are markers.
+    pub lag: Option<i64>,
+    /// Whether records before the committed position are being replayed.
+    pub replaying: bool,
+    /// Output that is not durable yet.
+    pub outbox: u64,
+}
+
+impl Partitions {
+    /// Adds a partition.
+    pub fn add(&self, origin: &Origin, state: &Arc<PartitionState>) {
+        self.0.insert(origin.clone(), Arc::clone(state));
+    }
+
+    /// Takes a partition out.
+    pub fn remove(&self, origin: &Origin) {
+        self.0.remove(origin);
+    }
+
+    /// Returns what a partition's owner has published.
+    pub fn find(&self, origin: &Origin) -> Option<Arc<PartitionState>> {
+        self.0.get(origin).map(|entry| Arc::clone(&entry))
+    }
+
+    /// Returns the assigned partitions by topic and number.
+    pub fn origins(&self) -> Vec<Origin> {
+        let mut origins: Vec<Origin> = self.0.iter().map(|entry| entry.key().clone()).collect();
+        origins.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        origins
+    }
+
+    /// Returns all partitions as the API shows them, by topic and number.
+    pub fn view(&self) -> Vec<PartitionView> {
+        let mut views: Vec<PartitionView> =
+            self.0.iter().map(|entry| entry.value().view(entry.key())).collect();
+        views.sort();
+        views
+    }
+
+    /// Returns the partition whose replay has taken longest, if that is longer than allowed.
+    pub fn longest_replay(&self, budget: Duration) -> Option<Origin> {
+        let now = now_millis();
+        let replays = self.0.iter().map(|entry| (entry.replaying_for(now), entry.key().clone()));
+        let long = replays.filter(|(elapsed, _)| *elapsed > budget);
+        long.max_by_key(|(elapsed, _)| *elapsed).map(|(_, origin)| origin)
+    }
+
+    pub(in crate::kafka) fn long_replays(&self, budget: Duration) -> Vec<String> {
+        let now = now_millis();
+        let mut reasons: Vec<String> = self
+            .0
+            .iter()
+            .filter(|entry| entry.replaying_for(now) > budget)
+            .map(|entry| {
+                let (place, left) = (name(entry.key()), entry.replay_left.load(Ordering::Relaxed));
+                format!(
+                    "{place} is being replayed for longer than `kafka.replay_budget`: {left} left"
+                )
+            })
+            .collect();
+        reasons.sort();
+        reasons
+    }
+}
+
+impl PartitionState {
+    /// Returns the state of a partition that will be read from `start`, with `position` committed.
+    pub fn starting(start: i64, committed: Option<i64>) -> Self {
+        let state = Self::default();
+        state.position.store(start, Ordering::Relaxed);
+        state.committed.store(committed.unwrap_or(-1), Ordering::Relaxed);
+        state.end.store(-1, Ordering::Relaxed);
+        state
+    }
+
+    /// Returns how many records are left to process.
+    pub fn lag(&self) -> Option<i64> {
+        let end = self.end.load(Ordering::Relaxed);
+        match self.at_end.load(Ordering::Relaxed) {
+            _ if end < 0 => None,
+            // Behind the last record only the markers of transactions may be left.
+            seen if seen > 0 => Some(0),
+            _ => Some((end - self.position.load(Ordering::Relaxed)).max(0)),
+        }
+    }
+
+    fn replaying_for(&self, now: u64) -> Duration {
+        match self.replay_began.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            began => Duration::from_millis(now.saturating_sub(began)),
+        }
+    }
+
+    fn view(&self, origin: &Origin) -> PartitionView {
+        let known =
+            |value: &AtomicI64| Some(value.load(Ordering::Relaxed)).filter(|number| *number >= 0);
+        PartitionView {
+            topic: origin.topic.to_string(),
+            partition: origin.partition,
+            position: self.position.load(Ordering::Relaxed),
+            committed: known(&self.committed),
+            end: known(&self.end),
+            lag: self.lag(),
+            replaying: self.replay_began.load(Ordering::Relaxed) > 0,
+            outbox: self.outbox.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Returns how messages name a partition.
+pub(in crate::kafka) fn name(origin: &Origin) -> String {
+    format!("`{}` [{}]", origin.topic, origin.partition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lag_ignores_markers_behind_the_last_record() {
+        let state = PartitionState::starting(5, None);
+        assert_eq!(state.lag(), None);
+        state.end.store(9, Ordering::Relaxed);
+        assert_eq!(state.lag(), Some(4));
+        state.at_end.store(1, Ordering::Relaxed);
+        assert_eq!(state.lag(), Some(0));
+    }
+}

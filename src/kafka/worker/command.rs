@@ -1,0 +1,48 @@
+//! What a worker is asked to do.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use crate::detect::{Cut, Detector, Origin};
+use crate::kafka::client::PartitionQueue;
+use crate::kafka::state::PartitionState;
+use crate::transaction::Bundle;
+
+/// What a worker is asked to do.
+pub(in crate::kafka) enum Command {
+    /// Own a partition from now on.
+    Adopt(Box<Adoption>),
+    /// Start a partition anew with another detector.
+    Restart(Origin, Box<Detector>),
+    /// Go on at an offset: what lies before it is gone.
+    Skip(Origin, i64),
+    /// Take no more records of these partitions.
+    Freeze(Vec<Origin>),
+    /// Cut every partition that has no cut on its way.
+    Cut(Sender<Vec<Bundle>>),
+    /// Forget output: its cut is committed.
+    Accept(Vec<(Origin, Cut)>),
+    /// Give partitions up, with their state.
+    Release(Vec<Origin>, Keep, Sender<()>),
+    /// End.
+    Stop,
+}
+
+/// What becomes of the state of a partition that is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::kafka) enum Keep {
+    /// It is kept for a while, if all of it is committed.
+    Warm,
+    /// It is dropped.
+    Nothing,
+}
+
+/// A partition on its way to its worker.
+pub(in crate::kafka) struct Adoption {
+    pub(in crate::kafka) origin: Origin,
+    pub(in crate::kafka) queue: PartitionQueue,
+    pub(in crate::kafka) detector: Detector,
+    pub(in crate::kafka) state: Arc<PartitionState>,
+    /// The committed position and metadata, if there are any.
+    pub(in crate::kafka) committed: Option<(i64, String)>,
+}

@@ -1,0 +1,59 @@
+//! The way to a worker, and which worker owns a partition.
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{JoinHandle, Thread};
+
+use super::command::Command;
+use super::thread::Worker;
+use crate::detect::Origin;
+use crate::kafka::journal::Reader;
+use crate::kafka::state::Shared;
+
+/// Most commands that wait for a worker.
+const COMMANDS: usize = 64;
+
+/// The way to a worker.
+#[derive(Clone)]
+pub(in crate::kafka) struct Handle {
+    commands: SyncSender<Command>,
+    thread: Thread,
+}
+
+impl Handle {
+    /// Starts a worker, which calls `nudge` when output should be committed soon.
+    pub(in crate::kafka) fn spawn(
+        number: usize,
+        shared: &Arc<Shared>,
+        nudge: Box<dyn Fn() + Send>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (commands, inbox) = sync_channel(COMMANDS);
+        let thread_name = format!("worker-{number}");
+        let heart = shared.health.heart(thread_name.as_str());
+        let journal = match shared.journal_memory() {
+            Some(_) => Some(Reader::spawn(number, shared)?),
+            None => None,
+        };
+        let shared = Arc::clone(shared);
+        let worker = Worker::new(inbox, shared, nudge, heart, journal);
+        let join = std::thread::Builder::new().name(thread_name).spawn(move || worker.run())?;
+        Ok((Self { commands, thread: join.thread().clone() }, join))
+    }
+
+    /// Sends a command; false if the worker has ended.
+    pub(in crate::kafka) fn send(&self, command: Command) -> bool {
+        let is_sent = self.commands.send(command).is_ok();
+        self.thread.unpark();
+        is_sent
+    }
+
+    /// Returns what a queue wakes.
+    pub(in crate::kafka) fn thread(&self) -> Thread {
+        self.thread.clone()
+    }
+}
+
+/// Returns which of `count` workers owns a partition.
+pub(in crate::kafka) fn index_of(origin: &Origin, count: usize) -> usize {
+    usize::try_from(origin.partition).unwrap_or(0) % count.max(1)
+}

@@ -1,0 +1,200 @@
+//! One partition and its detector: records in, cuts out.
+//!
+//! [`Partition::drain`] takes a batch, [`Partition::idle`] lets time run on, [`Partition::cut`] takes
+//! what is to be made durable, and [`Partition::accept`] forgets it.
+
+mod publish;
+mod restoration;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use prometheus::Gauge;
+use prometheus::local::LocalHistogram;
+
+use super::command::Adoption;
+use super::idle::Idle;
+use super::waiting::Waiting;
+use crate::alert::Renderer;
+use crate::detect::{Cut, Detector, Held, Origin};
+use crate::event::EventTime;
+use crate::kafka::client::{Code, Item, PartitionQueue};
+use crate::kafka::state::clock::{now_millis, seconds, unix_millis};
+use crate::kafka::state::{Committed, PartitionState, Sampler, Shared, failpoint};
+use crate::transaction::Bundle;
+use restoration::Restoration;
+
+/// A partition that is ours, with its detector.
+pub(super) struct Partition {
+    origin: Origin,
+    queue: PartitionQueue,
+    detector: Detector,
+    /// While the journal is read for it.
+    journal: Option<Restoration>,
+    state: Arc<PartitionState>,
+    /// The last committed position and metadata.
+    committed: Option<(i64, String)>,
+    /// Whether a cut is on its way to the brokers.
+    is_cut: bool,
+    is_frozen: bool,
+    waiting: Waiting,
+    idle: Idle,
+    sampler: Sampler,
+    faults: Vec<Code>,
+    latency: LocalHistogram,
+    clock: Gauge,
+    /// What was last published as held, and when.
+    held: (Held, u64),
+    /// When a record of unknown shape was last named.
+    unknown_named: Option<u64>,
+}
+
+impl Partition {
+    pub(super) fn new(adoption: Adoption, shared: &Shared) -> Self {
+        let Adoption { origin, queue, detector, state, committed } = adoption;
+        let clock = shared.metrics.ingest.clock_of(&origin.topic, origin.partition);
+        let sampler = Sampler::new(&shared.topics.placement, &origin);
+        if detector.is_replaying() {
+            state.replay_began.store(now_millis(), Ordering::Relaxed);
+        }
+        Self {
+            origin,
+            queue,
+            detector,
+            journal: None,
+            state,
+            committed,
+            is_cut: false,
+            is_frozen: false,
+            waiting: Waiting::default(),
+            idle: Idle::default(),
+            sampler,
+            faults: Vec::new(),
+            latency: shared.metrics.ingest.processing_latency.local(),
+            clock,
+            held: (Held::default(), 0),
+            unknown_named: None,
+        }
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(super) fn take_faults(&mut self) -> Vec<Code> {
+        std::mem::take(&mut self.faults)
+    }
+
+    /// Takes no more records.
+    pub(super) fn freeze(&mut self) {
+        self.is_frozen = true;
+    }
+
+    /// Goes on at an offset: what lies before it is gone.
+    pub(super) fn skip_to(&mut self, offset: i64) {
+        self.detector.begin_at(offset);
+    }
+
+    /// Starts anew with another detector.
+    pub(super) fn restart(&mut self, detector: Detector) {
+        self.detector = detector;
+        self.committed = None;
+        self.waiting = Waiting::default();
+        self.idle = Idle::default();
+    }
+
+    /// Feeds one batch to the detector and returns how many items there were.
+    pub(super) fn drain(&mut self, renderer: &Renderer) -> usize {
+        if self.is_frozen || self.waiting.is_full() || self.detector.awaits_journal() {
+            return 0;
+        }
+        self.sampler.flush();
+        let Self { queue, detector, waiting, state, sampler, faults, latency, .. } = self;
+        let now = unix_millis();
+        let is_live = !detector.is_replaying();
+        let taken = queue.drain(|item| match item {
+            Item::Record(record, key) => {
+                // A record is as old as where it first stood.
+                let stamp = record.source.map_or(record.stamp, |source| source.stamp);
+                let triggered_at = stamp.time().map(EventTime::millis);
+                detector.on_record(&record);
+                match is_live {
+                    true => sampler.look(key, record.payload, detector.last_host()),
+                    false => failpoint::reach("in_replay"),
+                }
+                if let (true, Some(stamped)) = (is_live, triggered_at) {
+                    latency.observe(seconds(now - stamped));
+                }
+                waiting.note(detector.outbox(), renderer, triggered_at);
+                state.position.store(record.offset + 1, Ordering::Relaxed);
+            }
+            Item::Fault(fault) => faults.push(fault),
+        });
+        if taken > self.faults.len() {
+            self.idle.on_record(now_millis());
+            self.state.at_end.store(0, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Lets time run on if the partition is idle.
+    pub(super) fn idle(&mut self, shared: &Shared) {
+        let at_end = self.state.at_end.load(Ordering::Relaxed);
+        if self.is_frozen || self.detector.awaits_journal() {
+            return;
+        }
+        // At the end of the partition a replay is over, even if the committed offset lies behind
+        // the last record: markers of transactions take offsets too.
+        if let Some(elapsed) = self.idle.tick(now_millis(), at_end) {
+            self.detector.advance_idle(elapsed);
+            self.waiting.note(self.detector.outbox(), &shared.renderer, None);
+            self.publish(shared);
+        }
+    }
+
+    /// Returns a cut if there is something to make durable and no other cut is on its way.
+    pub(super) fn cut(&mut self, renderer: &Renderer) -> Option<Bundle> {
+        if self.is_cut || !self.detector.has_news() {
+            return None;
+        }
+        let cut = self.detector.cut()?;
+        // What is told with each cut has just joined the rest.
+        self.waiting.note(self.detector.outbox(), renderer, None);
+        let is_news = self.committed.as_ref().is_none_or(|(position, metadata)| {
+            (*position, metadata.as_str()) != (cut.position, cut.metadata.as_str())
+        });
+        if !is_news && cut.outputs == 0 {
+            return None;
+        }
+        let output = self.detector.outbox().iter().zip(self.waiting.triggers());
+        self.is_cut = true;
+        Some(Bundle::new(self.origin.clone(), cut, output, renderer))
+    }
+
+    /// Leaves the state for the case that the partition comes back, if all of it is committed.
+    pub(super) fn keep(self, shared: &Shared) {
+        let is_settled = !self.is_cut && !self.detector.is_replaying() && !self.detector.has_news();
+        let Some((position, metadata)) = self.committed.filter(|_| is_settled) else { return };
+        if self.detector.position() == Some(position) {
+            shared.keep(&self.origin, self.detector, Committed { position, metadata });
+        }
+    }
+
+    /// Forgets output: its cut is committed.
+    pub(super) fn accept(&mut self, cut: &Cut, journal_end: Option<i64>) {
+        self.detector.accept(cut);
+        if let Some(end) = journal_end {
+            self.detector.on_journal_reached(end);
+        }
+        self.waiting.accept(cut.outputs);
+        self.is_cut = false;
+        self.committed = Some((cut.position, cut.metadata.clone()));
+        self.state.committed.store(cut.position, Ordering::Relaxed);
+        self.state.outbox.store(self.waiting.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Tells whether output waits that should not wait for the next regular commit.
+    pub(super) fn wants_commit(&self) -> bool {
+        !self.is_cut && self.waiting.is_urgent()
+    }
+}

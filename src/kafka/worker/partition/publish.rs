@@ -1,0 +1,73 @@
+//! What a partition tells: metrics, its state for the API, and a few lines of the log.
+
+use std::sync::atomic::Ordering;
+
+use super::Partition;
+use crate::detect::Held;
+use crate::event::TimeSpan;
+use crate::kafka::state::Shared;
+use crate::kafka::state::clock::{now_millis, seconds};
+
+/// How often, in milliseconds, a record of unknown shape is named.
+const NAME_UNKNOWN_EVERY: u64 = 60_000;
+/// How often, in milliseconds, it is published what detectors hold.
+const HELD_EVERY: u64 = 1_000;
+
+impl Partition {
+    /// Publishes what the last batch has changed.
+    pub(in crate::kafka::worker) fn publish(&mut self, shared: &Shared) {
+        let stats = self.detector.take_stats();
+        shared.metrics.ingest.record(&self.origin.topic, &stats);
+        shared.metrics.detect.record(shared.rules(), &stats);
+        if let Some(clock) = self.detector.clock() {
+            self.clock.set(clock.millis() as f64 / 1_000.0);
+        }
+        self.name_unknown();
+        self.latency.flush();
+        self.state.outbox.store(self.waiting.len() as u64, Ordering::Relaxed);
+        self.state.replay_left.store(self.detector.replay_remaining(), Ordering::Relaxed);
+        let began = self.state.replay_began.load(Ordering::Relaxed);
+        if began > 0 && !self.detector.is_replaying() {
+            let millis = now_millis().saturating_sub(began);
+            self.state.replay_began.store(0, Ordering::Relaxed);
+            shared.metrics.kafka.restore_seconds.set(millis as f64 / 1_000.0);
+            tracing::info!(topic = %self.origin.topic, partition = self.origin.partition, millis,
+                "state is rebuilt");
+        }
+    }
+
+    /// Says, once in a while, where a record of unknown shape stands.
+    fn name_unknown(&mut self) {
+        let Some(offset) = self.detector.take_unknown() else { return };
+        let now = now_millis();
+        if self.unknown_named.is_some_and(|named| now.saturating_sub(named) < NAME_UNKNOWN_EVERY) {
+            return;
+        }
+        self.unknown_named = Some(now);
+        tracing::warn!(topic = %self.origin.topic, partition = self.origin.partition, offset,
+            "a record of unknown shape: only rules for any category see it");
+    }
+
+    /// Publishes what is held, about once a second: that looks at every key.
+    pub(in crate::kafka::worker) fn publish_held(&mut self, shared: &Shared) {
+        let now = now_millis();
+        if now.saturating_sub(self.held.1) >= HELD_EVERY {
+            let held = self.detector.held();
+            shared.metrics.detect.replace_held(shared.rules(), &self.held.0, &held);
+            self.held = (held, now);
+            let labels = [&*self.origin.topic, &self.origin.partition.to_string()];
+            let age = self.detector.safe_age().map_or(0, TimeSpan::millis);
+            shared.metrics.kafka.safe_age.with_label_values(&labels).set(seconds(age));
+        }
+    }
+
+    /// Takes back what was published of a partition that is given up.
+    pub(in crate::kafka::worker) fn unpublish(&self, shared: &Shared) {
+        shared.metrics.detect.replace_held(shared.rules(), &self.held.0, &Held::default());
+        let labels = [&*self.origin.topic, &self.origin.partition.to_string()];
+        // There is one: it was made when the partition was adopted.
+        drop(shared.metrics.ingest.clock.remove_label_values(&labels));
+        // There is none before the first second is over.
+        drop(shared.metrics.kafka.safe_age.remove_label_values(&labels));
+    }
+}

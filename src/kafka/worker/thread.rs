@@ -1,0 +1,166 @@
+//! The thread of a worker: does what it is asked, and gives each of its partitions a turn.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+use super::command::{Adoption, Command, Keep};
+use super::partition::Partition;
+use crate::detect::{Cut, Detector, Origin};
+use crate::kafka::client::Code;
+use crate::kafka::journal::Reader;
+use crate::kafka::state::{Heart, Shared};
+
+/// How long a worker sleeps when nothing wakes it.
+const NAP: Duration = Duration::from_millis(100);
+
+/// The thread.
+pub(super) struct Worker {
+    inbox: Receiver<Command>,
+    shared: Arc<Shared>,
+    /// Asks for a commit; costs nothing when that has been asked already.
+    nudge: Box<dyn Fn() + Send>,
+    heart: Arc<Heart>,
+    /// There if a rule needs the journal.
+    journal: Option<Reader>,
+    partitions: Vec<Partition>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        inbox: Receiver<Command>,
+        shared: Arc<Shared>,
+        nudge: Box<dyn Fn() + Send>,
+        heart: Arc<Heart>,
+        journal: Option<Reader>,
+    ) -> Self {
+        Self { inbox, shared, nudge, heart, journal, partitions: Vec::new() }
+    }
+
+    /// Works until it is told to stop.
+    pub(super) fn run(mut self) {
+        while self.obey() {
+            self.heart.beat();
+            if !self.turn() {
+                std::thread::park_timeout(NAP);
+            }
+        }
+        self.shared.health.forget(&self.heart);
+    }
+
+    /// Does what has been asked; false if that is to end.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Ok(command) => self.execute(command),
+                Err(TryRecvError::Empty) => return true,
+            }
+        }
+    }
+
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Adopt(adoption) => self.adopt(*adoption),
+            Command::Restart(origin, detector) => self.restart(&origin, *detector),
+            Command::Skip(origin, offset) => {
+                if let Some(partition) = self.find(&origin) {
+                    partition.skip_to(offset);
+                }
+            }
+            Command::Freeze(origins) => {
+                let all = self.partitions.iter_mut();
+                all.filter(|p| origins.contains(p.origin())).for_each(Partition::freeze);
+            }
+            Command::Cut(reply) => {
+                let renderer = &self.shared.renderer;
+                let cuts = self.partitions.iter_mut().filter_map(|p| p.cut(renderer)).collect();
+                // The committer may have stopped waiting.
+                drop(reply.send(cuts));
+            }
+            Command::Accept(cuts) => self.accept(&cuts),
+            Command::Release(origins, keep, done) => {
+                self.release(&origins, keep);
+                done.send(()).ok();
+            }
+            Command::Stop => {}
+        }
+    }
+
+    fn adopt(&mut self, adoption: Adoption) {
+        let mut partition = Partition::new(adoption, &self.shared);
+        partition.read_journal(self.journal.as_ref());
+        self.partitions.push(partition);
+    }
+
+    fn restart(&mut self, origin: &Origin, detector: Detector) {
+        let found = self.partitions.iter_mut().find(|partition| partition.origin() == origin);
+        if let Some(partition) = found {
+            partition.restart(detector);
+            partition.read_journal(self.journal.as_ref());
+        }
+    }
+
+    fn accept(&mut self, cuts: &[(Origin, Cut)]) {
+        for (origin, cut) in cuts {
+            let journal_end = self.shared.journal_ends.of(origin.partition);
+            if let Some(partition) = self.find(origin) {
+                partition.accept(cut, journal_end);
+            }
+        }
+        self.nudge_if_alerts_wait();
+    }
+
+    fn release(&mut self, origins: &[Origin], keep: Keep) {
+        let all = std::mem::take(&mut self.partitions);
+        let (given_up, left): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|partition| origins.contains(partition.origin()));
+        self.partitions = left;
+        for partition in given_up {
+            partition.unpublish(&self.shared);
+            if keep == Keep::Warm {
+                partition.keep(&self.shared);
+            }
+        }
+    }
+
+    fn find(&mut self, origin: &Origin) -> Option<&mut Partition> {
+        self.partitions.iter_mut().find(|partition| partition.origin() == origin)
+    }
+
+    /// Gives each partition a batch; tells whether there was anything to do.
+    fn turn(&mut self) -> bool {
+        let mut is_busy = false;
+        for partition in &mut self.partitions {
+            let taken = partition.restore(&self.shared) + partition.drain(&self.shared.renderer);
+            is_busy |= taken > 0;
+            match taken {
+                0 => partition.idle(&self.shared),
+                _ => partition.publish(&self.shared),
+            }
+            partition.publish_held(&self.shared);
+            for fault in partition.take_faults() {
+                report(&self.shared, partition.origin(), fault);
+            }
+        }
+        self.nudge_if_alerts_wait();
+        is_busy
+    }
+
+    fn nudge_if_alerts_wait(&self) {
+        if self.partitions.iter().any(Partition::wants_commit) {
+            (self.nudge)();
+        }
+    }
+}
+
+/// Passes a partition's fault on to whoever can do something about it.
+fn report(shared: &Shared, origin: &Origin, fault: Code) {
+    let reason = format!("{fault:?}");
+    shared.metrics.kafka.partition_faults.with_label_values(&[&reason]).inc();
+    match fault.is_record_gone() {
+        true => shared.requests.ask_for_restart(origin),
+        false => tracing::warn!(topic = %origin.topic, partition = origin.partition, %reason,
+            "the client reports a fault of a partition"),
+    }
+}
