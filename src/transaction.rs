@@ -15,6 +15,8 @@ use crate::event::TimeSpan;
 pub struct Bundle {
     /// The partition.
     pub origin: Origin,
+    /// Under which lease it was cut: a partition that is lost and comes back has another one.
+    pub lease: u64,
     /// What to commit.
     pub cut: Cut,
     /// What has to become visible together with it.
@@ -25,6 +27,7 @@ impl Bundle {
     /// Returns the bundle of a cut: its output, each item with what triggered it, is rendered.
     pub fn new<'o>(
         origin: Origin,
+        lease: u64,
         cut: Cut,
         output: impl Iterator<Item = (&'o Output, Option<i64>)>,
         renderer: &Renderer,
@@ -34,7 +37,7 @@ impl Bundle {
             messages.map(move |message| Pending { message, triggered_at })
         };
         let outputs = output.take(cut.outputs).flat_map(pending).collect();
-        Self { origin, cut, outputs }
+        Self { origin, lease, cut, outputs }
     }
 }
 
@@ -194,11 +197,11 @@ impl Transactions {
         }
     }
 
-    /// Forgets what belongs to partitions that are no longer ours: their output must not become
-    /// visible any more, unless a commit has been asked for already.
-    pub fn lose(&mut self, origins: &[Origin], now: TimeSpan) {
+    /// Forgets the bundles whose lease has ended: their output must not become visible any more,
+    /// unless a commit has been asked for already.
+    pub fn lose(&mut self, is_lost: impl Fn(&Bundle) -> bool, now: TimeSpan) {
         let before = self.bundles.len();
-        self.bundles.retain(|bundle| !origins.contains(&bundle.origin));
+        self.bundles.retain(|bundle| !is_lost(bundle));
         let is_open = matches!(self.phase, Phase::Writing | Phase::Offsets | Phase::Draining);
         if is_open && self.bundles.len() < before {
             self.enter(Phase::Aborting, now);
@@ -305,6 +308,7 @@ mod tests {
     fn bundle(partition: i32) -> Bundle {
         Bundle {
             origin: Origin { topic: "in".into(), partition },
+            lease: 1,
             cut: Cut { position: 7, metadata: format!("m{partition}"), outputs: 0 },
             outputs: Vec::new(),
         }
@@ -389,7 +393,7 @@ mod tests {
             (Step::Commit, Step::Commit),
         ] {
             let mut transactions = before(step);
-            transactions.lose(&[bundle(0).origin], at(0));
+            transactions.lose(|lost| lost.origin == bundle(0).origin, at(0));
             assert_eq!(transactions.next(), then, "{step:?}");
             assert_eq!(transactions.bundles(), [bundle(1)]);
         }

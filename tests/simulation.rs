@@ -231,7 +231,8 @@ struct Partition {
 impl Instance {
     fn lose(&mut self, partitions: &[usize], now: i64) {
         let origins: Vec<Origin> = partitions.iter().copied().map(origin_of).collect();
-        self.transactions.lose(&origins, TimeSpan::from_millis(now));
+        let is_lost = |bundle: &Bundle| origins.contains(&bundle.origin);
+        self.transactions.lose(is_lost, TimeSpan::from_millis(now));
         self.partitions.retain(|partition, _| !partitions.contains(partition));
         self.coming.retain(|partition| !partitions.contains(partition));
     }
@@ -244,7 +245,7 @@ impl Instance {
             let Some(cut) = state.detector.cut() else { continue };
             let output = state.detector.outbox().iter().map(|output| (output, None));
             state.is_cut = true;
-            self.transactions.add([Bundle::new(origin_of(partition), cut, output, renderer)]);
+            self.transactions.add([Bundle::new(origin_of(partition), 0, cut, output, renderer)]);
         }
     }
 

@@ -41,7 +41,7 @@ pub use state::{health, partitions};
 /// A member of the consumer group, with everything that evaluates and writes.
 pub struct Consumer {
     shared: Arc<Shared>,
-    poll: JoinHandle<()>,
+    poll: JoinHandle<bool>,
     failures: UnboundedReceiver<String>,
 }
 
@@ -81,7 +81,8 @@ impl Consumer {
         }
     }
 
-    /// Makes the last cuts durable and leaves the group; false if that took too long.
+    /// Makes the last cuts durable and leaves the group; false if some are not, or if that took
+    /// too long.
     pub async fn drain(self, deadline: Duration) -> bool {
         let ends = Instant::now() + deadline;
         self.shared.stop();
@@ -91,6 +92,6 @@ impl Consumer {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        self.poll.join().is_ok()
+        self.poll.join().unwrap_or(false)
     }
 }

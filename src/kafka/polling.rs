@@ -69,8 +69,8 @@ impl Polling {
         Ok(Self { shared: Arc::clone(shared), consumer, group, threads })
     }
 
-    /// Works until it is told to stop.
-    pub(super) fn run(self) {
+    /// Works until it is told to stop; tells whether all output was durable at the end.
+    pub(super) fn run(self) -> bool {
         self.subscribe();
         let mut replays = watch::ReplayWatch::default();
         let mut topics = watch::TopicWatch::new();
@@ -91,21 +91,20 @@ impl Polling {
                 self.subscribe();
             }
             if self.threads.iter().any(JoinHandle::is_finished) {
-                return self
-                    .shared
-                    .requests
-                    .fail("a worker or the committer has ended unexpectedly");
+                self.shared.requests.fail("a worker or the committer has ended unexpectedly");
+                return false;
             }
             match self.shared.health.liveness().pop() {
                 None => stuck_since = None,
                 Some(reason) => {
                     if stuck_since.get_or_insert_with(Instant::now).elapsed() > STUCK_FOR_GOOD {
-                        return self.shared.requests.fail(reason);
+                        self.shared.requests.fail(reason);
+                        return false;
                     }
                 }
             }
         }
-        self.leave();
+        self.leave()
     }
 
     /// Subscribes to the topics that can be read as streams.
@@ -148,16 +147,17 @@ impl Polling {
             }
         }
         metrics.outbox.set(i64::try_from(outbox).unwrap_or(i64::MAX));
+        metrics.output_age.set(self.shared.partitions.output_age().as_secs_f64());
         let silence = self.shared.health.longest_silence();
         let now = seconds(unix_millis());
         metrics.last_progress.set(now - silence.as_secs_f64());
     }
 
     /// Makes the last cuts durable, leaves the group, ends the threads.
-    fn leave(self) {
+    fn leave(self) -> bool {
         let origins = self.shared.partitions.origins();
         tracing::info!(partitions = origins.len(), "leaving the group");
-        self.group.give_up(&origins, LAST_CUTS);
+        let is_durable = self.group.give_up(&origins, LAST_CUTS);
         self.group.stop();
         for thread in self.threads {
             // A panic has been reported by the thread itself.
@@ -168,5 +168,6 @@ impl Polling {
         // LeaveGroup, waits for its answer and closes the client.
         drop(self.consumer);
         tracing::debug!(millis = now_millis() - began, "consumer closed");
+        is_durable
     }
 }

@@ -38,6 +38,8 @@ pub struct KafkaMetrics {
     pub replay_left: IntGauge,
     /// Output that is not durable yet.
     pub outbox: IntGauge,
+    /// For how long the oldest of it has waited.
+    pub output_age: Gauge,
     /// How far back a restart would need events.
     pub safe_age: GaugeVec,
     /// Partitions that were given up and whose state is kept.
@@ -125,6 +127,10 @@ impl KafkaMetrics {
                 .gauge("replay_records_remaining", "Offsets that are left to replay.")?,
             outbox: area
                 .gauge("outbox_records", "Alerts and dead letters that are not committed yet.")?,
+            output_age: area.float_gauge(
+                "output_age_seconds",
+                "For how long the oldest output has waited that is not committed yet.",
+            )?,
             safe_age: area.float_gauge_vec(
                 "safe_age_seconds",
                 "How far back, by the partition's clock, a restart would need events.",

@@ -2,9 +2,10 @@
 //!
 //! Never touches a detector. How cuts become durable is decided by a [`Way`].
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use super::cuts::Cuts;
 use super::handle::{Inbox, Request};
 use super::outside::Outside;
 use super::way::{PATIENCE, Way};
@@ -15,6 +16,10 @@ use crate::transaction::Bundle;
 
 /// The least time between two cycles that alerts have asked for.
 const GAP: Duration = Duration::from_millis(5);
+/// How long a cycle waits for cuts. A worker's turn is far shorter; whoever takes longer is late.
+const CUT_PATIENCE: Duration = Duration::from_millis(200);
+/// How often it is looked for a cut that is late.
+const LATE_CUT: Duration = Duration::from_millis(20);
 /// The longest sleep between two signs of life.
 const MAX_SLEEP: Duration = Duration::from_secs(5);
 
@@ -23,6 +28,9 @@ pub(in crate::kafka) struct Committer {
     inbox: Inbox,
     outside: Outside,
     delivery: Box<dyn Way>,
+    cuts: Cuts,
+    /// Cuts that came when nobody waited for them any more.
+    late: Vec<Bundle>,
     pace: Pace,
 }
 
@@ -36,7 +44,8 @@ struct Pace {
 impl Committer {
     /// Returns a committer that delivers in this way.
     pub(in crate::kafka) fn new(inbox: Inbox, outside: Outside, delivery: Box<dyn Way>) -> Self {
-        Self { inbox, outside, delivery, pace: Pace::default() }
+        let cuts = Cuts::new(outside.workers.len());
+        Self { inbox, outside, delivery, cuts, late: Vec::new(), pace: Pace::default() }
     }
 
     /// Works until it is told to stop.
@@ -45,18 +54,34 @@ impl Committer {
         self.cycle();
         loop {
             self.outside.heart.beat();
-            match self.inbox.next(self.sleep()) {
+            match self.next_request() {
                 Ok(Request::Nudge) => self.cycle_unless_backing_off(),
                 Ok(Request::Flush(origins, deadline, done)) => {
                     let is_durable = self.flush(&origins, deadline);
                     done.send(is_durable).ok();
                 }
-                Ok(Request::Discard(origins)) => self.delivery.discard(&origins),
                 Err(RecvTimeoutError::Timeout) => self.cycle_unless_backing_off(),
                 Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         self.outside.shared.health.forget(&self.outside.heart);
+    }
+
+    /// Waits for a request, for the time of the next regular cycle, or for a late cut.
+    fn next_request(&mut self) -> Result<Request, RecvTimeoutError> {
+        let ends = Instant::now() + self.sleep();
+        loop {
+            let left = ends.saturating_duration_since(Instant::now());
+            let is_owed = self.cuts.owing().contains(&true);
+            let request = self.inbox.next(if is_owed { left.min(LATE_CUT) } else { left });
+            if request.is_ok() || Instant::now() >= ends {
+                return request;
+            }
+            self.late.extend(self.cuts.gather(&[], Duration::ZERO));
+            if !self.late.is_empty() {
+                return request;
+            }
+        }
     }
 
     fn sleep(&self) -> Duration {
@@ -77,6 +102,7 @@ impl Committer {
     fn cycle(&mut self) {
         let began = Instant::now();
         self.inbox.lower();
+        self.delivery.drop_ended(&self.outside.shared.leases);
         if self.delivery.takes_more() {
             let bundles = self.collect();
             self.delivery.add(bundles);
@@ -95,21 +121,24 @@ impl Committer {
         }
     }
 
-    /// Asks all workers for the cuts of partitions that have none on its way.
+    /// Asks the workers for the cuts of partitions that have none on its way. Returns those whose
+    /// lease goes on: a late one may be of a partition that was lost meanwhile.
     fn collect(&mut self) -> Vec<Bundle> {
-        let (reply, answers) = channel();
-        for worker in &self.outside.workers {
-            worker.send(Command::Cut(reply.clone()));
-        }
-        drop(reply);
-        let deadline = Instant::now() + PATIENCE;
-        let mut found = Vec::new();
-        for _ in 0..self.outside.workers.len() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(bundles) = answers.recv_timeout(left) else { break };
-            found.extend(bundles);
-        }
-        found
+        let late_before = self.cuts.owing().to_vec();
+        self.cuts.ask(&self.outside.workers);
+        let mut bundles = std::mem::take(&mut self.late);
+        bundles.extend(self.cuts.gather(&late_before, CUT_PATIENCE));
+        self.outside.shared.leases.with_held(|held| {
+            bundles.retain(|bundle| held.has(&bundle.origin, bundle.lease));
+        });
+        bundles
+    }
+
+    /// Tells whether a worker that has one of these partitions owes an answer.
+    fn is_owed(&self, origins: &[Origin]) -> bool {
+        let leases = &self.outside.shared.leases;
+        let mut workers = origins.iter().filter_map(|origin| leases.of(origin));
+        workers.any(|lease| self.cuts.owing()[lease.worker])
     }
 
     /// Makes the last cut of partitions durable; false if that did not happen in time.
@@ -121,12 +150,20 @@ impl Committer {
         let mut is_quiet = false;
         while Instant::now() < deadline {
             self.outside.heart.beat();
+            // Whoever owes an older answer has not been asked since the partitions were frozen.
+            let was_owed = self.is_owed(origins);
             let took_more = self.delivery.takes_more();
             self.cycle();
-            match (self.delivery.holds(origins), is_quiet && took_more) {
+            let is_whole = took_more && !was_owed && !self.is_owed(origins);
+            match (self.delivery.holds(origins), is_quiet && is_whole) {
                 // The first quiet cycle may have finished an older cut, before the last one.
                 (false, true) => return true,
-                (false, false) => is_quiet = true,
+                (false, false) => {
+                    is_quiet = is_whole;
+                    if !is_whole {
+                        std::thread::sleep(GAP);
+                    }
+                }
                 (true, _) => {
                     is_quiet = false;
                     std::thread::sleep(GAP);

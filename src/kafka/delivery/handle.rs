@@ -17,8 +17,6 @@ pub(super) enum Request {
     Nudge,
     /// Cut these partitions for the last time; the answer tells whether all is committed.
     Flush(Vec<Origin>, Instant, Sender<bool>),
-    /// Forget what belongs to these partitions: they are somebody else's.
-    Discard(Vec<Origin>),
     /// End.
     Stop,
 }
@@ -73,11 +71,6 @@ impl Handle {
         let is_sent = self.requests.send(request).is_ok();
         // The committer keeps to the deadline itself; one cycle may overrun it.
         is_sent && answer.recv_timeout(patience + PATIENCE).unwrap_or(false)
-    }
-
-    /// Forgets what belongs to partitions that are no longer ours.
-    pub(in crate::kafka) fn discard(&self, origins: Vec<Origin>) {
-        drop(self.requests.send(Request::Discard(origins)));
     }
 
     /// Ends the committer.

@@ -5,6 +5,7 @@
 //! [`Transactional`] (both at once). Whoever gives partitions up calls [`Handle::flush`] first.
 
 mod committer;
+mod cuts;
 mod handle;
 mod outside;
 mod plain;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::detect::{Cut, Origin};
 use crate::kafka::client::outcome::{Delivered, on_delivery};
 use crate::kafka::client::{Code, Consumer};
 use crate::kafka::state::clock::{seconds, unix_millis};
 use crate::kafka::state::{Concern, Heart, Shared};
-use crate::kafka::worker::{self, Command, index_of};
+use crate::kafka::worker::{self, Accepted, Command};
 use crate::transaction::Pending;
 
 /// What every way of delivery works with.
@@ -20,10 +19,13 @@ pub(in crate::kafka) struct Outside {
 
 impl Outside {
     /// Tells the workers that cuts are committed.
-    pub(super) fn accept(&self, cuts: Vec<(Origin, Cut)>) {
-        let mut by_worker: Vec<Vec<(Origin, Cut)>> = vec![Vec::new(); self.workers.len()];
-        for (origin, cut) in cuts {
-            by_worker[index_of(&origin, self.workers.len())].push((origin, cut));
+    pub(super) fn accept(&self, cuts: Vec<Accepted>) {
+        let mut by_worker: Vec<Vec<Accepted>> = self.workers.iter().map(|_| Vec::new()).collect();
+        for accepted in cuts {
+            let lease = self.shared.leases.of(&accepted.origin);
+            if let Some(lease) = lease.filter(|lease| lease.number == accepted.lease) {
+                by_worker[lease.worker].push(accepted);
+            }
         }
         for (worker, cuts) in self.workers.iter().zip(by_worker) {
             if !cuts.is_empty() {

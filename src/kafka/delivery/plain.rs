@@ -11,14 +11,16 @@ use super::way::{PATIENCE, Way};
 use crate::detect::Origin;
 use crate::kafka::client::outcome::{Commit, Delivered, on_commit, on_delivery};
 use crate::kafka::client::{Code, Positions, Writer};
-use crate::kafka::state::Concern;
+use crate::kafka::state::{Concern, Leases};
+use crate::kafka::worker::Accepted;
 use crate::transaction::Bundle;
 
 /// Bundles on their way, and the tickets of their records that the client holds.
 pub(in crate::kafka) struct Plain {
     writer: Writer,
     open: Vec<Parcel>,
-    in_flight: HashMap<usize, (Origin, usize)>,
+    /// By ticket: the lease of the bundle, and the place in it.
+    in_flight: HashMap<usize, (u64, usize)>,
     next_ticket: usize,
 }
 
@@ -64,9 +66,12 @@ impl Way for Plain {
         is_written && is_committed
     }
 
-    fn discard(&mut self, origins: &[Origin]) {
-        self.open.retain(|parcel| !origins.contains(&parcel.bundle.origin));
-        self.in_flight.retain(|_, (origin, _)| !origins.contains(origin));
+    fn drop_ended(&mut self, leases: &Leases) {
+        leases.with_held(|held| {
+            self.open.retain(|parcel| held.has(&parcel.bundle.origin, parcel.bundle.lease));
+        });
+        let open = &self.open;
+        self.in_flight.retain(|_, (lease, _)| open.iter().any(|p| p.bundle.lease == *lease));
     }
 
     fn holds(&self, origins: &[Origin]) -> bool {
@@ -123,7 +128,7 @@ impl Plain {
                 let origin = &parcel.bundle.origin;
                 match writer.send(origin, &pending.message, *next_ticket) {
                     Ok(()) => {
-                        in_flight.insert(*next_ticket, (origin.clone(), index));
+                        in_flight.insert(*next_ticket, (parcel.bundle.lease, index));
                         *progress = Progress::InFlight;
                         *next_ticket += 1;
                     }
@@ -138,8 +143,8 @@ impl Plain {
 
     fn take_answers(&mut self, outside: &Outside, wait: Duration) {
         for (ticket, code) in self.writer.answers(wait) {
-            let Some((origin, index)) = self.in_flight.remove(&ticket) else { continue };
-            let parcel = self.open.iter_mut().find(|p| p.bundle.origin == origin);
+            let Some((lease, index)) = self.in_flight.remove(&ticket) else { continue };
+            let parcel = self.open.iter_mut().find(|p| p.bundle.lease == lease);
             let Some(parcel) = parcel else { continue };
             match on_delivery(code) {
                 Delivered::Yes => {
@@ -158,8 +163,9 @@ impl Plain {
     fn commit(&mut self, outside: &Outside) -> bool {
         let started = outside.shared.leases.with_held(|held| {
             let mut positions = Positions::default();
-            let is_ready =
-                |parcel: &&Parcel| parcel.is_durable() && held.contains(&parcel.bundle.origin);
+            let is_ready = |parcel: &&Parcel| {
+                parcel.is_durable() && held.has(&parcel.bundle.origin, parcel.bundle.lease)
+            };
             for Parcel { bundle, .. } in self.open.iter().filter(is_ready) {
                 positions.add(&bundle.origin, bundle.cut.position, &bundle.cut.metadata);
             }
@@ -183,7 +189,8 @@ impl Plain {
                 continue;
             }
             if let Some(at) = self.open.iter().position(|parcel| parcel.bundle.origin == origin) {
-                accepted.push((origin, self.open.swap_remove(at).bundle.cut));
+                let Bundle { lease, cut, .. } = self.open.swap_remove(at).bundle;
+                accepted.push(Accepted { origin, lease, cut });
             }
         }
         outside.accept(accepted);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::outside::Outside;
 use crate::detect::Origin;
+use crate::kafka::state::Leases;
 use crate::transaction::Bundle;
 
 /// How long one cycle waits for the workers' cuts, the acknowledgements, the commit's answer.
@@ -23,8 +24,8 @@ pub(in crate::kafka) trait Way: Send {
     /// whether all is done.
     fn deliver(&mut self, outside: &Outside, deadline: Instant) -> bool;
 
-    /// Forgets what belongs to these partitions: they are somebody else's.
-    fn discard(&mut self, origins: &[Origin]);
+    /// Forgets the cuts whose lease has ended.
+    fn drop_ended(&mut self, leases: &Leases);
 
     /// Tells whether a cut of one of these partitions is under way.
     fn holds(&self, origins: &[Origin]) -> bool;

@@ -23,10 +23,12 @@ impl Group {
     /// Takes partitions in, or none of them if they cannot be started.
     pub(super) fn assign(&self, mut assignment: Assignment<'_>) {
         self.shared.metrics.kafka.rebalances.with_label_values(&["assign"]).inc();
+        let origins = assignment.origins();
         let prepared = self.prepare(&mut assignment);
         let (adoptions, assigned) = match prepared {
             Ok(adoptions) => (adoptions, assignment.accept()),
             Err(refusal) => {
+                self.shared.leases.end(&origins);
                 self.refuse(&refusal);
                 // The protocol wants an answer: none of them.
                 (Vec::new(), assignment.refuse())
@@ -34,13 +36,13 @@ impl Group {
         };
         if let Err(error) = assigned {
             tracing::error!(%error, "assignment was refused by the client");
+            self.shared.leases.end(&origins);
             return self.shared.requests.ask_for_rejoin();
         }
         for adoption in adoptions {
             let origin = adoption.origin.clone();
-            self.shared.leases.take(&origin);
             self.shared.partitions.add(&origin, &adoption.state);
-            self.worker_of(&origin).send(Command::Adopt(Box::new(adoption)));
+            self.workers[adoption.lease.worker].send(Command::Adopt(Box::new(adoption)));
         }
         self.count_partitions();
     }
@@ -104,7 +106,8 @@ impl Group {
             how = start.name(), note = found.note, "partition assigned");
         let no_answer = |what: &str| Refusal::NoAnswer(format!("{what} for {}", name(&origin)));
         assignment.start_at(&origin, from.offset).map_err(|error| no_answer(&error.to_string()))?;
-        let thread = self.worker_of(&origin).thread();
+        let lease = self.shared.leases.take(&origin, self.workers.len());
+        let thread = self.workers[lease.worker].thread();
         let headers = match self.shared.settings.rekey_topic() == Some(&*origin.topic) {
             true => Headers::Source,
             false => Headers::Ignored,
@@ -115,7 +118,7 @@ impl Group {
         let is_committed = found.is_committed;
         let state = PartitionState::starting(from.offset, is_committed.then_some(position));
         let committed = is_committed.then_some((position, found.resume.metadata));
-        Ok(Adoption { origin, queue, detector, state: Arc::new(state), committed })
+        Ok(Adoption { origin, lease, queue, detector, state: Arc::new(state), committed })
     }
 
     /// Asks the brokers until they answer, but not for ever.

@@ -13,10 +13,9 @@ mod revocation;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use crate::detect::Origin;
 use crate::kafka::delivery;
 use crate::kafka::state::{Heart, Shared};
-use crate::kafka::worker::{self, Command, index_of};
+use crate::kafka::worker::{self, Command};
 
 /// A member of the group, with those who work on its partitions.
 pub(super) struct Group {
@@ -61,9 +60,5 @@ impl Group {
         let signed = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.shared.metrics.kafka.assigned.set(signed(count));
         self.shared.metrics.detect.pending_limit.set(signed(limit));
-    }
-
-    fn worker_of(&self, origin: &Origin) -> &worker::Handle {
-        &self.workers[index_of(origin, self.workers.len())]
     }
 }

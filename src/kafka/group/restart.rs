@@ -36,15 +36,18 @@ impl Group {
             log_start = log.low, log_end = log.high, restart = offset,
             "records are gone from the log before they were read");
         self.shared.metrics.kafka.replay_truncated.inc();
+        let Some(lease) = self.shared.leases.of(origin) else { return };
         // Going on behind a gap keeps the state; going back needs a new one.
         let command = match found.is_committed {
             true => Command::Skip(origin.clone(), offset),
             false => {
                 let (detector, _) = rebuild(&self.shared, origin, &found.resume);
-                Command::Restart(origin.clone(), Box::new(detector))
+                // Whatever is on its way of the old state is not of this one.
+                let Some(lease) = self.shared.leases.renew(origin) else { return };
+                Command::Restart(origin.clone(), lease, Box::new(detector))
             }
         };
-        self.worker_of(origin).send(command);
+        self.workers[lease.worker].send(command);
         if let Err(error) = consumer.seek(origin, offset, QUESTION) {
             // The client no longer fetches it, since its topic was deleted meanwhile. Only an
             // assignment makes it do so again.

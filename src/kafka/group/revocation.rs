@@ -33,12 +33,14 @@ impl Group {
         origins
     }
 
-    /// Makes the last cut of partitions durable if they are still ours, and gives them up.
-    pub(in crate::kafka) fn give_up(&self, origins: &[Origin], patience: Duration) {
+    /// Makes the last cut of partitions durable if they are still ours, and gives them up; tells
+    /// whether it is durable.
+    pub(in crate::kafka) fn give_up(&self, origins: &[Origin], patience: Duration) -> bool {
         if origins.is_empty() {
-            return;
+            return true;
         }
-        if !self.committer.flush(origins.to_vec(), patience) {
+        let is_durable = self.committer.flush(origins.to_vec(), patience);
+        if !is_durable {
             tracing::warn!(
                 partitions = origins.len(),
                 "output was not durable in time; the next owner does it again"
@@ -46,11 +48,11 @@ impl Group {
         }
         let keep = if self.shared.requests.is_stopping() { Keep::Nothing } else { Keep::Warm };
         self.drop_state(origins, keep);
+        is_durable
     }
 
     fn drop_state(&self, origins: &[Origin], keep: Keep) {
         self.shared.leases.end(origins);
-        self.committer.discard(origins.to_vec());
         let (done, answers) = channel();
         for worker in &self.workers {
             worker.send(Command::Release(origins.to_vec(), keep, done.clone()));

@@ -3,13 +3,17 @@
 //! Neither ever decides what matches.
 
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Returns the milliseconds since the process first asked; never 0, never backwards.
 pub(in crate::kafka) fn now_millis() -> u64 {
+    u64::try_from(since_start().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// Returns the time since the process first asked; never backwards.
+pub(in crate::kafka) fn since_start() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
-    let elapsed = START.get_or_init(Instant::now).elapsed();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    START.get_or_init(Instant::now).elapsed()
 }
 
 /// Returns the wall clock, in milliseconds since 1970: for latencies alone.

@@ -164,6 +164,7 @@ impl Health {
             reasons.push("not yet a settled member of the consumer group".to_owned());
         }
         reasons.extend(partitions.long_replays(self.replay_budget()));
+        reasons.extend(partitions.stuck_outputs());
         reasons
     }
 

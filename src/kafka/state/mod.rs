@@ -23,6 +23,7 @@ mod warm;
 
 pub(super) use health::{Concern, Degradation, Health, Heart};
 pub(super) use journal_ends::JournalEnds;
+pub(super) use leases::{Lease, Leases};
 pub(super) use lock::lock;
 pub(super) use offsets::{Committed, Log};
 pub(super) use partitions::{PartitionState, Partitions, name};

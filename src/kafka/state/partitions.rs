@@ -12,6 +12,9 @@ use serde::Serialize;
 use super::clock::now_millis;
 use crate::detect::Origin;
 
+/// Output that waits for longer than this keeps the service from being ready.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(30);
+
 /// The assigned partitions and what their owners publish. Not on the event path.
 #[derive(Default)]
 pub struct Partitions(DashMap<Origin, Arc<PartitionState>>);
@@ -33,10 +36,14 @@ pub struct PartitionState {
     pub replay_left: AtomicI64,
     /// Output that is not durable yet.
     pub outbox: AtomicU64,
+    /// Since when the oldest output waits that is not durable yet; 0 if none does.
+    pub output_since: AtomicU64,
+    /// Where reading for output began, for as long as nothing is committed.
+    pub first: AtomicI64,
 }
 
 /// A partition as the API shows it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, PartialOrd, Serialize)]
 pub struct PartitionView {
     /// The topic.
     pub topic: String,
@@ -48,12 +55,15 @@ pub struct PartitionView {
     pub committed: Option<i64>,
     /// The last stable offset.
     pub end: Option<i64>,
-    /// Records between position and end; none if all that is left are markers.
+    /// Records between what is done with and the end; none if all that is left are markers. As long
+    /// as output waits that is not durable yet, what is committed is done with, and no more.
     pub lag: Option<i64>,
     /// Whether records before the committed position are being replayed.
     pub replaying: bool,
     /// Output that is not durable yet.
     pub outbox: u64,
+    /// For how many seconds the oldest of it has waited.
+    pub output_age_seconds: f64,
 }
 
 impl Partitions {
@@ -83,8 +93,26 @@ impl Partitions {
     pub fn view(&self) -> Vec<PartitionView> {
         let mut views: Vec<PartitionView> =
             self.0.iter().map(|entry| entry.value().view(entry.key())).collect();
-        views.sort();
+        views.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
         views
+    }
+
+    /// Returns for how long the oldest output of all partitions has waited that is not durable yet.
+    pub fn output_age(&self) -> Duration {
+        let now = now_millis();
+        self.0.iter().map(|entry| entry.output_age(now)).max().unwrap_or_default()
+    }
+
+    /// Says which partition has output that waits for longer than it ever should.
+    pub(in crate::kafka) fn stuck_outputs(&self) -> Vec<String> {
+        let now = now_millis();
+        let ages = self.0.iter().map(|entry| (entry.output_age(now), name(entry.key())));
+        let mut reasons: Vec<String> = ages
+            .filter(|(age, _)| *age > OUTPUT_PATIENCE)
+            .map(|(age, place)| format!("output of {place} waits for {} s", age.as_secs()))
+            .collect();
+        reasons.sort();
+        reasons
     }
 
     /// Returns the partition whose replay has taken longest, if that is longer than allowed.
@@ -119,18 +147,42 @@ impl PartitionState {
         let state = Self::default();
         state.position.store(start, Ordering::Relaxed);
         state.committed.store(committed.unwrap_or(-1), Ordering::Relaxed);
+        state.first.store(committed.unwrap_or(start), Ordering::Relaxed);
         state.end.store(-1, Ordering::Relaxed);
         state
     }
 
-    /// Returns how many records are left to process.
+    /// Returns how many records are not done with: not read yet, or read and their output not
+    /// durable.
     pub fn lag(&self) -> Option<i64> {
-        let end = self.end.load(Ordering::Relaxed);
-        match self.at_end.load(Ordering::Relaxed) {
-            _ if end < 0 => None,
+        let (end, position) =
+            (self.end.load(Ordering::Relaxed), self.position.load(Ordering::Relaxed));
+        let unread = match self.at_end.load(Ordering::Relaxed) {
+            _ if end < 0 => return None,
             // Behind the last record only the markers of transactions may be left.
-            seen if seen > 0 => Some(0),
-            _ => Some((end - self.position.load(Ordering::Relaxed)).max(0)),
+            seen if seen > 0 => 0,
+            _ => (end - position).max(0),
+        };
+        let undone = match self.output_since.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => (position - self.done_until()).max(0),
+        };
+        Some(unread + undone)
+    }
+
+    /// Returns the position up to which all output is durable.
+    fn done_until(&self) -> i64 {
+        match self.committed.load(Ordering::Relaxed) {
+            committed if committed >= 0 => committed,
+            _ => self.first.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Returns for how long the oldest output has waited that is not durable yet.
+    pub fn output_age(&self, now: u64) -> Duration {
+        match self.output_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => Duration::from_millis(now.saturating_sub(since)),
         }
     }
 
@@ -153,6 +205,7 @@ impl PartitionState {
             lag: self.lag(),
             replaying: self.replay_began.load(Ordering::Relaxed) > 0,
             outbox: self.outbox.load(Ordering::Relaxed),
+            output_age_seconds: self.output_age(now_millis()).as_secs_f64(),
         }
     }
 }
@@ -173,6 +226,21 @@ mod tests {
         state.end.store(9, Ordering::Relaxed);
         assert_eq!(state.lag(), Some(4));
         state.at_end.store(1, Ordering::Relaxed);
+        assert_eq!(state.lag(), Some(0));
+    }
+
+    #[test]
+    fn records_whose_output_waits_are_not_done_with() {
+        let state = PartitionState::starting(5, None);
+        state.end.store(20, Ordering::Relaxed);
+        state.position.store(12, Ordering::Relaxed);
+        assert_eq!(state.lag(), Some(8));
+        state.output_since.store(now_millis().max(1), Ordering::Relaxed);
+        assert_eq!(state.lag(), Some(15));
+        state.committed.store(9, Ordering::Relaxed);
+        state.at_end.store(1, Ordering::Relaxed);
+        assert_eq!(state.lag(), Some(3));
+        state.output_since.store(0, Ordering::Relaxed);
         assert_eq!(state.lag(), Some(0));
     }
 }

@@ -5,27 +5,37 @@ use std::sync::mpsc::Sender;
 
 use crate::detect::{Cut, Detector, Origin};
 use crate::kafka::client::PartitionQueue;
-use crate::kafka::state::PartitionState;
+use crate::kafka::state::{Lease, PartitionState};
 use crate::transaction::Bundle;
 
 /// What a worker is asked to do.
 pub(in crate::kafka) enum Command {
     /// Own a partition from now on.
     Adopt(Box<Adoption>),
-    /// Start a partition anew with another detector.
-    Restart(Origin, Box<Detector>),
+    /// Start a partition anew with another detector, under another lease.
+    Restart(Origin, Lease, Box<Detector>),
     /// Go on at an offset: what lies before it is gone.
     Skip(Origin, i64),
     /// Take no more records of these partitions.
     Freeze(Vec<Origin>),
-    /// Cut every partition that has no cut on its way.
-    Cut(Sender<Vec<Bundle>>),
+    /// Cut every partition that has no cut on its way, and answer with this worker's index.
+    Cut(Sender<Cuts>),
     /// Forget output: its cut is committed.
-    Accept(Vec<(Origin, Cut)>),
+    Accept(Vec<Accepted>),
     /// Give partitions up, with their state.
     Release(Vec<Origin>, Keep, Sender<()>),
     /// End.
     Stop,
+}
+
+/// The answer of a worker that was asked for its cuts, by its index.
+pub(in crate::kafka) type Cuts = (usize, Vec<Bundle>);
+
+/// A cut that is committed, and under which lease it was made.
+pub(in crate::kafka) struct Accepted {
+    pub(in crate::kafka) origin: Origin,
+    pub(in crate::kafka) lease: u64,
+    pub(in crate::kafka) cut: Cut,
 }
 
 /// What becomes of the state of a partition that is given up.
@@ -40,6 +50,7 @@ pub(in crate::kafka) enum Keep {
 /// A partition on its way to its worker.
 pub(in crate::kafka) struct Adoption {
     pub(in crate::kafka) origin: Origin,
+    pub(in crate::kafka) lease: Lease,
     pub(in crate::kafka) queue: PartitionQueue,
     pub(in crate::kafka) detector: Detector,
     pub(in crate::kafka) state: Arc<PartitionState>,

@@ -1,4 +1,4 @@
-//! The way to a worker, and which worker owns a partition.
+//! The way to a worker.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -6,7 +6,6 @@ use std::thread::{JoinHandle, Thread};
 
 use super::command::Command;
 use super::thread::Worker;
-use crate::detect::Origin;
 use crate::kafka::journal::Reader;
 use crate::kafka::state::Shared;
 
@@ -35,7 +34,7 @@ impl Handle {
             None => None,
         };
         let shared = Arc::clone(shared);
-        let worker = Worker::new(inbox, shared, nudge, heart, journal);
+        let worker = Worker::new(number, inbox, shared, nudge, heart, journal);
         let join = std::thread::Builder::new().name(thread_name).spawn(move || worker.run())?;
         Ok((Self { commands, thread: join.thread().clone() }, join))
     }
@@ -51,9 +50,4 @@ impl Handle {
     pub(in crate::kafka) fn thread(&self) -> Thread {
         self.thread.clone()
     }
-}
-
-/// Returns which of `count` workers owns a partition.
-pub(in crate::kafka) fn index_of(origin: &Origin, count: usize) -> usize {
-    usize::try_from(origin.partition).unwrap_or(0) % count.max(1)
 }

@@ -9,7 +9,8 @@ mod handle;
 mod idle;
 mod partition;
 mod thread;
+mod turn;
 mod waiting;
 
-pub(super) use command::{Adoption, Command, Keep};
-pub(super) use handle::{Handle, index_of};
+pub(super) use command::{Accepted, Adoption, Command, Cuts, Keep};
+pub(super) use handle::Handle;

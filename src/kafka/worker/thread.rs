@@ -1,21 +1,24 @@
-//! The thread of a worker: does what it is asked, and gives each of its partitions a turn.
+//! The thread of a worker: gives its partitions a turn each, and does what it is asked in between.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
-use super::command::{Adoption, Command, Keep};
+use super::command::{Accepted, Adoption, Command, Keep};
 use super::partition::Partition;
-use crate::detect::{Cut, Detector, Origin};
+use super::turn::Turn;
+use crate::detect::{Detector, Origin};
 use crate::kafka::client::Code;
 use crate::kafka::journal::Reader;
-use crate::kafka::state::{Heart, Shared};
+use crate::kafka::state::clock::since_start;
+use crate::kafka::state::{Heart, Lease, Shared};
 
 /// How long a worker sleeps when nothing wakes it.
 const NAP: Duration = Duration::from_millis(100);
 
 /// The thread.
 pub(super) struct Worker {
+    number: usize,
     inbox: Receiver<Command>,
     shared: Arc<Shared>,
     /// Asks for a commit; costs nothing when that has been asked already.
@@ -24,25 +27,35 @@ pub(super) struct Worker {
     /// There if a rule needs the journal.
     journal: Option<Reader>,
     partitions: Vec<Partition>,
+    /// The index of the partition that had the last turn.
+    next: usize,
 }
 
 impl Worker {
     pub(super) fn new(
+        number: usize,
         inbox: Receiver<Command>,
         shared: Arc<Shared>,
         nudge: Box<dyn Fn() + Send>,
         heart: Arc<Heart>,
         journal: Option<Reader>,
     ) -> Self {
-        Self { inbox, shared, nudge, heart, journal, partitions: Vec::new() }
+        Self { number, inbox, shared, nudge, heart, journal, partitions: Vec::new(), next: 0 }
     }
 
-    /// Works until it is told to stop.
+    /// Works until it is told to stop. Between the turns of two partitions it does what it is asked,
+    /// and gives a sign of life.
     pub(super) fn run(mut self) {
+        let mut idle_in_a_row = 0;
         while self.obey() {
             self.heart.beat();
-            if !self.turn() {
+            match self.give_turn() {
+                true => idle_in_a_row = 0,
+                false => idle_in_a_row += 1,
+            }
+            if idle_in_a_row >= self.partitions.len() {
                 std::thread::park_timeout(NAP);
+                idle_in_a_row = 0;
             }
         }
         self.shared.health.forget(&self.heart);
@@ -62,7 +75,7 @@ impl Worker {
     fn execute(&mut self, command: Command) {
         match command {
             Command::Adopt(adoption) => self.adopt(*adoption),
-            Command::Restart(origin, detector) => self.restart(&origin, *detector),
+            Command::Restart(origin, lease, detector) => self.restart(&origin, lease, *detector),
             Command::Skip(origin, offset) => {
                 if let Some(partition) = self.find(&origin) {
                     partition.skip_to(offset);
@@ -75,8 +88,8 @@ impl Worker {
             Command::Cut(reply) => {
                 let renderer = &self.shared.renderer;
                 let cuts = self.partitions.iter_mut().filter_map(|p| p.cut(renderer)).collect();
-                // The committer may have stopped waiting.
-                drop(reply.send(cuts));
+                // Only a process that ends has no committer any more.
+                drop(reply.send((self.number, cuts)));
             }
             Command::Accept(cuts) => self.accept(&cuts),
             Command::Release(origins, keep, done) => {
@@ -93,18 +106,18 @@ impl Worker {
         self.partitions.push(partition);
     }
 
-    fn restart(&mut self, origin: &Origin, detector: Detector) {
+    fn restart(&mut self, origin: &Origin, lease: Lease, detector: Detector) {
         let found = self.partitions.iter_mut().find(|partition| partition.origin() == origin);
         if let Some(partition) = found {
-            partition.restart(detector);
+            partition.restart(lease, detector);
             partition.read_journal(self.journal.as_ref());
         }
     }
 
-    fn accept(&mut self, cuts: &[(Origin, Cut)]) {
-        for (origin, cut) in cuts {
+    fn accept(&mut self, cuts: &[Accepted]) {
+        for Accepted { origin, lease, cut } in cuts {
             let journal_end = self.shared.journal_ends.of(origin.partition);
-            if let Some(partition) = self.find(origin) {
+            if let Some(partition) = self.find(origin).filter(|found| found.has_lease(*lease)) {
                 partition.accept(cut, journal_end);
             }
         }
@@ -128,23 +141,25 @@ impl Worker {
         self.partitions.iter_mut().find(|partition| partition.origin() == origin)
     }
 
-    /// Gives each partition a batch; tells whether there was anything to do.
-    fn turn(&mut self) -> bool {
-        let mut is_busy = false;
-        for partition in &mut self.partitions {
-            let taken = partition.restore(&self.shared) + partition.drain(&self.shared.renderer);
-            is_busy |= taken > 0;
-            match taken {
-                0 => partition.idle(&self.shared),
-                _ => partition.publish(&self.shared),
-            }
-            partition.publish_held(&self.shared);
-            for fault in partition.take_faults() {
-                report(&self.shared, partition.origin(), fault);
-            }
+    /// Gives the next partition its turn; tells whether it had anything to do.
+    fn give_turn(&mut self) -> bool {
+        self.next = (self.next + 1) % self.partitions.len().max(1);
+        let Some(partition) = self.partitions.get_mut(self.next) else { return false };
+        let turn = Turn::begin(&since_start);
+        let restored = partition.restore(&turn, &self.shared);
+        let taken = restored + partition.drain(&turn, &self.shared.renderer);
+        match taken {
+            0 => partition.idle(&self.shared),
+            _ => partition.publish(&self.shared),
         }
-        self.nudge_if_alerts_wait();
-        is_busy
+        partition.publish_held(&self.shared);
+        for fault in partition.take_faults() {
+            report(&self.shared, partition.origin(), fault);
+        }
+        if partition.wants_commit() {
+            (self.nudge)();
+        }
+        taken > 0
     }
 
     fn nudge_if_alerts_wait(&self) {

@@ -26,6 +26,8 @@ struct Item {
     bytes: usize,
     is_urgent: bool,
     triggered_at: Option<i64>,
+    /// When it was noted, by the process's clock in milliseconds.
+    noted: u64,
 }
 
 impl Waiting {
@@ -37,6 +39,7 @@ impl Waiting {
         outbox: &[Output],
         renderer: &Renderer,
         triggered_at: Option<i64>,
+        now: u64,
     ) {
         for output in &outbox[self.items.len().min(outbox.len())..] {
             let bytes = renderer.estimated_bytes(output);
@@ -48,7 +51,7 @@ impl Waiting {
             };
             self.bytes += bytes;
             self.urgent += usize::from(is_urgent);
-            self.items.push_back(Item { bytes, is_urgent, triggered_at });
+            self.items.push_back(Item { bytes, is_urgent, triggered_at, noted: now });
         }
     }
 
@@ -63,6 +66,11 @@ impl Waiting {
     /// Returns, item by item, the Kafka timestamp of the record that triggered it.
     pub(super) fn triggers(&self) -> impl Iterator<Item = Option<i64>> + '_ {
         self.items.iter().map(|item| item.triggered_at)
+    }
+
+    /// Returns since when the oldest item waits.
+    pub(super) fn since(&self) -> Option<u64> {
+        self.items.front().map(|item| item.noted)
     }
 
     /// Returns how many items wait.
@@ -110,12 +118,13 @@ mod tests {
     fn gained_output_is_noted_once() {
         let mut waiting = Waiting::default();
         let mut outbox = vec![letter(1)];
-        waiting.note(&outbox, &renderer(), Some(7));
+        waiting.note(&outbox, &renderer(), Some(7), 100);
         outbox.push(letter(2));
-        waiting.note(&outbox, &renderer(), None);
+        waiting.note(&outbox, &renderer(), None, 200);
+        assert_eq!(waiting.since(), Some(100));
         assert_eq!(waiting.triggers().collect::<Vec<_>>(), [Some(7), None]);
         waiting.accept(1);
-        assert_eq!((waiting.len(), waiting.bytes), (1, 10));
+        assert_eq!((waiting.len(), waiting.bytes, waiting.since()), (1, 10, Some(200)));
         assert!(!waiting.is_urgent() && !waiting.is_full());
     }
 }

@@ -1,6 +1,7 @@
 //! The queue of one partition, drained in batches.
 
 use std::ffi::{CString, c_void};
+use std::ops::ControlFlow;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::thread::Thread;
@@ -12,8 +13,11 @@ use crate::detect::{Origin, Record, Source, Stamp};
 use crate::event::EventTime;
 use crate::kafka::client::error::Code;
 
-/// Most records that one call takes from a queue.
+/// Most records that are taken from a queue at once.
 const BATCH: usize = 512;
+/// About how many bytes of records are taken at once. A record that is taken keeps its whole fetch
+/// answer in memory, so few large ones are enough.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// The queue of one assigned partition, apart from the consumer's own queue.
 ///
@@ -22,6 +26,10 @@ const BATCH: usize = 512;
 pub(in crate::kafka) struct PartitionQueue<C: ConsumerContext + 'static> {
     queue: NonNull<sys::rd_kafka_queue_t>,
     headers: Headers,
+    /// Records that were taken from it and not handed on yet.
+    taken: std::vec::IntoIter<Message>,
+    /// How many bytes a record had, on average of those that were taken last.
+    bytes_of_one: usize,
     /// What the queue's callback points at.
     waker: Box<Thread>,
     /// The queue must not outlive its client.
@@ -45,7 +53,7 @@ pub(in crate::kafka) enum Item<'a> {
     Fault(Code),
 }
 
-// SAFETY: librdkafka's queues may be used from any thread; `Thread` and `Arc` are `Send`.
+// SAFETY: librdkafka's queues and messages may be used from any thread; `Thread` and `Arc` are `Send`.
 unsafe impl<C: ConsumerContext + 'static> Send for PartitionQueue<C> {}
 
 impl<C: ConsumerContext + 'static> PartitionQueue<C> {
@@ -76,23 +84,48 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
                 ptr::from_ref::<Thread>(&waker).cast_mut().cast::<c_void>(),
             );
         }
-        Some(Self { queue, headers, waker, _consumer: Arc::clone(consumer) })
+        let taken = Vec::new().into_iter();
+        let _consumer = Arc::clone(consumer);
+        Some(Self { queue, headers, taken, bytes_of_one: 1, waker, _consumer })
     }
 
-    /// Hands up to 512 waiting items to `each`, without waiting, and returns how many there were.
-    pub(in crate::kafka) fn drain(&self, mut each: impl FnMut(Item<'_>)) -> usize {
-        let mut messages = [ptr::null_mut(); BATCH];
-        // SAFETY: the queue is valid and `messages` has room for `BATCH` pointers.
-        let count = unsafe {
-            sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, messages.as_mut_ptr(), BATCH)
-        };
-        let count = usize::try_from(count).unwrap_or(0).min(BATCH);
-        // All of them are owned before the first is used: a panic in `each` must not leak.
-        let owned = messages.map(Message);
-        for message in &owned[..count] {
-            each(message.view(self.headers));
+    /// Hands waiting items to `each`, without waiting, until it breaks off or about as many as are
+    /// taken at once are done. Returns how many there were.
+    pub(in crate::kafka) fn drain(
+        &mut self,
+        mut each: impl FnMut(Item<'_>) -> ControlFlow<()>,
+    ) -> usize {
+        if self.taken.as_slice().is_empty() {
+            self.take();
+        }
+        let mut count = 0;
+        for message in self.taken.by_ref() {
+            count += 1;
+            if each(message.view(self.headers)).is_break() {
+                break;
+            }
         }
         count
+    }
+
+    /// Forgets what was taken and not handed on: reading goes on somewhere else.
+    pub(in crate::kafka) fn clear(&mut self) {
+        self.taken = Vec::new().into_iter();
+    }
+
+    fn take(&mut self) {
+        let most = (BATCH_BYTES / self.bytes_of_one.max(1)).clamp(1, BATCH);
+        let mut messages = [ptr::null_mut(); BATCH];
+        // SAFETY: the queue is valid and `messages` has room for `most` pointers.
+        let count = unsafe {
+            sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, messages.as_mut_ptr(), most)
+        };
+        let count = usize::try_from(count).unwrap_or(0).min(most);
+        let taken: Vec<Message> = messages[..count].iter().map(|taken| Message(*taken)).collect();
+        if count > 0 {
+            self.bytes_of_one = taken.iter().map(Message::bytes).sum::<usize>() / count;
+        }
+        self.taken = taken.into_iter();
     }
 }
 
@@ -114,11 +147,16 @@ unsafe extern "C" fn wake(_client: *mut sys::rd_kafka_t, waker: *mut c_void) {
     waker.unpark();
 }
 
-/// A message that librdkafka has handed over; null in the unused part of a batch.
+/// A message that librdkafka has handed over.
 struct Message(*mut sys::rd_kafka_message_t);
 
 impl Message {
-    /// Returns what the message holds; not to be called on a null one.
+    fn bytes(&self) -> usize {
+        // SAFETY: librdkafka filled this pointer, and the message lives until we are dropped.
+        unsafe { &*self.0 }.len
+    }
+
+    /// Returns what the message holds.
     fn view(&self, headers: Headers) -> Item<'_> {
         // SAFETY: librdkafka filled this pointer, and the message lives until we are dropped.
         let message = unsafe { &*self.0 };
@@ -177,9 +215,7 @@ impl Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        if !self.0.is_null() {
-            // SAFETY: we own the message, and nothing borrowed from it is left.
-            unsafe { sys::rd_kafka_message_destroy(self.0) };
-        }
+        // SAFETY: we own the message, and nothing borrowed from it is left.
+        unsafe { sys::rd_kafka_message_destroy(self.0) };
     }
 }

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::outside::{Outside, may_write};
 use super::way::Way;
-use crate::detect::{Cut, Origin};
+use crate::detect::Origin;
 use crate::event::TimeSpan;
 use crate::kafka::client::outcome::{failed_for_good, is_rebalance, on_transaction};
 use crate::kafka::client::{ClientError, Writer};
-use crate::kafka::state::{Concern, Shared, failpoint};
+use crate::kafka::state::{Concern, Leases, Shared, failpoint};
+use crate::kafka::worker::Accepted;
 use crate::transaction::{Answer, Bundle, Outcome, Step, Transactions};
 
 /// How long one call may take; one that takes longer is made again, and goes on where it was.
@@ -43,6 +44,7 @@ impl Way for Transactional {
     fn deliver(&mut self, outside: &Outside, deadline: Instant) -> bool {
         loop {
             outside.heart.beat();
+            self.drop_ended(&outside.shared.leases);
             let step = self.transactions.next();
             if step == Step::Rest || self.is_fenced {
                 self.serve();
@@ -82,9 +84,11 @@ impl Way for Transactional {
         }
     }
 
-    fn discard(&mut self, origins: &[Origin]) {
+    fn drop_ended(&mut self, leases: &Leases) {
         let now = self.now();
-        self.transactions.lose(origins, now);
+        leases.with_held(|held| {
+            self.transactions.lose(|bundle| !held.has(&bundle.origin, bundle.lease), now);
+        });
     }
 
     fn holds(&self, origins: &[Origin]) -> bool {
@@ -156,9 +160,11 @@ impl Transactional {
                 for pending in bundles.iter().flat_map(|bundle| &bundle.outputs) {
                     outside.count_delivered(pending);
                 }
-                let cuts: Vec<(Origin, Cut)> =
-                    bundles.into_iter().map(|bundle| (bundle.origin, bundle.cut)).collect();
-                outside.accept(cuts);
+                let accepted = |bundle| {
+                    let Bundle { origin, lease, cut, .. } = bundle;
+                    Accepted { origin, lease, cut }
+                };
+                outside.accept(bundles.into_iter().map(accepted).collect());
                 outside.count_commit("ok");
                 true
             }

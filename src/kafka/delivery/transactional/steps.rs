@@ -90,7 +90,7 @@ impl Transactional {
         // while all leases are held is one in which the partitions are ours; the broker refuses it
         // as soon as there is a newer one.
         let membership = outside.shared.leases.with_held(|held| {
-            let is_held = |bundle: &Bundle| held.contains(&bundle.origin);
+            let is_held = |bundle: &Bundle| held.has(&bundle.origin, bundle.lease);
             bundles.iter().all(is_held).then(|| outside.consumer.membership())
         });
         let Some(membership) = membership else { return Ok(Answer::Abort) };

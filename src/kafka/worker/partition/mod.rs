@@ -6,6 +6,7 @@
 mod publish;
 mod restoration;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,19 +15,21 @@ use prometheus::local::LocalHistogram;
 
 use super::command::Adoption;
 use super::idle::Idle;
+use super::turn::Turn;
 use super::waiting::Waiting;
 use crate::alert::Renderer;
 use crate::detect::{Cut, Detector, Held, Origin};
 use crate::event::EventTime;
 use crate::kafka::client::{Code, Item, PartitionQueue};
 use crate::kafka::state::clock::{now_millis, seconds, unix_millis};
-use crate::kafka::state::{Committed, PartitionState, Sampler, Shared, failpoint};
+use crate::kafka::state::{Committed, Lease, PartitionState, Sampler, Shared, failpoint};
 use crate::transaction::Bundle;
 use restoration::Restoration;
 
 /// A partition that is ours, with its detector.
 pub(super) struct Partition {
     origin: Origin,
+    lease: Lease,
     queue: PartitionQueue,
     detector: Detector,
     /// While the journal is read for it.
@@ -51,7 +54,7 @@ pub(super) struct Partition {
 
 impl Partition {
     pub(super) fn new(adoption: Adoption, shared: &Shared) -> Self {
-        let Adoption { origin, queue, detector, state, committed } = adoption;
+        let Adoption { origin, lease, queue, detector, state, committed } = adoption;
         let clock = shared.metrics.ingest.clock_of(&origin.topic, origin.partition);
         let sampler = Sampler::new(&shared.topics.placement, &origin);
         if detector.is_replaying() {
@@ -59,6 +62,7 @@ impl Partition {
         }
         Self {
             origin,
+            lease,
             queue,
             detector,
             journal: None,
@@ -92,43 +96,59 @@ impl Partition {
 
     /// Goes on at an offset: what lies before it is gone.
     pub(super) fn skip_to(&mut self, offset: i64) {
+        self.queue.clear();
         self.detector.begin_at(offset);
     }
 
-    /// Starts anew with another detector.
-    pub(super) fn restart(&mut self, detector: Detector) {
+    /// Tells whether it is this ownership of the partition.
+    pub(super) fn has_lease(&self, number: u64) -> bool {
+        self.lease.number == number
+    }
+
+    /// Starts anew with another detector, of which no cut is on its way.
+    pub(super) fn restart(&mut self, lease: Lease, detector: Detector) {
+        self.lease = lease;
         self.detector = detector;
+        self.is_cut = false;
+        self.queue.clear();
         self.committed = None;
         self.waiting = Waiting::default();
         self.idle = Idle::default();
     }
 
-    /// Feeds one batch to the detector and returns how many items there were.
-    pub(super) fn drain(&mut self, renderer: &Renderer) -> usize {
+    /// Feeds records to the detector until the turn is over, and returns how many items there were.
+    pub(super) fn drain(&mut self, turn: &Turn<'_>, renderer: &Renderer) -> usize {
         if self.is_frozen || self.waiting.is_full() || self.detector.awaits_journal() {
             return 0;
         }
         self.sampler.flush();
         let Self { queue, detector, waiting, state, sampler, faults, latency, .. } = self;
-        let now = unix_millis();
+        let (now, noted) = (unix_millis(), now_millis());
         let is_live = !detector.is_replaying();
-        let taken = queue.drain(|item| match item {
-            Item::Record(record, key) => {
-                // A record is as old as where it first stood.
-                let stamp = record.source.map_or(record.stamp, |source| source.stamp);
-                let triggered_at = stamp.time().map(EventTime::millis);
-                detector.on_record(&record);
-                match is_live {
-                    true => sampler.look(key, record.payload, detector.last_host()),
-                    false => failpoint::reach("in_replay"),
+        let taken = queue.drain(|item| {
+            match item {
+                Item::Record(record, key) => {
+                    failpoint::reach("in_turn");
+                    // A record is as old as where it first stood.
+                    let stamp = record.source.map_or(record.stamp, |source| source.stamp);
+                    let triggered_at = stamp.time().map(EventTime::millis);
+                    detector.on_record(&record);
+                    match is_live {
+                        true => sampler.look(key, record.payload, detector.last_host()),
+                        false => failpoint::reach("in_replay"),
+                    }
+                    if let (true, Some(stamped)) = (is_live, triggered_at) {
+                        latency.observe(seconds(now - stamped));
+                    }
+                    waiting.note(detector.outbox(), renderer, triggered_at, noted);
+                    state.position.store(record.offset + 1, Ordering::Relaxed);
                 }
-                if let (true, Some(stamped)) = (is_live, triggered_at) {
-                    latency.observe(seconds(now - stamped));
-                }
-                waiting.note(detector.outbox(), renderer, triggered_at);
-                state.position.store(record.offset + 1, Ordering::Relaxed);
+                Item::Fault(fault) => faults.push(fault),
             }
-            Item::Fault(fault) => faults.push(fault),
+            match turn.is_over() || waiting.is_full() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
         });
         if taken > self.faults.len() {
             self.idle.on_record(now_millis());
@@ -147,7 +167,7 @@ impl Partition {
         // the last record: markers of transactions take offsets too.
         if let Some(elapsed) = self.idle.tick(now_millis(), at_end) {
             self.detector.advance_idle(elapsed);
-            self.waiting.note(self.detector.outbox(), &shared.renderer, None);
+            self.waiting.note(self.detector.outbox(), &shared.renderer, None, now_millis());
             self.publish(shared);
         }
     }
@@ -159,7 +179,7 @@ impl Partition {
         }
         let cut = self.detector.cut()?;
         // What is told with each cut has just joined the rest.
-        self.waiting.note(self.detector.outbox(), renderer, None);
+        self.waiting.note(self.detector.outbox(), renderer, None, now_millis());
         let is_news = self.committed.as_ref().is_none_or(|(position, metadata)| {
             (*position, metadata.as_str()) != (cut.position, cut.metadata.as_str())
         });
@@ -168,7 +188,7 @@ impl Partition {
         }
         let output = self.detector.outbox().iter().zip(self.waiting.triggers());
         self.is_cut = true;
-        Some(Bundle::new(self.origin.clone(), cut, output, renderer))
+        Some(Bundle::new(self.origin.clone(), self.lease.number, cut, output, renderer))
     }
 
     /// Leaves the state for the case that the partition comes back, if all of it is committed.
@@ -190,7 +210,7 @@ impl Partition {
         self.is_cut = false;
         self.committed = Some((cut.position, cut.metadata.clone()));
         self.state.committed.store(cut.position, Ordering::Relaxed);
-        self.state.outbox.store(self.waiting.len() as u64, Ordering::Relaxed);
+        self.publish_waiting();
     }
 
     /// Tells whether output waits that should not wait for the next regular commit.

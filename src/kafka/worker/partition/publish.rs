@@ -24,7 +24,7 @@ impl Partition {
         }
         self.name_unknown();
         self.latency.flush();
-        self.state.outbox.store(self.waiting.len() as u64, Ordering::Relaxed);
+        self.publish_waiting();
         self.state.replay_left.store(self.detector.replay_remaining(), Ordering::Relaxed);
         let began = self.state.replay_began.load(Ordering::Relaxed);
         if began > 0 && !self.detector.is_replaying() {
@@ -34,6 +34,12 @@ impl Partition {
             tracing::info!(topic = %self.origin.topic, partition = self.origin.partition, millis,
                 "state is rebuilt");
         }
+    }
+
+    /// Publishes how much output waits, and since when.
+    pub(super) fn publish_waiting(&self) {
+        self.state.outbox.store(self.waiting.len() as u64, Ordering::Relaxed);
+        self.state.output_since.store(self.waiting.since().unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Says, once in a while, where a record of unknown shape stands.

@@ -2,14 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use super::super::turn::Turn;
 use super::Partition;
 use crate::detect::Origin;
 use crate::kafka::journal::{Batch, Reader, Reading};
 use crate::kafka::state::Shared;
 use crate::kafka::state::clock::now_millis;
-
-/// About how many entries of the journal are taken before other partitions have their turn.
-const BATCH: usize = 512;
 
 /// The journal on its way into a detector.
 pub(super) struct Restoration {
@@ -43,10 +41,11 @@ impl Partition {
     }
 
     /// Gives the detector what has been read of the journal; returns how many entries that were.
-    pub(in crate::kafka::worker) fn restore(&mut self, shared: &Shared) -> usize {
+    pub(in crate::kafka::worker) fn restore(&mut self, turn: &Turn<'_>, shared: &Shared) -> usize {
         let Some(journal) = &mut self.journal else { return 0 };
         let mut taken = 0;
-        while let (Ok(batch), false) = (journal.reading.batches.try_recv(), taken > BATCH) {
+        while taken == 0 || !turn.is_over() {
+            let Ok(batch) = journal.reading.batches.try_recv() else { break };
             taken += 1;
             match batch {
                 Batch::Lost => self.detector.on_journal_lost(),
