@@ -83,9 +83,7 @@ impl Polling {
             replays.look(&self.shared);
             self.shared.expire_kept();
             self.publish();
-            for origin in self.shared.requests.take_restarts() {
-                self.group.restart(&self.consumer, &origin);
-            }
+            self.group.restart(&self.consumer, self.shared.requests.take_restarts());
             if self.shared.requests.take_rejoin() {
                 self.consumer.unsubscribe();
                 self.subscribe();

@@ -2,14 +2,15 @@
 //!
 //! Never asks twice: whoever asks decides whether an answer is worth waiting for.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::error::ClientError;
-use super::native::entries_of;
+use super::native::{Entry, entries_of};
 use crate::detect::Origin;
 use crate::kafka::state::{Committed, Log};
 
@@ -55,19 +56,45 @@ impl<'a, C: ConsumerContext> Questions<'a, C> {
             .collect()
     }
 
-    /// Returns which offsets the log holds.
-    pub(in crate::kafka) fn log_of(
+    /// Returns which offsets the logs of these partitions hold, in their order.
+    ///
+    /// Takes two round trips however many partitions there are: each of their leaders is asked once
+    /// where logs begin and once where they end.
+    pub(in crate::kafka) fn logs_of(
         self,
-        origin: &Origin,
+        origins: &[Origin],
         patience: Duration,
-    ) -> Result<Log, ClientError> {
-        let found = self.0.fetch_watermarks(&origin.topic, origin.partition, patience);
-        let (low, high) = found.inspect_err(|_| {
+    ) -> Result<Vec<Log>, ClientError> {
+        let ends = Instant::now() + patience;
+        let lows = self.offsets_at(origins, Offset::Beginning, ends)?;
+        let highs = self.offsets_at(origins, Offset::End, ends)?;
+        Ok(lows.into_iter().zip(highs).map(|(low, high)| Log { low, high }).collect())
+    }
+
+    /// Returns an offset of each partition, in their order.
+    fn offsets_at(
+        self,
+        origins: &[Origin],
+        place: Offset,
+        ends: Instant,
+    ) -> Result<Vec<i64>, ClientError> {
+        let patience = || ends.saturating_duration_since(Instant::now());
+        let mut sorted: Vec<&Origin> = origins.iter().collect();
+        // A request names a topic once for each run of its partitions.
+        sorted.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        let mut list = TopicPartitionList::with_capacity(origins.len());
+        for origin in &sorted {
+            list.add_partition_offset(&origin.topic, origin.partition, place)?;
+        }
+        let answer = self.0.offsets_for_times(list, patience()).inspect_err(|_| {
             // Another broker may lead by now: of a partition that it does not read yet the client
             // would ask only at its next regular time.
-            drop(self.0.fetch_metadata(Some(&origin.topic), patience));
+            sorted.dedup_by(|a, b| a.topic == b.topic);
+            for origin in sorted {
+                drop(self.0.fetch_metadata(Some(&origin.topic), patience()));
+            }
         })?;
-        Ok(Log { low, high })
+        in_order(origins, entries_of(&answer))
     }
 
     /// Returns how many partitions a topic has; nothing if it does not exist.
@@ -99,5 +126,53 @@ impl<'a, C: ConsumerContext> Questions<'a, C> {
         let missing = KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
         let count = self.partitions_of(topic, patience)?;
         count.filter(|count| *count > 0).ok_or(ClientError(missing))
+    }
+}
+
+/// Returns the offsets that were found, in the order of the partitions; the first fault if there is one.
+fn in_order(origins: &[Origin], entries: Vec<Entry>) -> Result<Vec<i64>, ClientError> {
+    let mut found = HashMap::with_capacity(entries.len());
+    for Entry { origin, offset, error, .. } in entries {
+        match error {
+            RDKafkaErrorCode::NoError => found.insert(origin, offset),
+            code => return Err(ClientError(KafkaError::OffsetFetch(code))),
+        };
+    }
+    let unanswered = || ClientError(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset));
+    // What is not answered keeps the negative number that stood for the question.
+    let offset = |origin| found.get(origin).copied().filter(|offset| *offset >= 0);
+    origins.iter().map(|origin| offset(origin).ok_or_else(unanswered)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(partition: i32) -> Origin {
+        Origin { topic: "t".into(), partition }
+    }
+
+    fn entry(partition: i32, offset: i64, error: RDKafkaErrorCode) -> Entry {
+        Entry { origin: origin(partition), offset, metadata: None, error }
+    }
+
+    #[test]
+    fn offsets_come_in_the_order_of_the_question() {
+        let answer = vec![
+            entry(0, 5, RDKafkaErrorCode::NoError),
+            entry(1, 7, RDKafkaErrorCode::NoError),
+        ];
+        assert_eq!(in_order(&[origin(1), origin(0)], answer).unwrap(), [7, 5]);
+    }
+
+    #[test]
+    fn partition_without_an_answer_is_a_fault_and_no_offset() {
+        let answer = |offset, error| vec![entry(0, offset, error)];
+        let asked = [origin(0)];
+        assert!(in_order(&asked, answer(-2, RDKafkaErrorCode::NoError)).is_err());
+        assert!(in_order(&asked, Vec::new()).is_err());
+        let refused = RDKafkaErrorCode::TopicAuthorizationFailed;
+        let error = in_order(&asked, answer(0, refused)).unwrap_err();
+        assert!(error.code() == Some(super::super::Code(refused)));
     }
 }

@@ -59,9 +59,11 @@ impl Group {
             self.ask(deadline, || self.learn_size(questions, topic))?;
         }
         let committed = self.ask(deadline, || questions.committed(&origins, QUESTION))?;
+        let asked: Vec<Origin> = committed.iter().map(|(origin, _)| origin.clone()).collect();
+        let logs = self.ask(deadline, || questions.logs_of(&asked, QUESTION))?;
         let mut adoptions = Vec::with_capacity(committed.len());
-        for (origin, committed) in committed {
-            let log = self.ask(deadline, || questions.log_of(&origin, QUESTION))?;
+        for ((origin, committed), log) in committed.into_iter().zip(logs) {
+            self.heart.beat();
             let policy = self.shared.settings.on_missing_offsets_of(&origin.topic);
             let found = originate(committed, log, policy)
                 .ok_or_else(|| Refusal::MissingOffsets(origin.clone()))?;
