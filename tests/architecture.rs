@@ -275,6 +275,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
             "settings::*",
         ],
     ),
+    ("kafka::client::rights", &["client::error", "settings::*"]),
     ("kafka::client::admin", &["client::error", "settings::*"]),
     ("kafka::client::log_reader", &["client::error", "client::log", "settings::*", "state::*"]),
     (
@@ -284,6 +285,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
             "client::error",
             "client::log",
             "client::positions",
+            "client::rights",
             "settings::*",
             "state::*",
         ],
@@ -345,8 +347,9 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("kafka::watch::journal_retention", &["client::*", "state::*"]),
     ("kafka::watch::placement", &["state::*"]),
     ("kafka::watch::replays", &["state::*"]),
-    ("kafka::watch::retention", &["client::*", "state::*"]),
-    ("kafka::watch::topics", &["client::*", "settings::*", "state::*", "watch::journal_retention"]),
+    ("kafka::watch::retention", &["client::*", "state::*", "watch::journal_retention"]),
+    ("kafka::watch::advice", &["client::*", "settings::*"]),
+    ("kafka::watch::topics", &["client::*", "settings::*", "state::*", "watch::advice"]),
     ("kafka::watch", &[]),
     ("kafka::error", &["client::*"]),
     (

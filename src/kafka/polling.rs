@@ -21,6 +21,8 @@ pub(super) struct Polling {
     consumer: Consumer,
     group: Arc<Group>,
     threads: Vec<JoinHandle<()>>,
+    /// Looks for the topics, and owns the consumer meanwhile.
+    topics: JoinHandle<()>,
 }
 
 /// How long the poll thread waits for an event of the group.
@@ -66,19 +68,18 @@ impl Polling {
                 .spawn(move || committer.run())?,
         );
         watch::retention::watch(shared)?;
-        Ok(Self { shared: Arc::clone(shared), consumer, group, threads })
+        let topics = watch::topics::watch(shared, &consumer)?;
+        Ok(Self { shared: Arc::clone(shared), consumer, group, threads, topics })
     }
 
     /// Works until it is told to stop; tells whether all output was durable at the end.
     pub(super) fn run(self) -> bool {
         self.subscribe();
         let mut replays = watch::ReplayWatch::default();
-        let mut topics = watch::TopicWatch::new();
         let mut placement = watch::PlacementWatch::default();
         let mut stuck_since = None;
         while !self.shared.requests.is_stopping() {
             self.poll();
-            topics.look(&self.consumer, &self.shared);
             placement.look(&self.shared);
             replays.look(&self.shared);
             self.shared.expire_kept();
@@ -128,7 +129,7 @@ impl Polling {
             Polled::FailedForGood(code) => {
                 self.shared.requests.fail(failed_for_good(code, &self.shared.settings));
             }
-            Polled::Error(error) => tracing::debug!(%error, "consumer"),
+            Polled::Error(error) => self.group.note_error(&error),
         }
     }
 
@@ -157,7 +158,7 @@ impl Polling {
         tracing::info!(partitions = origins.len(), "leaving the group");
         let is_durable = self.group.give_up(&origins, LAST_CUTS);
         self.group.stop();
-        for thread in self.threads {
+        for thread in self.threads.into_iter().chain([self.topics]) {
             // A panic has been reported by the thread itself.
             drop(thread.join());
         }

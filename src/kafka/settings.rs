@@ -328,7 +328,7 @@ impl Settings {
     }
 
     /// Returns the name that fences an earlier life of this instance.
-    fn transactional_id(&self) -> String {
+    pub(super) fn transactional_id(&self) -> String {
         format!("{}-{}", self.group, self.instance())
     }
 

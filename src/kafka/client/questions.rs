@@ -9,10 +9,21 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::error::ClientError;
+use super::error::{ClientError, Code};
 use super::native::{Entry, entries_of};
 use crate::detect::Origin;
 use crate::kafka::state::{Committed, Log};
+
+/// What brokers say of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::kafka) enum TopicAnswer {
+    /// It has so many partitions.
+    Partitions(usize),
+    /// It does not exist.
+    Missing,
+    /// They do not say: a topic that we may not see may well exist, and is not ours to create.
+    Refused(Code),
+}
 
 /// The way to ask the brokers.
 pub(in crate::kafka) struct Questions<'a, C: ConsumerContext + 'static>(&'a BaseConsumer<C>);
@@ -51,7 +62,7 @@ impl<'a, C: ConsumerContext> Questions<'a, C> {
                     });
                     Ok((entry.origin, committed))
                 }
-                code => Err(ClientError(KafkaError::OffsetFetch(code))),
+                code => Err(ClientError::from(KafkaError::OffsetFetch(code))),
             })
             .collect()
     }
@@ -97,24 +108,23 @@ impl<'a, C: ConsumerContext> Questions<'a, C> {
         in_order(origins, entries_of(&answer))
     }
 
-    /// Returns how many partitions a topic has; nothing if it does not exist.
-    pub(in crate::kafka) fn partitions_of(
+    /// Looks a topic up; an error means that no broker has answered.
+    pub(in crate::kafka) fn topic(
         self,
         topic: &str,
         patience: Duration,
-    ) -> Result<Option<usize>, ClientError> {
+    ) -> Result<TopicAnswer, ClientError> {
         let metadata = self.0.fetch_metadata(Some(topic), patience)?;
         let Some(answer) = metadata.topics().iter().find(|answer| answer.name() == topic) else {
-            return Ok(None);
+            return Ok(TopicAnswer::Missing);
         };
-        match answer.error().map(RDKafkaErrorCode::from) {
-            None => Ok(Some(answer.partitions().len())),
+        Ok(match answer.error().map(RDKafkaErrorCode::from) {
+            None => TopicAnswer::Partitions(answer.partitions().len()),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                Ok(None)
+                TopicAnswer::Missing
             }
-            // The topic may well exist: a topic that we may not see is not ours to create.
-            Some(code) => Err(ClientError(KafkaError::MetadataFetch(code))),
-        }
+            Some(code) => TopicAnswer::Refused(Code(code)),
+        })
     }
 
     /// Returns how many partitions a topic has; it is an error if it does not exist, or has none.
@@ -123,9 +133,14 @@ impl<'a, C: ConsumerContext> Questions<'a, C> {
         topic: &str,
         patience: Duration,
     ) -> Result<usize, ClientError> {
-        let missing = KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
-        let count = self.partitions_of(topic, patience)?;
-        count.filter(|count| *count > 0).ok_or(ClientError(missing))
+        let code = match self.topic(topic, patience)? {
+            TopicAnswer::Partitions(count) if count > 0 => return Ok(count),
+            TopicAnswer::Partitions(_) | TopicAnswer::Missing => {
+                RDKafkaErrorCode::UnknownTopicOrPartition
+            }
+            TopicAnswer::Refused(code) => code.0,
+        };
+        Err(ClientError::from(KafkaError::MetadataFetch(code)))
     }
 }
 
@@ -135,10 +150,10 @@ fn in_order(origins: &[Origin], entries: Vec<Entry>) -> Result<Vec<i64>, ClientE
     for Entry { origin, offset, error, .. } in entries {
         match error {
             RDKafkaErrorCode::NoError => found.insert(origin, offset),
-            code => return Err(ClientError(KafkaError::OffsetFetch(code))),
+            code => return Err(ClientError::from(KafkaError::OffsetFetch(code))),
         };
     }
-    let unanswered = || ClientError(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset));
+    let unanswered = || ClientError::from(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset));
     // What is not answered keeps the negative number that stood for the question.
     let offset = |origin| found.get(origin).copied().filter(|offset| *offset >= 0);
     origins.iter().map(|origin| offset(origin).ok_or_else(unanswered)).collect()
@@ -158,10 +173,8 @@ mod tests {
 
     #[test]
     fn offsets_come_in_the_order_of_the_question() {
-        let answer = vec![
-            entry(0, 5, RDKafkaErrorCode::NoError),
-            entry(1, 7, RDKafkaErrorCode::NoError),
-        ];
+        let answer =
+            vec![entry(0, 5, RDKafkaErrorCode::NoError), entry(1, 7, RDKafkaErrorCode::NoError)];
         assert_eq!(in_order(&[origin(1), origin(0)], answer).unwrap(), [7, 5]);
     }
 
@@ -173,6 +186,6 @@ mod tests {
         assert!(in_order(&asked, Vec::new()).is_err());
         let refused = RDKafkaErrorCode::TopicAuthorizationFailed;
         let error = in_order(&asked, answer(0, refused)).unwrap_err();
-        assert!(error.code() == Some(super::super::Code(refused)));
+        assert!(error.code() == Some(Code(refused)));
     }
 }

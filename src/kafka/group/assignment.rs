@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Group;
 use super::refusal::Refusal;
 use crate::detect::Origin;
-use crate::kafka::client::{Assignment, ClientError, Headers, Questions};
+use crate::kafka::client::{Assignment, Attempt, ClientError, Headers, Questions, missing_right};
 use crate::kafka::start::{Origination, Start, note_start, originate, read_from, revive};
 use crate::kafka::state::{Concern, Log, PartitionState, name};
 use crate::kafka::worker::{Adoption, Command};
@@ -129,18 +129,38 @@ impl Group {
         deadline: Instant,
         question: impl Fn() -> Result<T, ClientError>,
     ) -> Result<T, Refusal> {
+        let mut told = String::new();
         loop {
             self.heart.beat();
-            match question() {
+            let refusal = match question() {
                 Ok(answer) => return Ok(answer),
-                Err(error) if Instant::now() > deadline || self.shared.requests.is_stopping() => {
-                    return Err(Refusal::NoAnswer(error.to_string()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "committed offsets cannot be read yet");
-                    std::thread::sleep(Duration::from_millis(200));
-                }
+                Err(error) => self.refusal(&error),
+            };
+            if Instant::now() > deadline || self.shared.requests.is_stopping() {
+                return Err(refusal);
             }
+            self.note_wait(&refusal, &mut told);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn refusal(&self, error: &ClientError) -> Refusal {
+        let settings = &self.shared.settings;
+        match error.code().and_then(|code| missing_right(code, Attempt::Read, settings)) {
+            Some(right) => Refusal::NoRight(right),
+            None => Refusal::NoAnswer(error.to_string()),
+        }
+    }
+
+    /// Says why partitions are not started yet, unless that is what was told last.
+    fn note_wait(&self, refusal: &Refusal, told: &mut String) {
+        match refusal {
+            Refusal::NoRight(right) => self.note_no_right(right),
+            Refusal::NoAnswer(reason) if reason != told => {
+                told.clone_from(reason);
+                tracing::warn!(reason, "committed offsets cannot be read yet");
+            }
+            _ => {}
         }
     }
 }

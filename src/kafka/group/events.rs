@@ -4,9 +4,25 @@ use std::sync::atomic::Ordering;
 
 use super::Group;
 use crate::detect::Origin;
-use crate::kafka::client::{Assignment, GroupEvents, Statistics};
+use crate::kafka::client::{
+    Assignment, Attempt, ClientError, GroupEvents, Statistics, missing_right,
+};
 use crate::kafka::state::Concern;
 use crate::kafka::state::clock::now_millis;
+
+impl Group {
+    /// Notes what a poll of the client has met: it goes on by itself, unless a right is missing.
+    ///
+    /// Topics that are not shown to us are told by whoever looks for them.
+    pub(in crate::kafka) fn note_error(&self, error: &ClientError) {
+        let denied = error.code().filter(|code| code.is_group_denied());
+        let right = denied.and_then(|c| missing_right(c, Attempt::Read, &self.shared.settings));
+        let Some(right) = right else { return tracing::debug!(%error, "consumer") };
+        if self.shared.health.raise(Concern::Group, right.as_str()) {
+            tracing::error!("{right}");
+        }
+    }
+}
 
 impl GroupEvents for Group {
     fn beat(&self) {
@@ -32,6 +48,13 @@ impl GroupEvents for Group {
         }
     }
 
+    fn on_refused_connection(&self, reason: &str) {
+        let what = format!("a connection is refused: {reason}");
+        if self.shared.health.raise(Concern::Connection, what) {
+            tracing::error!(reason, "a connection is refused");
+        }
+    }
+
     fn on_statistics(&self, statistics: &Statistics) {
         let now = now_millis();
         for end in statistics.ends() {
@@ -42,6 +65,9 @@ impl GroupEvents for Group {
         }
         if let Some(joined) = statistics.joined() {
             self.shared.health.set_joined(joined);
+            if joined && self.shared.health.clear(Concern::Group) {
+                tracing::info!("the group takes us in");
+            }
         }
     }
 }

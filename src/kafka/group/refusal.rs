@@ -15,6 +15,8 @@ const REFUSALS: u32 = 3;
 pub(super) enum Refusal {
     /// The brokers did not answer in time: join again.
     NoAnswer(String),
+    /// A right is missing, in words: join again, it may be given at any time.
+    NoRight(String),
     /// The operator wants to decide.
     MissingOffsets(Origin),
 }
@@ -31,6 +33,10 @@ impl Group {
                 }
                 reason
             }
+            Refusal::NoRight(right) => {
+                self.shared.requests.ask_for_rejoin();
+                return self.note_no_right(right);
+            }
             Refusal::MissingOffsets(origin) => {
                 let reason = format!(
                     "{} has no usable committed offset, and `kafka.on_missing_offsets` is `fail`; \
@@ -43,5 +49,13 @@ impl Group {
         };
         self.shared.health.raise(Concern::Assignment, reason.as_str());
         tracing::error!(reason, "assignment refused");
+    }
+
+    /// Says once that partitions cannot be started for want of a right.
+    pub(super) fn note_no_right(&self, right: &str) {
+        let reason = format!("partitions cannot be started: {right}");
+        if self.shared.health.raise(Concern::Assignment, reason.as_str()) {
+            tracing::error!("{reason}");
+        }
     }
 }
