@@ -10,6 +10,7 @@ use super::client::{Consumer, GroupEvents, Polled, Writer};
 use super::delivery::{Committer, Outside, Plain, Transactional, Way, inbox};
 use super::error::Error;
 use super::group::Group;
+use super::journal::Reader;
 use super::settings::Delivery;
 use super::state::Shared;
 use super::state::clock::{now_millis, seconds, unix_millis};
@@ -45,10 +46,13 @@ impl Polling {
         let (committer, inbox) = inbox();
         let mut threads = Vec::new();
         let mut workers = Vec::new();
-        for number in 0..shared.settings.worker_count() {
+        let count = shared.settings.worker_count();
+        let needs_journal = shared.journal_memory().is_some();
+        let journal = needs_journal.then(|| Reader::spawn(shared, count)).transpose()?;
+        for number in 0..count {
             let nudge = committer.nudge();
             let nudge = Box::new(move || nudge.now());
-            let (worker, thread) = worker::Handle::spawn(number, shared, nudge)?;
+            let (worker, thread) = worker::Handle::spawn(number, shared, journal.clone(), nudge)?;
             workers.push(worker);
             threads.push(thread);
         }

@@ -24,7 +24,7 @@ pub(super) use consumer::{Consumer, Polled};
 pub(super) use context::{Assignment, GroupEvents, PartitionQueue, Questions};
 pub(super) use error::Code;
 pub use error::{ClientError, OpenError};
-pub(super) use log_reader::{LogReader, LogRecord, Read};
+pub(super) use log_reader::{LogPartition, LogReader, LogRecord, Read};
 pub(super) use native::{Headers, Item};
 pub(super) use positions::Positions;
 pub(super) use questions::TopicAnswer;

@@ -20,19 +20,17 @@ pub(in crate::kafka) struct Handle {
 }
 
 impl Handle {
-    /// Starts a worker, which calls `nudge` when output should be committed soon.
+    /// Starts a worker, which calls `nudge` when output should be committed soon. A `journal` is there if a
+    /// rule needs it.
     pub(in crate::kafka) fn spawn(
         number: usize,
         shared: &Arc<Shared>,
+        journal: Option<Reader>,
         nudge: Box<dyn Fn() + Send>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (commands, inbox) = sync_channel(COMMANDS);
         let thread_name = format!("worker-{number}");
         let heart = shared.health.heart(thread_name.as_str());
-        let journal = match shared.journal_memory() {
-            Some(_) => Some(Reader::spawn(number, shared)?),
-            None => None,
-        };
         let shared = Arc::clone(shared);
         let worker = Worker::new(number, inbox, shared, nudge, heart, journal);
         let join = std::thread::Builder::new().name(thread_name).spawn(move || worker.run())?;
