@@ -49,8 +49,8 @@ use crate::detect::Engine;
 use crate::metrics::Metrics;
 
 pub use settings::{
-    Delivery, GroupProtocol, Journal, OnMissingOffsets, PropertyName, PropertyValue, Protocol,
-    Rekey, Sasl, SecretError, Security, Settings,
+    Delivery, GroupProtocol, Journal, LIMITED, Limit, Mechanism, OnMissingOffsets, PropertyName,
+    PropertyValue, Protocol, REFUSED, Rekey, Sasl, Secret, SecretError, Security, Settings,
 };
 
 /// Why the Kafka side cannot start.
@@ -61,11 +61,18 @@ pub enum Error {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The client refuses its settings.
-    #[error("kafka client: {}", plain(.0))]
-    Client(#[from] KafkaError),
+    #[error("kafka client: {0}")]
+    Client(String),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// In words: the client's own error holds the value of a setting, and that may be a secret.
+impl From<KafkaError> for Error {
+    fn from(error: KafkaError) -> Self {
+        Self::Client(plain(&error))
+    }
 }
 
 /// A member of the consumer group, with everything that evaluates and writes.
@@ -327,13 +334,18 @@ fn failed_for_good(code: RDKafkaErrorCode, settings: &Settings) -> String {
     }
 }
 
-/// Returns an error of the client without the client's type names.
+/// Returns an error of the client without the client's type names, and without the value of a setting.
 fn plain(error: &KafkaError) -> String {
     match error {
-        KafkaError::ClientConfig(_, description, key, value) => match key.as_str() {
-            "" => description.clone(),
-            _ => format!("`{key}` = `{value}`: {description}"),
-        },
+        KafkaError::ClientConfig(_, description, key, value) => {
+            let quoted = format!("\"{value}\"");
+            let description = description.replace(&quoted, "(not shown)");
+            match (key.as_str(), value.len() > 3 && description.contains(value.as_str())) {
+                ("", _) => description,
+                (_, true) => format!("the value of `{key}` cannot be used"),
+                (_, false) => format!("`{key}`: {description}"),
+            }
+        }
         KafkaError::ClientCreation(description) => description.clone(),
         other => other.to_string(),
     }

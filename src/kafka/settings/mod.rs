@@ -1,19 +1,26 @@
-//! `[kafka]`: the section, and the client settings that follow from it.
+//! `[kafka]`: the section; below it what secures the connection, what is handed on to librdkafka,
+//! and the settings of the clients that follow.
 //!
-//! Never opens a connection; the only files it reads are those that hold secrets.
+//! Never opens a connection; the only files that are read are those that hold secrets.
+
+mod client;
+mod properties;
+mod secrets;
+mod security;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
-use rdkafka::config::RDKafkaLogLevel;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::event::TimeSpan;
 use crate::rule::Rekeying;
 use crate::setting;
+
+pub use properties::{LIMITED, Limit, PropertyName, PropertyValue, REFUSED};
+pub use secrets::{Secret, SecretError};
+pub use security::{Mechanism, Protocol, Sasl, Security};
 
 /// `[kafka]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -62,6 +69,7 @@ pub struct Settings {
     /// Authentication.
     pub sasl: Sasl,
     /// Further settings, handed to librdkafka as they are.
+    #[serde(deserialize_with = "properties::read")]
     pub properties: BTreeMap<PropertyName, PropertyValue>,
 }
 
@@ -153,180 +161,7 @@ impl Default for Rekey {
     }
 }
 
-/// `[kafka.security]`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Security {
-    /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`; follows from the rest if absent.
-    pub protocol: Option<Protocol>,
-    /// Certificates of the authorities to trust (PEM).
-    pub ca_file: Option<PathBuf>,
-    /// Our certificate (PEM).
-    pub certificate_file: Option<PathBuf>,
-    /// Our private key (PEM).
-    pub key_file: Option<PathBuf>,
-    /// A file with the private key's password.
-    pub key_password_file: Option<PathBuf>,
-}
-
-/// How a connection is secured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// Not at all.
-    Plaintext,
-    /// TLS.
-    Ssl,
-    /// A login without TLS.
-    SaslPlaintext,
-    /// A login over TLS.
-    SaslSsl,
-}
-
-/// `[kafka.sasl]`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sasl {
-    /// Such as `SCRAM-SHA-512`.
-    pub mechanism: Option<String>,
-    /// The user.
-    pub username: Option<String>,
-    /// A file with the user's password.
-    pub password_file: Option<PathBuf>,
-}
-
-/// The name of a librdkafka property that is ours to hand on.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PropertyName(pub String);
-
-/// The value of a librdkafka property.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PropertyValue(pub String);
-
-/// A secret that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read the secret `{}` (`{key}`): {source}", path.display())]
-pub struct SecretError {
-    key: &'static str,
-    path: PathBuf,
-    source: std::io::Error,
-}
-
 impl Settings {
-    /// Returns the settings of the consumer.
-    pub(super) fn consumer(&self) -> Result<ClientConfig, SecretError> {
-        let mut client = self.client()?;
-        let defaults = [
-            ("group.id", self.group.as_str()),
-            ("max.poll.interval.ms", "60000"),
-            ("isolation.level", "read_committed"),
-            // A missing or lost offset is ours to judge, see `assignment`.
-            ("auto.offset.reset", "error"),
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("enable.partition.eof", "false"),
-            ("allow.auto.create.topics", "false"),
-            ("fetch.min.bytes", "1"),
-            ("fetch.wait.max.ms", "100"),
-            ("fetch.message.max.bytes", "1048576"),
-            // With a queue per partition this limit holds for each of them.
-            ("queued.max.messages.kbytes", "8192"),
-            ("queued.min.messages", "20000"),
-            ("fetch.queue.backoff.ms", "5"),
-            ("check.crcs", "false"),
-            ("topic.metadata.refresh.interval.ms", "30000"),
-            // Tells where the partitions end: lag, and whether a partition is idle.
-            ("statistics.interval.ms", "1000"),
-        ];
-        for (name, value) in defaults.into_iter().chain(self.membership()) {
-            client.set(name, value);
-        }
-        if let Some(name) = &self.group_instance_id {
-            client.set("group.instance.id", name);
-        }
-        self.hand_on(&mut client);
-        Ok(client)
-    }
-
-    /// Returns how membership is kept; with the newer protocol the brokers alone decide that, and
-    /// the client refuses to be told.
-    fn membership(&self) -> Vec<(&'static str, &'static str)> {
-        match self.group_protocol {
-            GroupProtocol::Classic => vec![
-                ("group.protocol", "classic"),
-                ("partition.assignment.strategy", "cooperative-sticky"),
-                ("session.timeout.ms", "10000"),
-                ("heartbeat.interval.ms", "3000"),
-            ],
-            GroupProtocol::Consumer => vec![("group.protocol", "consumer")],
-        }
-    }
-
-    /// Returns the settings of a client that only asks questions.
-    pub(super) fn admin(&self) -> Result<ClientConfig, SecretError> {
-        let mut client = self.client()?;
-        self.hand_on(&mut client);
-        Ok(client)
-    }
-
-    /// Returns the settings of a client that reads the journal, outside of the group.
-    pub(super) fn journal_reader(&self, isolation: &str) -> Result<ClientConfig, SecretError> {
-        let mut client = self.client()?;
-        self.hand_on(&mut client);
-        let fixed = [
-            // The client does not read without one.
-            ("group.id", self.group.as_str()),
-            ("isolation.level", isolation),
-            ("auto.offset.reset", "error"),
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("enable.partition.eof", "true"),
-            ("allow.auto.create.topics", "false"),
-            ("fetch.wait.max.ms", "100"),
-            ("queued.max.messages.kbytes", "16384"),
-            ("fetch.queue.backoff.ms", "5"),
-        ];
-        for (name, value) in fixed {
-            client.set(name, value);
-        }
-        // A follower may not know yet what is committed; membership is for who joins.
-        for name in ["client.rack", "group.instance.id", "statistics.interval.ms"] {
-            client.remove(name);
-        }
-        Ok(client)
-    }
-
-    /// Returns the settings of the producer.
-    pub(super) fn producer(&self) -> Result<ClientConfig, SecretError> {
-        let mut client = self.client()?;
-        let defaults = [
-            ("enable.idempotence", "true"),
-            ("acks", "all"),
-            ("compression.type", "lz4"),
-            ("linger.ms", "0"),
-            // Adding offsets to a transaction waits for ever when the group's coordinator is no
-            // longer among the brokers, unless some connection comes or goes (librdkafka #5511).
-            ("connections.max.idle.ms", "15000"),
-        ];
-        for (name, value) in defaults {
-            client.set(name, value);
-        }
-        match self.delivery {
-            Delivery::ExactlyOnce => {
-                client.set("transactional.id", self.transactional_id());
-                let timeout = self.transaction_timeout();
-                client.set("transaction.timeout.ms", timeout.to_string());
-                // The client insists: a request must not outlive its transaction.
-                client.set("socket.timeout.ms", timeout.min(10_000).to_string());
-            }
-            Delivery::AtLeastOnce => {
-                client.set("message.timeout.ms", "30000");
-            }
-        }
-        self.hand_on(&mut client);
-        Ok(client)
-    }
-
     /// Returns the name that fences an earlier life of this instance.
     fn transactional_id(&self) -> String {
         format!("{}-{}", self.group, self.instance())
@@ -334,9 +169,9 @@ impl Settings {
 
     /// Returns after how many milliseconds a broker aborts a transaction: so long may the next
     /// owner of a partition have to wait after a crash.
-    pub(super) fn transaction_timeout(&self) -> u32 {
+    pub(in crate::kafka) fn transaction_timeout(&self) -> u32 {
         let name = PropertyName("transaction.timeout.ms".to_owned());
-        let given = self.properties.get(&name).and_then(|value| value.0.parse().ok());
+        let given = self.properties.get(&name).and_then(|value| value.text().parse().ok());
         given.unwrap_or(10_000)
     }
 
@@ -351,19 +186,19 @@ impl Settings {
     }
 
     /// Returns the topic of re-keyed events, if there are any.
-    pub(super) fn rekey_topic(&self) -> Option<&str> {
+    pub(in crate::kafka) fn rekey_topic(&self) -> Option<&str> {
         (self.rekey.rules != Rekeying::None).then_some(self.rekey.topic.as_str())
     }
 
     /// Returns the topics that the group reads.
-    pub(super) fn subscription(&self) -> Vec<&str> {
+    pub(in crate::kafka) fn subscription(&self) -> Vec<&str> {
         self.topics.iter().map(String::as_str).chain(self.rekey_topic()).collect()
     }
 
     /// Returns what to do with a partition that has no committed offset.
     ///
     /// What has been forwarded has been taken from the input for good: none of it is left out.
-    pub(super) fn on_missing_offsets_of(&self, topic: &str) -> OnMissingOffsets {
+    pub(in crate::kafka) fn on_missing_offsets_of(&self, topic: &str) -> OnMissingOffsets {
         match self.rekey_topic() == Some(topic) {
             true => OnMissingOffsets::Earliest,
             false => self.on_missing_offsets,
@@ -379,66 +214,6 @@ impl Settings {
     /// Returns the brokers as librdkafka and Kafka's own tools write them.
     pub fn bootstrap_servers(&self) -> String {
         self.brokers.join(",")
-    }
-
-    fn client(&self) -> Result<ClientConfig, SecretError> {
-        let mut client = ClientConfig::new();
-        // `debug = "cgrp"` under `[kafka.properties]` is of no use without its lines.
-        let has_debug = self.properties.keys().any(|name| name.0 == "debug");
-        let level = if has_debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info };
-        client.set_log_level(level);
-        client.set("bootstrap.servers", self.bootstrap_servers());
-        client.set("client.id", format!("maxspan-{}", self.instance()));
-        client.set("socket.timeout.ms", "10000");
-        client.set("socket.keepalive.enable", "true");
-        client.set("reconnect.backoff.max.ms", "2000");
-        client.set("security.protocol", self.protocol());
-        let paths = [
-            ("ssl.ca.location", &self.security.ca_file),
-            ("ssl.certificate.location", &self.security.certificate_file),
-            ("ssl.key.location", &self.security.key_file),
-        ];
-        for (name, path) in paths {
-            if let Some(path) = path {
-                client.set(name, path.display().to_string());
-            }
-        }
-        if let Some(path) = &self.security.key_password_file {
-            client.set("ssl.key.password", secret("kafka.security.key_password_file", path)?);
-        }
-        if let Some(mechanism) = &self.sasl.mechanism {
-            client.set("sasl.mechanism", mechanism);
-        }
-        if let Some(username) = &self.sasl.username {
-            client.set("sasl.username", username);
-        }
-        if let Some(path) = &self.sasl.password_file {
-            client.set("sasl.password", secret("kafka.sasl.password_file", path)?);
-        }
-        Ok(client)
-    }
-
-    fn protocol(&self) -> &'static str {
-        let has_sasl = self.sasl.mechanism.is_some() || self.sasl.username.is_some();
-        let has_tls = self.security.ca_file.is_some() || self.security.certificate_file.is_some();
-        let protocol = self.security.protocol.unwrap_or(match (has_sasl, has_tls) {
-            (false, false) => Protocol::Plaintext,
-            (false, true) => Protocol::Ssl,
-            (true, false) => Protocol::SaslPlaintext,
-            (true, true) => Protocol::SaslSsl,
-        });
-        match protocol {
-            Protocol::Plaintext => "plaintext",
-            Protocol::Ssl => "ssl",
-            Protocol::SaslPlaintext => "sasl_plaintext",
-            Protocol::SaslSsl => "sasl_ssl",
-        }
-    }
-
-    fn hand_on(&self, client: &mut ClientConfig) {
-        for (name, value) in &self.properties {
-            client.set(&name.0, &value.0);
-        }
     }
 }
 
@@ -479,55 +254,3 @@ impl<'de> Deserialize<'de> for Delivery {
         }
     }
 }
-
-impl<'de> Deserialize<'de> for PropertyName {
-    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(value)?;
-        match OURS.iter().find(|(ours, _)| *ours == name) {
-            Some((_, instead)) => Err(de::Error::custom(format!(
-                "`{name}` cannot be set under `[kafka.properties]`: {instead}"
-            ))),
-            None => Ok(Self(name)),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for PropertyValue {
-    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        match toml::Value::deserialize(value)? {
-            toml::Value::String(text) => Ok(Self(text)),
-            toml::Value::Integer(number) => Ok(Self(number.to_string())),
-            toml::Value::Float(number) => Ok(Self(number.to_string())),
-            toml::Value::Boolean(truth) => Ok(Self(truth.to_string())),
-            _ => Err(de::Error::custom("expected a text, a number, `true` or `false`")),
-        }
-    }
-}
-
-fn secret(key: &'static str, path: &Path) -> Result<String, SecretError> {
-    match std::fs::read_to_string(path) {
-        // Editors and `kubectl create secret --from-file` leave a line end behind.
-        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(source) => Err(SecretError { key, path: path.to_owned(), source }),
-    }
-}
-
-/// Properties that the engine depends on, and what to do instead.
-const OURS: [(&str, &str); 16] = [
-    ("bootstrap.servers", "use `kafka.brokers`"),
-    ("metadata.broker.list", "use `kafka.brokers`"),
-    ("client.id", "use `kafka.instance_id`"),
-    ("group.id", "use `kafka.group`"),
-    ("group.instance.id", "use `kafka.group_instance_id`"),
-    ("group.protocol", "use `kafka.group_protocol`"),
-    ("transactional.id", "use `kafka.instance_id`"),
-    ("enable.auto.commit", "offsets are committed with what they stand for"),
-    ("enable.auto.offset.store", "offsets are committed with what they stand for"),
-    ("auto.offset.reset", "use `kafka.on_missing_offsets`"),
-    ("enable.partition.eof", "the ends of partitions come from fetch answers"),
-    ("allow.auto.create.topics", "topics are never created by the service"),
-    ("enable.idempotence", "alerts are always written idempotently"),
-    ("acks", "alerts are always written with `acks=all`"),
-    ("sasl.password", "use `kafka.sasl.password_file`"),
-    ("ssl.key.password", "use `kafka.security.key_password_file`"),
-];
