@@ -379,8 +379,9 @@ impl Group {
 
     fn no_broker(&self, reason: &str) {
         let brokers = self.shared.settings.bootstrap_servers();
-        if self.shared.health.raise(Concern::Brokers, format!("no broker answers at `{brokers}`")) {
-            tracing::error!(brokers, reason, "no broker answers");
+        if self.shared.health.raise(Concern::Brokers, "no broker answers") {
+            let protocol = self.shared.settings.protocol().name();
+            tracing::error!(protocol, reason, "no broker answers at `{brokers}`");
         }
     }
 
