@@ -124,7 +124,7 @@ impl Config {
             ConfigError::new(None, Diagnostic::error(codes::UNREADABLE, what))
         })?;
         let mut config = Self::parse(Some(text), overrides)?;
-        config.resolve(path.parent().unwrap_or(Path::new("")), overrides);
+        config.resolve(path.parent().unwrap_or_else(|| Path::new("")), overrides);
         Ok(config)
     }
 

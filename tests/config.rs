@@ -353,12 +353,20 @@ fn properties_that_the_engine_depends_on_are_refused() {
         assert!(!shown.contains("MARKER"), "{shown}");
     }
     for limit in LIMITED {
-        let text = |value: String| format!("[kafka.properties]\n\"{}\" = {value}\n", limit.name);
+        // Each of these two has to fit the other.
+        let other = match limit.name {
+            "heartbeat.interval.ms" => "\"session.timeout.ms\" = 300000\n",
+            "session.timeout.ms" => "\"heartbeat.interval.ms\" = 1000\n",
+            _ => "",
+        };
+        let text =
+            |value: String| format!("[kafka.properties]\n\"{}\" = {value}\n{other}", limit.name);
         for value in [limit.least, limit.most] {
-            assert_eq!(valid(&text(value.to_string())).kafka.properties.len(), 1);
+            assert!(!valid(&text(value.to_string())).kafka.properties.is_empty());
         }
         let above = (limit.most + 1).to_string();
-        let below = limit.least.checked_sub(1).map_or("-1".to_owned(), |least| least.to_string());
+        let below =
+            limit.least.checked_sub(1).map_or_else(|| "-1".to_owned(), |least| least.to_string());
         for value in [above, below, "\"many\"".to_owned(), "1.5".to_owned()] {
             let place = format!("maxspan.toml:2:{}", limit.name.len() + 6);
             refused(&text(value), &[&format!("`{}` is a whole", limit.name), limit.why, &place]);

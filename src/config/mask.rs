@@ -73,7 +73,7 @@ impl Scan<'_> {
     }
 
     fn line_len(&self) -> usize {
-        self.rest().find('\n').unwrap_or(self.rest().len())
+        self.rest().find('\n').unwrap_or_else(|| self.rest().len())
     }
 
     /// Returns how long the value is: to its closing mark, or without one to the end of the line.

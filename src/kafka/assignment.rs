@@ -69,6 +69,7 @@ impl ClientContext for Group {
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) => self.no_broker(reason),
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => self.no_login(reason),
             _ => tracing::debug!(%error, reason, "consumer"),
         }
     }
@@ -374,6 +375,13 @@ impl Group {
         }
         if let Some(joined) = snapshot.joined() {
             self.shared.health.set_joined(joined);
+        }
+    }
+
+    fn no_login(&self, reason: &str) {
+        if self.shared.health.raise(Concern::Login, "login or TLS fails: the log says why") {
+            let protocol = self.shared.settings.protocol().name();
+            tracing::error!(protocol, reason, "login or TLS fails");
         }
     }
 

@@ -288,11 +288,10 @@ impl Outside {
     /// Notes what keeps output from being delivered.
     pub(super) fn complain(&self, concern: Concern, reason: &str) {
         // Until a broker has answered, that is the cause, and others tell it.
-        let is_known = self.shared.health.startup().is_empty();
-        match self.shared.health.raise(concern, reason) {
-            true if is_known => tracing::error!(reason, "output waits"),
-            true => tracing::debug!(reason, "output waits for the first answer of a broker"),
-            false => {}
+        if !self.shared.health.startup().is_empty() {
+            tracing::debug!(reason, "output waits for the first answer of a broker");
+        } else if self.shared.health.raise(concern, reason) {
+            tracing::error!(reason, "output waits");
         }
     }
 

@@ -40,6 +40,7 @@ impl Watch {
         let is_complete = match missing(consumer, shared) {
             Ok(missing) => {
                 shared.health.set_started();
+                shared.health.clear(Concern::Login);
                 if shared.health.clear(Concern::Brokers) {
                     tracing::info!("brokers answer");
                 }

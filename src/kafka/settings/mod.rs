@@ -170,9 +170,11 @@ impl Settings {
     /// Returns after how many milliseconds a broker aborts a transaction: so long may the next
     /// owner of a partition have to wait after a crash.
     pub(in crate::kafka) fn transaction_timeout(&self) -> u32 {
-        let name = PropertyName("transaction.timeout.ms".to_owned());
-        let given = self.properties.get(&name).and_then(|value| value.text().parse().ok());
-        given.unwrap_or(10_000)
+        self.property("transaction.timeout.ms").unwrap_or(10_000)
+    }
+
+    fn property(&self, name: &str) -> Option<u32> {
+        self.properties.get(&PropertyName(name.to_owned()))?.text().trim().parse().ok()
     }
 
     /// Returns what to call this instance.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::Settings;
+use super::{GroupProtocol, Settings};
 use crate::setting::Fault;
 
 /// `[kafka.security]`.
@@ -117,11 +117,12 @@ impl<'de> Deserialize<'de> for Mechanism {
 impl Settings {
     /// Returns how connections are secured: what is written, else what follows from the rest.
     pub fn protocol(&self) -> Protocol {
-        self.security.protocol.unwrap_or(match (self.sasl.is_used(), self.security.has_files()) {
+        let derived = match (self.sasl.is_used(), self.security.has_files()) {
             (true, _) => Protocol::SaslSsl,
             (false, true) => Protocol::Ssl,
             (false, false) => Protocol::Plaintext,
-        })
+        };
+        self.security.protocol.unwrap_or(derived)
     }
 
     /// Tells whether the password itself goes over the network, readable for everybody on the way.
@@ -129,13 +130,25 @@ impl Settings {
         self.protocol() == Protocol::SaslPlaintext && self.sasl.mechanism == Some(Mechanism::Plain)
     }
 
-    /// Returns what of encryption and login does not fit together.
+    /// Returns what of encryption, login and membership does not fit together.
     pub fn faults(&self) -> Vec<Fault> {
         let Self { security, sasl, .. } = self;
-        [security.fault_of_files(), sasl.fault(), self.fault_of_protocol()]
-            .into_iter()
-            .flatten()
-            .collect()
+        let found = [security.fault_of_files(), sasl.fault(), self.fault_of_protocol()];
+        found.into_iter().chain([self.fault_of_heartbeat()]).flatten().collect()
+    }
+
+    fn fault_of_heartbeat(&self) -> Option<Fault> {
+        let heartbeat = self.property("heartbeat.interval.ms").unwrap_or(3_000);
+        let session = self.property("session.timeout.ms").unwrap_or(10_000);
+        // With the newer protocol the brokers decide both.
+        let is_ours = self.group_protocol == GroupProtocol::Classic;
+        (is_ours && heartbeat.saturating_mul(2) > session).then(|| Fault {
+            path: &["kafka", "properties"],
+            message: format!(
+                "a member that is heard of every {heartbeat} ms loses its partitions after {session} ms"
+            ),
+            help: "let `session.timeout.ms` be at least twice `heartbeat.interval.ms`, better three times",
+        })
     }
 
     fn fault_of_protocol(&self) -> Option<Fault> {
@@ -263,6 +276,7 @@ mod tests {
             ("[security]\ncertificate_file = \"c\"\n", "`key_file` is missing"),
             ("[security]\nkey_file = \"k\"\n", "`certificate_file` is missing"),
             ("[security]\nca_file = \"c\"\nkey_password_file = \"p\"\n", "`key_file` is missing"),
+            ("[properties]\n\"session.timeout.ms\" = 5000\n", "loses its partitions after 5000 ms"),
             ("[sasl]\nusername = \"u\"\npassword_file = \"p\"\n", "`mechanism` is missing"),
             ("[sasl]\nmechanism = \"PLAIN\"\npassword_file = \"p\"\n", "`username` is missing"),
             ("[sasl]\nmechanism = \"PLAIN\"\nusername = \"u\"\n", "`password_file` is missing"),
