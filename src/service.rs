@@ -94,7 +94,15 @@ pub async fn run_with(
         rules: Arc::new(views(&setup.reports)),
     };
     let server = listener.serve(status.clone())?;
-    tracing::info!(address = %server.address, group = config.kafka.group, "started");
+    let (group, protocol) = (&config.kafka.group, config.kafka.protocol().name());
+    tracing::info!(address = %server.address, group, protocol, "started");
+    if config.kafka.sends_password_in_the_clear() {
+        tracing::warn!(
+            protocol,
+            mechanism = "PLAIN",
+            "the password goes over the network in the clear"
+        );
+    }
     started(View { address: server.address, status });
 
     let failure = tokio::select! {

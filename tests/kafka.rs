@@ -112,7 +112,7 @@ fn a_topic_of_one_partition_gives_the_alerts_of_its_file() {
     let mut recordings = vec![PathBuf::from("src/cli/demo/attack.ndjson.gz")];
     match (shared("data/elastic-rules"), shared("data/attacks/wmi_exec_method.ndjson.gz")) {
         (Some(rules), Some(attack)) => {
-            setup.rules = format!("config/rules\", \"{}", rules.display());
+            setup.rules = format!("{}\", \"{}", shipped_rules(), rules.display());
             recordings = vec![attack];
         }
         _ => not_run("published rules from a topic and from its file", "../shared is not there"),

@@ -53,7 +53,8 @@ impl Broker {
         Self::start_with(nodes, "")
     }
 
-    /// Starts a cluster whose settings end with `more` lines, as [`Broker::start`] does.
+    /// Starts a cluster whose settings end with `more` lines, as [`Broker::start`] does; `@client@` and
+    /// `@controller@` stand for the ports that a node has for these.
     pub(crate) fn start_with(nodes: usize, more: &str) -> Result<Self, Unavailable> {
         let tools = Tools::find(nodes)?;
         match Self::try_start(&tools, nodes, more) {
@@ -120,6 +121,31 @@ impl Broker {
         let results = runtime.block_on(admin.create_topics([&topic], &options)).unwrap();
         for result in results {
             result.unwrap_or_else(|(topic, code)| panic!("cannot create topic {topic}: {code}"));
+        }
+    }
+
+    /// Gives a user a password, for logins by SCRAM.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub(crate) fn add_user(&self, name: &str, password: &str) {
+        let tools = Tools::find(self.nodes.len()).unwrap();
+        // One request may change a user's credentials once.
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            let added = format!("{mechanism}=[password={password}]");
+            let output = tools
+                .java("kafka.admin.ConfigCommand")
+                .args([
+                    "--bootstrap-server",
+                    &self.bootstrap(),
+                    "--alter",
+                    "--entity-type",
+                    "users",
+                ])
+                .args(["--entity-name", name, "--add-config", &added])
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
     }
 
@@ -224,7 +250,10 @@ impl Node {
         fs::create_dir(&dir).unwrap();
         let front = TcpListener::bind("127.0.0.1:0").unwrap();
         let sent_to = front.local_addr().unwrap().port();
-        let properties = properties(&dir, n, ports, sent_to) + more;
+        let more = more
+            .replace("@client@", &ports[n].client.to_string())
+            .replace("@controller@", &ports[n].controller.to_string());
+        let properties = properties(&dir, n, ports, sent_to) + &more;
         fs::write(dir.join("server.properties"), properties).unwrap();
         let node = Self { ports: ports[n], front, dir, guard: Mutex::default() };
         let status = tools

@@ -33,6 +33,11 @@ pub fn broker() -> Option<(&'static Broker, MutexGuard<'static, ()>)> {
     broker.as_ref().map(|broker| (broker, turn))
 }
 
+/// Returns where the shipped rules are: what a configuration names is relative to its own directory.
+pub fn shipped_rules() -> String {
+    format!("{}/config/rules", env!("CARGO_MANIFEST_DIR"))
+}
+
 /// Topics and group of one test.
 pub struct Setup<'b> {
     pub broker: &'b Broker,
@@ -69,7 +74,7 @@ impl<'b> Setup<'b> {
     /// Names the topics, and creates none.
     pub fn bare(broker: &'b Broker, name: &str, directory: tempfile::TempDir) -> Self {
         let (name, settings, kafka) = (name.to_owned(), String::new(), String::new());
-        Self { broker, name, directory, settings, rules: "config/rules".to_owned(), kafka }
+        Self { broker, name, directory, settings, rules: shipped_rules(), kafka }
     }
 
     pub fn instance(&self, number: usize) -> Instance {

@@ -59,7 +59,10 @@ impl Outside {
 
     /// Notes what keeps output from being delivered.
     pub(super) fn complain(&self, concern: Concern, reason: &str) {
-        if self.shared.health.raise(concern, reason) {
+        // Until a broker has answered, that is the cause, and others tell it.
+        if !self.shared.health.startup().is_empty() {
+            tracing::debug!(reason, "output waits for the first answer of a broker");
+        } else if self.shared.health.raise(concern, reason) {
             tracing::error!(reason, "output waits");
         }
     }

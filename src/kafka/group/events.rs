@@ -26,9 +26,18 @@ impl GroupEvents for Group {
     }
 
     fn on_no_broker(&self, reason: &str) {
-        let brokers = self.shared.settings.bootstrap_servers();
-        if self.shared.health.raise(Concern::Brokers, format!("no broker answers at `{brokers}`")) {
-            tracing::error!(brokers, reason, "no broker answers");
+        // The log may name the brokers; what probes show may not.
+        if self.shared.health.raise(Concern::Brokers, "no broker answers") {
+            let brokers = self.shared.settings.bootstrap_servers();
+            let protocol = self.shared.settings.protocol().name();
+            tracing::error!(protocol, reason, "no broker answers at `{brokers}`");
+        }
+    }
+
+    fn on_no_login(&self, reason: &str) {
+        if self.shared.health.raise(Concern::Login, "login or TLS fails: the log says why") {
+            let protocol = self.shared.settings.protocol().name();
+            tracing::error!(protocol, reason, "login or TLS fails");
         }
     }
 

@@ -19,6 +19,8 @@ const REPLAY_BUDGET: Duration = Duration::from_secs(60);
 /// Something that keeps the service from being ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Concern {
+    /// The brokers refuse the login, or TLS fails.
+    Login,
     /// No broker answers.
     Brokers,
     /// A topic is missing.

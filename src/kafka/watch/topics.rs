@@ -36,6 +36,7 @@ impl TopicWatch {
         let is_complete = match missing(consumer, shared) {
             Ok(missing) => {
                 shared.health.set_started();
+                shared.health.clear(Concern::Login);
                 if shared.health.clear(Concern::Brokers) {
                     tracing::info!("brokers answer");
                 }
@@ -44,9 +45,10 @@ impl TopicWatch {
             }
             Err(error) => {
                 let brokers = shared.settings.bootstrap_servers();
-                let reason = format!("no broker answers at `{brokers}`");
-                if shared.health.raise(Concern::Brokers, reason) {
-                    tracing::error!(brokers, %error, "no broker answers");
+                // The log may name the brokers; what probes show may not.
+                if shared.health.raise(Concern::Brokers, "no broker answers") {
+                    let protocol = shared.settings.protocol().name();
+                    tracing::error!(protocol, %error, "no broker answers at `{brokers}`");
                 }
                 false
             }
@@ -144,8 +146,11 @@ fn note_size(shared: &Shared, topic: &str, count: usize) {
 }
 
 fn note(shared: &Shared, missing: &[Missing<'_>]) {
-    let messages: Vec<String> =
-        missing.iter().map(|missing| advice(missing, &shared.settings)).collect();
+    let told = |brokers: &str| -> Vec<String> {
+        missing.iter().map(|missing| advice(missing, brokers)).collect()
+    };
+    // The log may name the brokers; what probes show may not.
+    let (messages, logged) = (told("…"), told(&shared.settings.bootstrap_servers()));
     if messages.is_empty() {
         shared.topics.set_missing(None);
         if shared.health.clear(Concern::Topics) {
@@ -158,14 +163,14 @@ fn note(shared: &Shared, missing: &[Missing<'_>]) {
     let is_output_missing = missing.iter().any(|missing| missing.use_of != Use::Input);
     shared.topics.set_missing(is_output_missing.then(|| messages.join("; ")));
     if is_news {
-        for message in messages {
+        for message in logged {
             tracing::error!("{message}");
         }
     }
 }
 
-fn advice(missing: &Missing<'_>, settings: &Settings) -> String {
-    let (topic, brokers) = (missing.topic, settings.bootstrap_servers());
+fn advice(missing: &Missing<'_>, brokers: &str) -> String {
+    let topic = missing.topic;
     let tool = format!("kafka-topics.sh --bootstrap-server {brokers}");
     let missing_one = |partitions: usize, more: &str| {
         format!(
@@ -206,8 +211,7 @@ mod tests {
 
     #[test]
     fn message_names_the_command_that_creates_the_topic() {
-        let settings = Settings { brokers: vec!["k:9092".to_owned()], ..Settings::default() };
-        let advice = |topic: &str, use_of: Use| advice(&Missing { topic, use_of }, &settings);
+        let advice = |topic: &str, use_of: Use| advice(&Missing { topic, use_of }, "k:9092");
         let message = advice("maxspan-alerts", Use::Output);
         assert_eq!(
             message,

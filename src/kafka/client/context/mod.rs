@@ -44,6 +44,9 @@ pub(in crate::kafka) trait GroupEvents: Send + Sync {
     /// Notes that no broker answers.
     fn on_no_broker(&self, reason: &str);
 
+    /// Notes that brokers refuse the login, or that TLS fails.
+    fn on_no_login(&self, reason: &str);
+
     /// Notes what the client tells once a second.
     fn on_statistics(&self, statistics: &Statistics);
 }
@@ -91,6 +94,9 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) => self.events.on_no_broker(reason),
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
+                self.events.on_no_login(reason);
+            }
             _ => tracing::debug!(%error, reason, "consumer"),
         }
     }
