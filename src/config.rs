@@ -35,6 +35,8 @@ pub struct Config {
     pub kafka: crate::kafka::Settings,
     /// `[rules]`: where they are and how they run.
     pub rules: crate::rules_dir::Settings,
+    /// `[memory]`: what the whole instance may take.
+    pub memory: crate::memory::Settings,
     /// `[state]`: limits of what is kept in memory.
     pub state: state::Settings,
     /// `[input]`: how records are read.

@@ -114,7 +114,7 @@ pub struct DeadLetter {
     /// Its size in bytes.
     pub original_size: usize,
     /// The first 256 KiB of it.
-    pub value: Vec<u8>,
+    pub value: Arc<[u8]>,
 }
 
 /// Something that must be made durable.

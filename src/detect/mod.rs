@@ -490,7 +490,7 @@ impl Detector {
             place: self.rekeyed.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place)),
             offset: self.rekeyed.arrival.as_ref().map_or(record.offset, |arrival| arrival.offset),
             original_size: payload.len(),
-            value: payload[..payload.len().min(MAX_DEAD_LETTER)].to_vec(),
+            value: payload[..payload.len().min(MAX_DEAD_LETTER)].into(),
         }));
     }
 

@@ -147,6 +147,8 @@ impl Polling {
             }
         }
         metrics.outbox.set(i64::try_from(outbox).unwrap_or(i64::MAX));
+        let bytes = self.shared.memory.output().used();
+        metrics.outbox_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         metrics.output_age.set(self.shared.partitions.output_age().as_secs_f64());
         let silence = self.shared.health.longest_silence();
         let now = seconds(unix_millis());

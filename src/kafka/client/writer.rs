@@ -180,7 +180,7 @@ impl Writer {
             .insert(text("offset", &letter.offset.to_string()))
             .insert(text("original_size", &letter.original_size.to_string()));
         BaseRecord::with_opaque_to(&self.dead_letter_topic, ticket)
-            .payload(letter.value.as_slice())
+            .payload(&*letter.value)
             .headers(headers)
     }
 

@@ -12,6 +12,7 @@ impl Settings {
     /// Returns the settings of the consumer.
     pub(in crate::kafka) fn consumer(&self) -> Result<ClientConfig, SecretError> {
         let mut client = self.client()?;
+        let (answer, queue) = self.fetch_sizes();
         let defaults = [
             ("group.id", self.group.as_str()),
             ("max.poll.interval.ms", "60000"),
@@ -24,9 +25,11 @@ impl Settings {
             ("allow.auto.create.topics", "false"),
             ("fetch.min.bytes", "1"),
             ("fetch.wait.max.ms", "100"),
-            ("fetch.message.max.bytes", "1048576"),
-            // With a queue per partition this limit holds for each of them.
-            ("queued.max.messages.kbytes", "8192"),
+            // Packed; a batch that is larger comes alone.
+            ("fetch.max.bytes", answer.as_str()),
+            ("fetch.message.max.bytes", answer.as_str()),
+            // Unpacked. With a queue per partition this limit holds for each of them.
+            ("queued.max.messages.kbytes", queue.as_str()),
             ("queued.min.messages", "20000"),
             ("fetch.queue.backoff.ms", "5"),
             ("check.crcs", "false"),
@@ -41,7 +44,16 @@ impl Settings {
             client.set("group.instance.id", name);
         }
         self.hand_on(&mut client);
+        // A consumer writes nothing, but the client takes no smaller answers than this.
+        client.set("message.max.bytes", answer);
         Ok(client)
+    }
+
+    /// Returns how large an answer of a broker may be, in bytes, and how much of a partition may wait,
+    /// in KiB.
+    fn fetch_sizes(&self) -> (String, String) {
+        let (answer, queue) = (self.memory.fetch_answer(), self.memory.fetch_queue());
+        (answer.to_string(), (queue / 1_024).to_string())
     }
 
     /// Returns how membership is kept; with the newer protocol the brokers alone decide that, and
@@ -72,6 +84,7 @@ impl Settings {
     ) -> Result<ClientConfig, SecretError> {
         let mut client = self.client()?;
         self.hand_on(&mut client);
+        let (answer, queue) = self.fetch_sizes();
         let fixed = [
             // The client does not read without one.
             ("group.id", self.group.as_str()),
@@ -82,7 +95,10 @@ impl Settings {
             ("enable.partition.eof", "true"),
             ("allow.auto.create.topics", "false"),
             ("fetch.wait.max.ms", "100"),
-            ("queued.max.messages.kbytes", "16384"),
+            ("fetch.max.bytes", answer.as_str()),
+            ("fetch.message.max.bytes", answer.as_str()),
+            ("message.max.bytes", answer.as_str()),
+            ("queued.max.messages.kbytes", queue.as_str()),
             ("fetch.queue.backoff.ms", "5"),
         ];
         for (name, value) in fixed {
@@ -98,7 +114,9 @@ impl Settings {
     /// Returns the settings of the producer.
     pub(in crate::kafka) fn producer(&self) -> Result<ClientConfig, SecretError> {
         let mut client = self.client()?;
+        let queue = (self.memory.producer() / 1_024).to_string();
         let defaults = [
+            ("queue.buffering.max.kbytes", queue.as_str()),
             ("enable.idempotence", "true"),
             ("acks", "all"),
             ("compression.type", "lz4"),

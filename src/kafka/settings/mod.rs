@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::event::TimeSpan;
+use crate::memory::Memory;
 use crate::rule::Rekeying;
 use crate::setting;
 
@@ -68,6 +69,9 @@ pub struct Settings {
     pub security: Security,
     /// Authentication.
     pub sasl: Sasl,
+    /// The memory of the instance: `[memory]` says how much.
+    #[serde(skip)]
+    pub memory: Memory,
     /// Further settings, handed to librdkafka as they are.
     #[serde(deserialize_with = "properties::read")]
     pub properties: BTreeMap<PropertyName, PropertyValue>,
@@ -240,6 +244,7 @@ impl Default for Settings {
             rekey: Rekey::default(),
             security: Security::default(),
             sasl: Sasl::default(),
+            memory: Memory::default(),
             properties: BTreeMap::new(),
         }
     }

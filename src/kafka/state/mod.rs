@@ -25,6 +25,7 @@ pub(super) use health::{Concern, Degradation, Health, Heart};
 pub(super) use journal_ends::JournalEnds;
 pub(super) use leases::{Lease, Leases};
 pub(super) use lock::lock;
+pub(super) use memory::OutputRoom;
 pub(super) use offsets::{Committed, Log};
 pub(super) use partitions::{PartitionState, Partitions, name};
 pub(super) use placement::Sampler;

@@ -70,7 +70,7 @@ impl Partition {
             committed,
             is_cut: false,
             is_frozen: false,
-            waiting: Waiting::default(),
+            waiting: Waiting::new(shared.memory.output()),
             idle: Idle::default(),
             sampler,
             faults: Vec::new(),
@@ -112,7 +112,7 @@ impl Partition {
         self.is_cut = false;
         self.queue.clear();
         self.committed = None;
-        self.waiting = Waiting::default();
+        self.waiting.clear();
         self.idle = Idle::default();
     }
 
