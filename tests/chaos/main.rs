@@ -231,7 +231,7 @@ fn wait_delivered(instances: &[&Instance], count: f64) {
 /// Waits until a group has committed all of its input.
 fn wait_committed(setup: &Setup<'_>) {
     let input = format!("{}-in", setup.name);
-    setup.broker.until("all is committed", || setup.broker.lag(&setup.name, &input) == 0);
+    setup.broker.until("all is committed", || setup.broker.lag(&setup.name, &input) == Some(0));
 }
 
 fn is_unready(instance: &Instance) -> bool {

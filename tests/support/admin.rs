@@ -67,22 +67,21 @@ impl Broker {
         Some((entry.offset().to_raw()?, entry.metadata().to_owned())).filter(|(o, _)| *o >= 0)
     }
 
-    /// Returns how many records of a topic lie behind what a group has committed.
+    /// Returns how many records of a topic lie behind what a group has committed, if the brokers say.
     ///
     /// Without transactions in the topic: their marks would count as well.
-    pub(crate) fn lag(&self, group: &str, topic: &str) -> i64 {
+    pub(crate) fn lag(&self, group: &str, topic: &str) -> Option<i64> {
         let reader = self.reader(group);
-        let metadata = reader.fetch_metadata(Some(topic), QUESTION).unwrap();
+        let metadata = reader.fetch_metadata(Some(topic), QUESTION).ok()?;
         let mut list = TopicPartitionList::new();
         for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
             list.add_partition(topic, partition.id());
         }
         let behind = |entry: TopicPartitionListElem<'_>| {
-            let (low, high) =
-                reader.fetch_watermarks(topic, entry.partition(), QUESTION).unwrap();
-            high - entry.offset().to_raw().map_or(low, |offset| offset.max(low))
+            let (low, high) = reader.fetch_watermarks(topic, entry.partition(), QUESTION).ok()?;
+            Some(high - entry.offset().to_raw().map_or(low, |offset| offset.max(low)))
         };
-        reader.committed_offsets(list, QUESTION).unwrap().elements().into_iter().map(behind).sum()
+        reader.committed_offsets(list, QUESTION).ok()?.elements().into_iter().map(behind).sum()
     }
 
     /// Commits a position with metadata in the name of a group that has no member.
