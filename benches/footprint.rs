@@ -94,5 +94,8 @@ fn send_events(setup: &Setup<'_>, partitions: i32) {
 
 fn ports(broker: &Broker) -> Vec<u16> {
     let addresses = broker.bootstrap();
-    addresses.split(',').map(|address| address.rsplit(':').next().unwrap().parse().unwrap()).collect()
+    addresses
+        .split(',')
+        .map(|address| address.rsplit(':').next().unwrap().parse().unwrap())
+        .collect()
 }

@@ -249,7 +249,11 @@ fn proxy(broker: &Broker) -> (&'static Proxy, String) {
     static PROXY: OnceLock<Proxy> = OnceLock::new();
     let (front, behind) = broker.between(0);
     let address = front.local_addr().unwrap().to_string();
-    (PROXY.get_or_init(|| Proxy::start(front, behind)), address)
+    let proxy = PROXY.get_or_init(|| Proxy::start(front, behind));
+    // A case that failed may have left it otherwise.
+    proxy.fast();
+    proxy.release();
+    (proxy, address)
 }
 
 /// Tells what was done, and how long it took.

@@ -10,26 +10,49 @@ const USER: &str = "maxspan";
 const SETTINGS: &str = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
      super.users=User:ANONYMOUS;User:broker\n";
 
-#[test]
-fn c35_missing_rights_are_named_and_waited_for() {
+/// One broker that asks for rights serves all cases.
+fn guarded() -> Option<(&'static Broker, MutexGuard<'static, ()>)> {
+    static GUARDED: OnceLock<Option<Broker>> = OnceLock::new();
+    static TURN: Mutex<()> = Mutex::new(());
     let plan = Plan { nodes: 1, entrance: Entrance::Secure, more: SETTINGS };
-    let Some(broker) = Broker::start_as_or_not_run(plan, "rights on a real Kafka") else { return };
-    for missing in [
-        ("in", Operation::Describe),
-        ("in", Operation::Read),
-        ("alerts", Operation::Describe),
-        ("alerts", Operation::Write),
-        ("dead", Operation::Write),
-    ] {
-        right_is_missing(&broker, missing);
-    }
+    let broker =
+        GUARDED.get_or_init(|| Broker::start_as_or_not_run(plan, "rights on a real Kafka"));
+    let turn = TURN.lock().unwrap_or_else(|failed| failed.into_inner());
+    broker.as_ref().map(|broker| (broker, turn))
+}
+
+#[test]
+fn c35_input_may_not_be_described() {
+    right_is_missing("in", Operation::Describe);
+}
+
+#[test]
+fn c35_input_may_not_be_read() {
+    right_is_missing("in", Operation::Read);
+}
+
+#[test]
+fn c35_alerts_may_not_be_described() {
+    right_is_missing("alerts", Operation::Describe);
+}
+
+#[test]
+fn c35_alerts_may_not_be_written() {
+    right_is_missing("alerts", Operation::Write);
+}
+
+#[test]
+fn c35_dead_letters_may_not_be_written() {
+    right_is_missing("dead", Operation::Write);
 }
 
 /// All that the program needs on its topics. Who may read or write may describe as well.
 const NEEDED: [(&str, Operation); 3] =
     [("in", Operation::Read), ("alerts", Operation::Write), ("dead", Operation::Write)];
 
-fn right_is_missing(broker: &Broker, (kind, operation): (&str, Operation)) {
+/// Not even to describe a topic is the want of all rights on it.
+fn right_is_missing(kind: &str, operation: Operation) {
+    let Some((broker, _turn)) = guarded() else { return };
     let began = Instant::now();
     let name = format!("no-{operation:?}-{kind}").to_lowercase();
     let setup = setup(broker, &name);

@@ -67,6 +67,14 @@ impl Broker {
         Some((entry.offset().to_raw()?, entry.metadata().to_owned())).filter(|(o, _)| *o >= 0)
     }
 
+    /// Tells whether a group has so many members and none is on its way in or out.
+    pub(crate) fn is_stable(&self, group: &str, members: usize) -> bool {
+        let groups = self.reader("operator").fetch_group_list(Some(group), QUESTION);
+        groups.is_ok_and(|list| {
+            list.groups().iter().any(|g| g.state() == "Stable" && g.members().len() == members)
+        })
+    }
+
     /// Returns how many records of a topic lie behind what a group has committed, if the brokers say.
     ///
     /// Without transactions in the topic: their marks would count as well.

@@ -215,8 +215,7 @@ impl Broker {
             .unwrap();
         let ports: Vec<Ports> = free_ports(4 * plan.nodes).chunks(4).map(Ports::of).collect();
         let secrets = (plan.entrance == Entrance::Secure).then(|| Secrets::make(dir.path()));
-        let format =
-            |n| Node::format(tools, dir.path(), n, &ports, secrets.as_ref(), plan.more);
+        let format = |n| Node::format(tools, dir.path(), n, &ports, secrets.as_ref(), plan.more);
         let nodes = (0..plan.nodes).map(format).collect();
         let broker = Self { nodes, secrets, _dir: dir };
         for node in &broker.nodes {

@@ -64,9 +64,7 @@ impl Process {
     fn links(self) -> Vec<String> {
         let files = fs::read_dir(self.path("fd")).unwrap();
         let target = |file: fs::DirEntry| fs::read_link(file.path()).ok();
-        files
-            .filter_map(|file| Some(target(file.ok()?)?.to_string_lossy().into_owned()))
-            .collect()
+        files.filter_map(|file| Some(target(file.ok()?)?.to_string_lossy().into_owned())).collect()
     }
 
     /// Returns a number of its status.

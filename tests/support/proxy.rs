@@ -152,13 +152,15 @@ fn relay(client: &TcpStream, broker: &TcpStream, gate: &Arc<Gate>) {
     // Numbers of requests that end a transaction and have no answer yet.
     let ends: Arc<Mutex<BTreeSet<[u8; 4]>>> = Arc::default();
     let noted = Arc::clone(&ends);
-    one_way(client, broker, gate, Direction::ToBroker, move |body| match u16::from_be_bytes([body[0], body[1]]) {
-        LIST_OFFSETS => Some(Hold::ListOffsets),
-        END_TXN => {
-            noted.lock().unwrap().insert(body[4..8].try_into().unwrap());
-            Some(Hold::EndTxn)
+    one_way(client, broker, gate, Direction::ToBroker, move |body| {
+        match u16::from_be_bytes([body[0], body[1]]) {
+            LIST_OFFSETS => Some(Hold::ListOffsets),
+            END_TXN => {
+                noted.lock().unwrap().insert(body[4..8].try_into().unwrap());
+                Some(Hold::EndTxn)
+            }
+            _ => None,
         }
-        _ => None,
     });
     one_way(broker, client, gate, Direction::ToClient, move |body| {
         let number: [u8; 4] = body[..4].try_into().unwrap();
@@ -202,12 +204,7 @@ fn one_way(
     });
 }
 
-fn hand_over(
-    under_way: &Receiver<UnderWay>,
-    mut to: TcpStream,
-    gate: &Gate,
-    direction: Direction,
-) {
+fn hand_over(under_way: &Receiver<UnderWay>, mut to: TcpStream, gate: &Gate, direction: Direction) {
     for message in under_way {
         gate.carry(direction, message.arrived, message.body.len());
         if let Some(hold) = message.hold {
