@@ -14,6 +14,8 @@ mod broker;
 mod brokers;
 #[path = "../support/exact.rs"]
 mod exact;
+#[path = "../support/flood.rs"]
+mod flood;
 mod floods;
 mod inputs;
 mod kills;
@@ -21,6 +23,8 @@ mod links;
 #[path = "../support/live.rs"]
 mod live;
 mod outputs;
+#[path = "../support/pairs.rs"]
+mod pairs;
 mod positions;
 #[path = "../support/process.rs"]
 mod process;
