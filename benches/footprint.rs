@@ -52,9 +52,8 @@ fn row(broker: &Broker, partitions: i32, workers: usize) -> String {
         instance.metric("maxspan_partitions_assigned", "") == f64::from(partitions)
     });
     send_events(&setup, partitions);
-    send_events(&setup, partitions);
     let all = f64::from(EVENTS * partitions);
-    instance.wait_for("reads", |i| i.metric("maxspan_events_consumed_total", "") == all);
+    instance.wait_for("reads", |i| i.metric("maxspan_events_consumed_total", "") >= all);
     std::thread::sleep(SETTLE);
     let process = Process(instance.child.id());
     let row = format!(
