@@ -284,7 +284,7 @@ impl Node {
         more: &str,
     ) -> Self {
         let dir = base.join(format!("node{n}"));
-        fs::create_dir(&dir).unwrap();
+        fs::create_dir_all(&dir).unwrap();
         let front = TcpListener::bind("127.0.0.1:0").unwrap();
         let sent_to = front.local_addr().unwrap().port();
         let secure = secrets.map(|secrets| secrets.of_node(ports[n], sent_to)).unwrap_or_default();

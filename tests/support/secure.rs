@@ -18,8 +18,9 @@ pub(super) struct Secrets(PathBuf);
 impl Secrets {
     /// Makes a key with a certificate that vouches for itself, in files below `base`.
     pub(super) fn make(base: &Path) -> Self {
-        let secrets = Self(base.join("secrets"));
-        fs::create_dir(&secrets.0).unwrap();
+        // They go with the files of a node, whose guard removes them however the test ends.
+        let secrets = Self(base.join("node0/secrets"));
+        fs::create_dir_all(&secrets.0).unwrap();
         fs::write(secrets.password(), PASSWORD).unwrap();
         let key = ["-genkeypair", "-keyalg", "EC", "-groupname", "secp256r1", "-validity", "2"];
         let names = ["-dname", "CN=localhost", "-ext", "san=dns:localhost,ip:127.0.0.1"];
