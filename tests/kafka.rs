@@ -6,6 +6,8 @@
 
 #[path = "support/broker.rs"]
 mod broker;
+#[path = "support/exact.rs"]
+mod exact;
 #[path = "support/live.rs"]
 mod live;
 mod support;
@@ -14,6 +16,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use exact::{Way, finds_exactly_what_is_there};
 use live::*;
 use maxspan::event::EventTime;
 use rdkafka::producer::Producer;
@@ -22,33 +25,13 @@ use support::replay::{Replay, not_run, rule_suffix, shared};
 #[test]
 fn two_instances_find_exactly_what_is_there() {
     let Some((broker, _turn)) = broker() else { return };
-    for (name, flags, shape, delivery) in [
+    for (corpus, flags, shape, delivery) in [
         ("plain", &[][..], "ecs", "at_least_once"),
         ("plain", &[][..], "raw", "exactly_once"),
         ("lag", &["--lag"][..], "ecs", "exactly_once"),
         ("lag-dup", &["--lag", "--dup", "0.02"][..], "raw", "exactly_once"),
     ] {
-        let Some(corpus) = corpus(name, flags) else { return };
-        let mut setup = Setup::new(broker, &format!("exact-{name}-{shape}"), &overrides("exact"));
-        setup.kafka = format!("delivery = \"{delivery}\"\n");
-        let instances = [setup.instance(0), setup.instance(1)];
-        instances.iter().for_each(Instance::wait_ready);
-        let both_work = |instance: &Instance| {
-            let shares = [0, 1].map(|i| instances[i].metric("maxspan_partitions_assigned", ""));
-            instance.port > 0
-                && shares.iter().all(|share| *share > 0.0)
-                && shares.iter().sum::<f64>() == f64::from(PARTITIONS)
-        };
-        instances[0].wait_for("both share the partitions", both_work);
-        setup.send_file(&corpus.directory.join(format!("{shape}.ndjson")), |_| ());
-        let truth = truth(&corpus);
-        let records = setup.read("alerts", |records| by_final(records).len() >= truth.len());
-        let found: BTreeSet<_> = by_final(&records).into_keys().collect();
-        assert_eq!(found, truth, "{name}");
-        assert_eq!(records.len(), truth.len(), "{name}: without a crash each comes once");
-        for instance in instances {
-            assert_eq!(instance.terminate(), Some(0));
-        }
+        finds_exactly_what_is_there(broker, Way { corpus, flags, shape, delivery });
     }
 }
 
