@@ -242,7 +242,8 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("kafka::state::journal_ends", &["state::lock"]),
     ("kafka::state::leases", &["state::lock"]),
     ("kafka::state::memory", &[]),
-    ("kafka::state::requests", &["state::lock"]),
+    ("kafka::state::poisoned", &["state::lock"]),
+    ("kafka::state::requests", &["state::lock", "state::poisoned"]),
     ("kafka::state::hashes", &[]),
     ("kafka::state::alignment", &["state::hashes"]),
     ("kafka::state::placement", &["state::alignment", "state::clock", "state::lock"]),
@@ -376,6 +377,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("kafka::delivery", &[]),
     ("kafka::group::refusal", &["mod", "state::*"]),
     ("kafka::group::revocation", &["mod", "worker::*"]),
+    ("kafka::group::rebuild", &["client::*", "mod", "start::*", "state::*", "worker::*"]),
     (
         "kafka::group::restart",
         &["client::*", "group::refusal", "mod", "start::*", "state::*", "worker::*"],

@@ -86,6 +86,9 @@ impl Polling {
             for origin in self.shared.requests.take_restarts() {
                 self.group.restart(&self.consumer, &origin);
             }
+            for (origin, poisoned) in self.shared.requests.take_rebuilds() {
+                self.group.rebuild(&self.consumer, &origin, poisoned);
+            }
             if self.shared.requests.take_rejoin() {
                 self.consumer.unsubscribe();
                 self.subscribe();

@@ -42,6 +42,8 @@ pub struct KafkaMetrics {
     pub outbox_bytes: IntGauge,
     /// What records, state and output may take together.
     pub memory_max: IntGauge,
+    /// States that were rebuilt since a detector had failed on a record.
+    pub rebuilds: IntCounter,
     /// For how long the oldest of it has waited.
     pub output_age: Gauge,
     /// How far back a restart would need events.
@@ -131,6 +133,10 @@ impl KafkaMetrics {
                 .gauge("replay_records_remaining", "Offsets that are left to replay.")?,
             outbox: area
                 .gauge("outbox_records", "Alerts and dead letters that are not committed yet.")?,
+            rebuilds: area.counter(
+                "detector_rebuilds_total",
+                "States that were rebuilt since a detector had failed on a record.",
+            )?,
             outbox_bytes: area.gauge(
                 "outbox_bytes",
                 "Bytes of output that is not committed yet, about as it will be written.",

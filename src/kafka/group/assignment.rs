@@ -116,9 +116,11 @@ impl Group {
             .queue(&origin, headers, thread)
             .ok_or_else(|| no_answer("the client has no queue"))?;
         let is_committed = found.is_committed;
+        let poisoned = self.shared.requests.poisoned.of(&origin);
         let state = PartitionState::starting(from.offset, is_committed.then_some(position));
         let committed = is_committed.then_some((position, found.resume.metadata));
-        Ok(Adoption { origin, lease, queue, detector, state: Arc::new(state), committed })
+        let state = Arc::new(state);
+        Ok(Adoption { origin, lease, queue, detector, state, poisoned, committed })
     }
 
     /// Asks the brokers until they answer, but not for ever.

@@ -16,6 +16,7 @@ mod memory;
 mod offsets;
 pub mod partitions;
 mod placement;
+mod poisoned;
 mod requests;
 mod shared;
 mod topics;

@@ -75,7 +75,9 @@ impl Worker {
     fn execute(&mut self, command: Command) {
         match command {
             Command::Adopt(adoption) => self.adopt(*adoption),
-            Command::Restart(origin, lease, detector) => self.restart(&origin, lease, *detector),
+            Command::Restart(origin, lease, detector, poisoned) => {
+                self.restart(&origin, lease, *detector, poisoned);
+            }
             Command::Skip(origin, offset) => {
                 if let Some(partition) = self.find(&origin) {
                     partition.skip_to(offset);
@@ -106,10 +108,10 @@ impl Worker {
         self.partitions.push(partition);
     }
 
-    fn restart(&mut self, origin: &Origin, lease: Lease, detector: Detector) {
+    fn restart(&mut self, origin: &Origin, lease: Lease, detector: Detector, poisoned: Vec<i64>) {
         let found = self.partitions.iter_mut().find(|partition| partition.origin() == origin);
         if let Some(partition) = found {
-            partition.restart(lease, detector);
+            partition.restart(lease, detector, poisoned);
             partition.read_journal(self.journal.as_ref());
         }
     }
@@ -155,6 +157,9 @@ impl Worker {
         partition.publish_held(&self.shared);
         for fault in partition.take_faults() {
             report(&self.shared, partition.origin(), fault);
+        }
+        if let Some(offset) = partition.take_failure() {
+            self.shared.requests.ask_for_rebuild(partition.origin(), offset);
         }
         if partition.wants_commit() {
             (self.nudge)();
