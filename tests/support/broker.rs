@@ -147,6 +147,14 @@ impl Broker {
         (node.front.try_clone().unwrap(), node.ports.behind)
     }
 
+    /// Returns how many bytes the log of a partition takes on the first node.
+    pub(crate) fn bytes_of(&self, topic: &str, partition: i32) -> u64 {
+        let log = self.nodes[0].dir.join("data").join(format!("{topic}-{partition}"));
+        let files = fs::read_dir(log).unwrap().map(|file| file.unwrap());
+        let segments = files.filter(|file| file.path().extension().is_some_and(|end| end == "log"));
+        segments.map(|file| file.metadata().unwrap().len()).sum()
+    }
+
     /// Creates a topic, replicated to as many nodes as there are, up to three.
     ///
     /// # Panics
