@@ -8,6 +8,7 @@
 //! producer          1/16   copies that the client holds until a broker has them
 //! fetch queue       1/192  records of one partition that wait for its worker, unpacked
 //! fetch answer      1/2048 one answer of a broker, as it is packed
+//! fetch partition   1/24576 one partition's part of an answer, as it is packed
 //! ```
 //! `docs/operations.md` says what follows for the process.
 
@@ -93,6 +94,13 @@ impl Memory {
     /// no answer unfolds to more than half of all.
     pub fn fetch_answer(self) -> usize {
         (self.max_bytes / 2_048).min(1 << 20)
+    }
+
+    /// Returns how much of one partition there may be in an answer; a batch that is larger comes
+    /// alone. The client holds at most one such part of each partition beyond what may wait: those
+    /// of twelve partitions unfold to half of all at worst.
+    pub fn fetch_partition(self) -> usize {
+        (self.max_bytes / 24_576).min(1 << 20)
     }
 }
 

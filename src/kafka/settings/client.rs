@@ -8,11 +8,21 @@ use rdkafka::config::RDKafkaLogLevel;
 use super::secrets::{Secret, SecretError};
 use super::{Delivery, GroupProtocol, Settings};
 
+/// How much is fetched at once, as the client wants to be told.
+struct FetchSizes {
+    /// One answer of a broker, packed, in bytes.
+    answer: String,
+    /// One partition's part of it, packed, in bytes.
+    partition: String,
+    /// What of a partition waits for its worker, unpacked, in KiB.
+    queue: String,
+}
+
 impl Settings {
     /// Returns the settings of the consumer.
     pub(in crate::kafka) fn consumer(&self) -> Result<ClientConfig, SecretError> {
         let mut client = self.client()?;
-        let (answer, queue) = self.fetch_sizes();
+        let FetchSizes { answer, partition, queue } = self.fetch_sizes();
         let defaults = [
             ("group.id", self.group.as_str()),
             ("max.poll.interval.ms", "60000"),
@@ -27,7 +37,7 @@ impl Settings {
             ("fetch.wait.max.ms", "100"),
             // Packed; a batch that is larger comes alone.
             ("fetch.max.bytes", answer.as_str()),
-            ("fetch.message.max.bytes", answer.as_str()),
+            ("fetch.message.max.bytes", partition.as_str()),
             // Unpacked. With a queue per partition this limit holds for each of them.
             ("queued.max.messages.kbytes", queue.as_str()),
             ("queued.min.messages", "20000"),
@@ -49,11 +59,12 @@ impl Settings {
         Ok(client)
     }
 
-    /// Returns how large an answer of a broker may be, in bytes, and how much of a partition may wait,
-    /// in KiB.
-    fn fetch_sizes(&self) -> (String, String) {
-        let (answer, queue) = (self.memory.fetch_answer(), self.memory.fetch_queue());
-        (answer.to_string(), (queue / 1_024).to_string())
+    fn fetch_sizes(&self) -> FetchSizes {
+        FetchSizes {
+            answer: self.memory.fetch_answer().to_string(),
+            partition: self.memory.fetch_partition().to_string(),
+            queue: (self.memory.fetch_queue() / 1_024).to_string(),
+        }
     }
 
     /// Returns how membership is kept; with the newer protocol the brokers alone decide that, and
@@ -84,7 +95,7 @@ impl Settings {
     ) -> Result<ClientConfig, SecretError> {
         let mut client = self.client()?;
         self.hand_on(&mut client);
-        let (answer, queue) = self.fetch_sizes();
+        let FetchSizes { answer, queue, .. } = self.fetch_sizes();
         let fixed = [
             // The client does not read without one.
             ("group.id", self.group.as_str()),
