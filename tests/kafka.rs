@@ -125,8 +125,12 @@ fn the_elastic_form_is_written_whole() {
     instance.wait_ready();
     let attack = PathBuf::from("src/cli/demo/attack.ndjson.gz");
     send_recordings(&setup, std::slice::from_ref(&attack));
-    let replayed =
-        Replay::new(&["--emit", "eager", "--alert-format", "elastic"], &[&attack]).run().alerts;
+    let replayed = Replay::new(
+        &["--rules", "config/rules", "--emit", "eager", "--alert-format", "elastic"],
+        &[&attack],
+    )
+    .run()
+    .alerts;
     let records = setup.read("alerts", |records| records.len() >= replayed.len());
     let uuids = |alerts: &[serde_json::Value]| -> BTreeSet<String> {
         alerts.iter().map(|alert| alert["kibana.alert.uuid"].to_string()).collect()
