@@ -3,7 +3,10 @@
 //! Never decides what a key means: each section stands beside the code that it configures.
 
 mod conditions;
+mod document;
+mod mask;
 pub mod overlay;
+mod paths;
 pub mod read;
 pub mod state;
 
@@ -17,9 +20,11 @@ use crate::alert::Format;
 use crate::diag::{Diagnostic, encoding};
 use crate::normalize::{EcsCompat, HostKey, HostNames};
 use crate::rule::set::Defaults;
+use crate::setting::Fault;
 use crate::text::Text;
 use crate::text_file;
 
+pub use mask::masked;
 pub use overlay::Override;
 
 /// Everything that can be configured.
@@ -30,6 +35,8 @@ pub struct Config {
     pub kafka: crate::kafka::Settings,
     /// `[rules]`: where they are and how they run.
     pub rules: crate::rules_dir::Settings,
+    /// `[memory]`: what the whole instance may take.
+    pub memory: crate::memory::Settings,
     /// `[state]`: limits of what is kept in memory.
     pub state: state::Settings,
     /// `[input]`: how records are read.
@@ -97,7 +104,7 @@ impl InputSettings {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.summary())]
 pub struct ConfigError {
-    /// The file, if there is one: spans refer to it.
+    /// The file, if there is one, without its secrets: spans refer to it.
     pub text: Option<Arc<Text>>,
     /// The findings.
     pub diagnostics: Vec<Diagnostic>,
@@ -109,39 +116,41 @@ impl Config {
         ["kafka", "rules", "state", "input", "alerts", "http", "log", "shutdown"];
 
     /// Returns the configuration of a file, if one is named, with the overrides on top of it.
+    ///
+    /// Relative paths in the file are relative to its directory; those of overrides are not.
     pub fn load(path: Option<&Path>, overrides: &[Override]) -> Result<Self, ConfigError> {
         let Some(path) = path else { return Self::parse(None, overrides) };
-        match text_file::read(path) {
-            Ok(text) => Self::parse(Some(text), overrides),
-            Err(error) => {
-                let name = path.display();
-                let what = format!("cannot read the configuration `{name}`: {error}");
-                Err(ConfigError::new(None, Diagnostic::error(codes::UNREADABLE, what)))
-            }
-        }
+        let text = text_file::read(path).map_err(|error| {
+            let name = path.display();
+            let what = format!("cannot read the configuration `{name}`: {error}");
+            ConfigError::new(None, Diagnostic::error(codes::UNREADABLE, what))
+        })?;
+        let mut config = Self::parse(Some(text), overrides)?;
+        config.resolve(path.parent().unwrap_or_else(|| Path::new("")), overrides);
+        Ok(config)
     }
 
     /// Returns the configuration that a text and the overrides on top of it make.
     ///
-    /// The text is judged alone first, so that its faults are shown where they stand.
+    /// The text is judged alone first, so that all its faults are shown where they stand.
     pub fn parse(text: Option<Text>, overrides: &[Override]) -> Result<Self, ConfigError> {
         if let Some(fault) = text.as_ref().and_then(encoding::fault) {
             return Err(ConfigError::new(text, fault));
         }
         let source = text.as_ref().map_or("", |text| text.contents.as_str());
-        let parsed = match toml::from_str(source) {
-            Ok(config) if overrides.is_empty() => Ok(config),
-            Ok(_) => overlay::apply(source, overrides),
-            Err(error) => Err(read::diagnostic(&error)),
-        };
-        let config: Self = match parsed {
-            Ok(config) => config,
-            Err(diagnostic) => return Err(ConfigError::new(text, diagnostic)),
-        };
-        let diagnostics = conditions::errors(source, &config.rules);
+        let (mut config, mut diagnostics) = document::config(source);
+        if diagnostics.is_empty() && !overrides.is_empty() {
+            (config, diagnostics) = overlay::apply(source, overrides);
+        }
+        // Values that were taken out must not count as missing.
+        if diagnostics.is_empty() {
+            diagnostics.extend(config.kafka.faults().iter().map(|fault| told(source, fault)));
+        }
+        diagnostics.extend(conditions::errors(source, &config.rules));
+        diagnostics.sort_by_key(|found| found.span);
         match diagnostics.is_empty() {
             true => Ok(config),
-            false => Err(ConfigError { text: text.map(Arc::new), diagnostics }),
+            false => Err(ConfigError::with(text, diagnostics)),
         }
     }
 
@@ -153,6 +162,17 @@ impl Config {
         let found = Diagnostic::error(codes::MISSING, "`kafka.brokers` is missing")
             .help("put `brokers = \"host:9092\"` under `[kafka]`, or set `MAXSPAN_KAFKA__BROKERS`");
         Err(ConfigError::new(None, found))
+    }
+
+    /// Says what is missing for a service, as a warning to whoever only checks; none if nothing is.
+    pub fn missing_for_a_service(&self) -> Option<Diagnostic> {
+        self.kafka.brokers.is_empty().then(|| {
+            Diagnostic::warning(
+                codes::NO_SERVICE,
+                "`kafka.brokers` is missing: `maxspan run` does not start with this file alone",
+            )
+            .help("put `brokers = \"host:9092\"` under `[kafka]`, or set `MAXSPAN_KAFKA__BROKERS`")
+        })
     }
 
     /// Returns how rules are compiled.
@@ -184,7 +204,11 @@ impl Config {
 
 impl ConfigError {
     fn new(text: Option<Text>, diagnostic: Diagnostic) -> Self {
-        Self { text: text.map(Arc::new), diagnostics: vec![diagnostic] }
+        Self::with(text, vec![diagnostic])
+    }
+
+    fn with(text: Option<Text>, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { text: text.map(|text| Arc::new(masked(&text))), diagnostics }
     }
 
     fn summary(&self) -> String {
@@ -193,6 +217,15 @@ impl ConfigError {
             Some(text) => format!("{}: {}", text.name, messages.join("; ")),
             None => messages.join("; "),
         }
+    }
+}
+
+/// Shows what is wrong with a section where it stands.
+fn told(source: &str, fault: &Fault) -> Diagnostic {
+    let found = Diagnostic::error(codes::CONTRADICTION, fault.message.clone()).help(fault.help);
+    match document::place(source, fault.path) {
+        Some(span) => found.at(span),
+        None => found.without_place(&format!("`{}`", fault.path.join("."))),
     }
 }
 
@@ -208,4 +241,8 @@ pub mod codes {
     pub const UNREADABLE: &str = "E0904";
     /// An environment variable or `--set` that cannot be applied.
     pub const OVERRIDE: &str = "E0905";
+    /// Values that are right alone and not together.
+    pub const CONTRADICTION: &str = "E0906";
+    /// Something that the service needs, and other commands do not.
+    pub const NO_SERVICE: &str = "W0902";
 }

@@ -2,6 +2,8 @@
 //!
 //! Never asks a broker: it tells what others have found out.
 
+mod connections;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -128,7 +130,7 @@ async fn answer(
     let listener = tokio::net::TcpListener::from_std(listener)?;
     // Without waiting for connections that stay open: a probe's or a browser's.
     tokio::select! {
-        served = axum::serve(listener, router(status)) => served,
+        () = connections::serve(listener, router(status)) => Ok(()),
         () = stopped => Ok(()),
     }
 }

@@ -20,7 +20,7 @@ use crate::text_file;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Files, and directories that are searched for `*.toml`.
+    /// Files, and directories that are searched for `*.toml`; beside the configuration if absent.
     #[serde(deserialize_with = "paths")]
     pub paths: Vec<PathBuf>,
     /// How rules run that do not say it themselves.
@@ -117,7 +117,7 @@ fn condition(text: &str) -> rule::Condition {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            paths: vec![PathBuf::from("config/rules")],
+            paths: vec![PathBuf::from("rules")],
             defaults: RuleSettings::default(),
             overrides: BTreeMap::new(),
         }

@@ -70,17 +70,21 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
 
 /// Runs the service with the texts of rule files, and shows it to `started`.
 pub async fn run_with(
-    config: Config,
+    mut config: Config,
     files: Vec<Arc<Text>>,
     shutdown: CancellationToken,
     started: impl FnOnce(View),
 ) -> Result<(), ServiceError> {
+    let memory = config.memory.memory();
+    config.state.max_total_bytes.get_or_insert(memory.state());
+    config.kafka.memory = memory;
     let setup = Setup::new(&config, files);
     if setup.rules.rules().is_empty() {
         let (files, refused) = (setup.reports.len(), setup.refused().count());
         return Err(ServiceError::NoRules { files, refused });
     }
     let metrics = Arc::new(Metrics::new()?);
+    metrics.kafka.memory_max.set(i64::try_from(memory.max_bytes()).unwrap_or(i64::MAX));
     report(&setup, &metrics);
     report_unused_overrides(&config, &setup);
     // Every fault so far: nothing joined, nothing read.
@@ -94,7 +98,15 @@ pub async fn run_with(
         rules: Arc::new(views(&setup.reports)),
     };
     let server = listener.serve(status.clone())?;
-    tracing::info!(address = %server.address, group = config.kafka.group, "started");
+    let (group, protocol) = (&config.kafka.group, config.kafka.protocol().name());
+    tracing::info!(address = %server.address, group, protocol, "started");
+    if config.kafka.sends_password_in_the_clear() {
+        tracing::warn!(
+            protocol,
+            mechanism = "PLAIN",
+            "the password goes over the network in the clear"
+        );
+    }
     started(View { address: server.address, status });
 
     let failure = tokio::select! {

@@ -83,3 +83,14 @@ pub(crate) fn list<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D
         false => Ok(parts),
     }
 }
+
+/// What is wrong with a section as a whole: each value may be right, and together they are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The key that it is about, part by part.
+    pub path: &'static [&'static str],
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: &'static str,
+}

@@ -1,4 +1,4 @@
-//! The end: signals and how long it may take.
+//! The end: signals and how long it may take; SIGHUP is none.
 //!
 //! Never ends anything itself, except the process upon a second signal.
 
@@ -29,6 +29,7 @@ impl Default for Settings {
 pub fn on_signals() -> std::io::Result<CancellationToken> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(ignore(signal(SignalKind::hangup())?));
     let token = CancellationToken::new();
     tokio::spawn(watch(terminate, interrupt, token.clone()));
     Ok(token)
@@ -41,6 +42,16 @@ async fn watch(mut terminate: Signal, mut interrupt: Signal, token: Cancellation
     next(&mut terminate, &mut interrupt).await;
     tracing::warn!("stopped at once by a second signal");
     std::process::exit(STOPPED_AT_ONCE);
+}
+
+/// A terminal that is closed, or a habit from other services, must not end this one.
+async fn ignore(mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        tracing::warn!(
+            "SIGHUP is ignored: configuration, rules and secrets are read at the start alone; restart to \
+             take changes over"
+        );
+    }
 }
 
 async fn next(terminate: &mut Signal, interrupt: &mut Signal) {

@@ -139,7 +139,9 @@ fn an_override_that_names_no_rule_is_a_warning_and_no_more() {
     let output = check(&["--format", "json", &path]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let found = &report["configurations"][0]["diagnostics"];
-    assert_eq!((found[0]["code"].as_str(), found.as_array().unwrap().len()), (Some("W0901"), 1));
+    let codes: Vec<&str> =
+        found.as_array().unwrap().iter().map(|found| found["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["W0901", "W0902"]);
 }
 
 #[test]
@@ -171,7 +173,11 @@ fn files_that_are_not_utf8_are_refused_at_the_byte() {
 fn a_configuration_is_recognized_by_any_of_its_sections() {
     let directory = directory(&[
         ("rule.toml", rule("r", "process where true")),
-        ("override.toml", "[rules.override.\"s\"]\nenabled = true\n".to_owned()),
+        (
+            "override.toml",
+            "[rules.override.\"s\"]\nenabled = true\n[rules]\npaths = \".\"".to_owned(),
+        ),
+        ("dotted.toml", "log.level = \"loud\"\n".to_owned()),
         ("alerts.toml", "[alerts]\nformat = \"ascii\"\n".to_owned()),
     ]);
     let path = |name: &str| directory.path().join(name).display().to_string();
@@ -180,5 +186,21 @@ fn a_configuration_is_recognized_by_any_of_its_sections() {
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     };
     assert!(said("override.toml").contains("W0901"), "{}", said("override.toml"));
+    assert!(said("dotted.toml").contains("is no log level"), "{}", said("dotted.toml"));
     assert!(said("alerts.toml").contains("expected `ecs` or `elastic`"), "{}", said("alerts.toml"));
+}
+
+#[test]
+fn a_configuration_without_brokers_is_told_and_one_with_brokers_is_not() {
+    let directory = directory(&[("a.toml", rule("a", "process where true"))]);
+    let path = config(&directory, b"[log]\nlevel = \"info\"\n");
+    let output = check(&[&path]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for part in ["warning[W0902]: `kafka.brokers` is missing", "MAXSPAN_KAFKA__BROKERS"] {
+        assert!(said.contains(part), "`{part}` is not in:\n{said}");
+    }
+    let path = config(&directory, b"[kafka]\nbrokers = \"a:9092\"\n");
+    let said = String::from_utf8(check(&[&path]).stdout).unwrap();
+    assert!(!said.contains("W0902"), "{said}");
 }

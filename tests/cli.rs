@@ -36,6 +36,9 @@ fn config(directory: &tempfile::TempDir, contents: &str) -> String {
     path.display().to_string()
 }
 
+/// The shipped rules, for a configuration that stands elsewhere.
+const RULES: &str = concat!("[rules]\npaths = \"", env!("CARGO_MANIFEST_DIR"), "/config/rules\"\n");
+
 /// Neither the default features nor those of the image bring in places to die at.
 #[test]
 #[cfg(not(feature = "failpoints"))]
@@ -70,7 +73,7 @@ fn missing_or_wrong_configuration_is_a_matter_of_usage() {
     let path = config(&directory, "[kafka]\nbrokres = \"a:1\"\n");
     fails(&["run", "--config", &path], 2, &["brokres", "maxspan.toml:2:1", "did you mean"]);
     fails(&["run", "--set", "kafka"], 2, &["is not of the form `key=value`"]);
-    fails(&["run", "--set", "kafka.grop=x"], 2, &["`--set kafka.grop=x`", "did you mean `group`?"]);
+    fails(&["run", "--set", "kafka.grop=x"], 2, &["`--set kafka.grop`", "did you mean `group`?"]);
 }
 
 #[test]
@@ -98,7 +101,8 @@ fn port_in_use_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let contents = format!("[kafka]\nbrokers = \"127.0.0.1:1\"\n[http]\nlisten = \"{address}\"\n");
+    let contents =
+        format!("[kafka]\nbrokers = \"127.0.0.1:1\"\n[http]\nlisten = \"{address}\"\n{RULES}");
     let path = config(&directory, &contents);
     let listen = address.to_string();
     fails(&["run", "--config", &path], 2, &["cannot listen on", &listen, "http.listen"]);
@@ -111,7 +115,7 @@ fn an_override_that_names_no_rule_is_logged_at_the_start() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let contents = format!(
-        "[kafka]\nbrokers = \"127.0.0.1:1\"\n[http]\nlisten = \"{address}\"\n\
+        "[kafka]\nbrokers = \"127.0.0.1:1\"\n[http]\nlisten = \"{address}\"\n{RULES}\
          [rules.override.\"f3475224-b179-4f78-8877-c2bd64c26b88-20S\"]\nemit = \"exact\"\n\
          [log]\nformat = \"json\"\n"
     );
@@ -133,11 +137,78 @@ fn an_override_that_names_no_rule_is_logged_at_the_start() {
 #[test]
 fn wrong_client_property_and_missing_secret_are_named() {
     let directory = tempfile::tempdir().unwrap();
-    let head = "[kafka]\nbrokers = \"127.0.0.1:1\"\n[http]\nlisten = \"127.0.0.1:0\"\n";
+    let head =
+        format!("[kafka]\nbrokers = \"127.0.0.1:1\"\n[http]\nlisten = \"127.0.0.1:0\"\n{RULES}");
     let path = config(&directory, &format!("{head}[kafka.properties]\n\"no.such\" = 1\n"));
     fails(&["run", "--config", &path], 2, &["no.such"]);
-    let path = config(&directory, &format!("{head}[kafka.sasl]\npassword_file = \"/no/secret\"\n"));
-    fails(&["run", "--config", &path], 2, &["cannot read the secret `/no/secret`"]);
+    let sasl = "[kafka.security]\nprotocol = \"sasl_ssl\"\n[kafka.sasl]\nmechanism = \"PLAIN\"\n\
+                username = \"u\"\npassword_file = \"secret\"\n";
+    let path = config(&directory, &format!("{head}{sasl}"));
+    // Relative to the configuration, not to where the program was started.
+    let secret = directory.path().join("secret").display().to_string();
+    fails(&["run", "--config", &path], 2, &[&format!("cannot read the secret `{secret}`")]);
+    std::fs::write(&secret, "\n").unwrap();
+    fails(&["run", "--config", &path], 2, &["the file is empty", "kafka.sasl.password_file"]);
+    let elsewhere = ["run", "--config", &path, "--set", "kafka.sasl.password_file=no/secret"];
+    fails(&elsewhere, 2, &["cannot read the secret `no/secret`"]);
+}
+
+#[test]
+fn paths_of_a_configuration_are_relative_to_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let nested = directory.path().join("mine");
+    std::fs::create_dir(&nested).unwrap();
+    std::fs::write(nested.join("a.toml"), "[rule]\n").unwrap();
+    for (contents, folder) in [("paths = \"mine\"\n", "mine"), ("", "rules")] {
+        let head = "[kafka]\nbrokers = \"127.0.0.1:1\"\n[rules]\n";
+        let path = config(&directory, &format!("{head}{contents}"));
+        let found = directory.path().join(folder);
+        std::fs::create_dir_all(&found).unwrap();
+        std::fs::write(found.join("a.toml"), "[rule]\n").unwrap();
+        fails(&["run", "--config", &path], 1, &["no rule runs: 1 file(s) found"]);
+        let output = maxspan(&["check", &path]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        let rule = found.join("a.toml").display().to_string();
+        assert!(said.contains(&rule) && said.contains("1 refused"), "{said}");
+        let elsewhere = ["run", "--config", &path, "--set", "rules.paths=no/rules"];
+        fails(&elsewhere, 2, &["cannot read rules from `no/rules`"]);
+    }
+}
+
+#[test]
+fn without_a_broker_that_is_what_is_said_first_and_sighup_does_not_end_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let head = "[kafka]\nbrokers = \"127.0.0.1:1\"\n[http]\nlisten = \"127.0.0.1:0\"\n";
+    let path = config(&directory, &format!("{head}{RULES}[log]\nformat = \"json\"\n"));
+    let mut service = Command::new(env!("CARGO_BIN_EXE_maxspan"))
+        .args(["run", "--config", &path])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = std::io::BufReader::new(service.stderr.take().unwrap());
+    let signal = |name: &str| {
+        let pid = service.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    let (mut errors, mut said) = (Vec::new(), String::new());
+    for line in std::io::BufRead::lines(log) {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let message = line["message"].as_str().unwrap_or_default().to_owned();
+        if line["level"] == "ERROR" {
+            errors.push(message.clone());
+            signal("-HUP");
+        }
+        if message.starts_with("SIGHUP is ignored") {
+            signal("-TERM");
+        }
+        if message == "started" {
+            assert_eq!(line["protocol"], "plaintext");
+        }
+        said.push_str(&format!("{line}\n"));
+    }
+    assert_eq!(service.wait().unwrap().code(), Some(0), "{said}");
+    assert_eq!(errors, ["no broker answers at `127.0.0.1:1`"], "{said}");
+    assert!(said.contains("SIGHUP is ignored"), "{said}");
 }
 
 #[test]

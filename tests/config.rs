@@ -7,7 +7,7 @@ use std::time::Duration;
 use maxspan::config::{Config, ConfigError, Override};
 use maxspan::diag::render::{Colour, render};
 use maxspan::event::TimeSpan;
-use maxspan::kafka::{Delivery, GroupProtocol, OnMissingOffsets};
+use maxspan::kafka::{Delivery, GroupProtocol, LIMITED, OnMissingOffsets, REFUSED};
 use maxspan::normalize::{EcsCompat, HostKey, HostNames};
 use maxspan::rule::Emit;
 use maxspan::text::Text;
@@ -26,8 +26,10 @@ fn refused(contents: &str, parts: &[&str]) {
     let error = parse(contents, &[]).expect_err(contents);
     let text = error.text.clone().unwrap();
     let shown = render(&error.diagnostics, &text, Colour::None);
+    // A long hint is broken into lines.
+    let flat = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in parts {
-        assert!(shown.contains(part), "`{part}` is not in:\n{shown}");
+        assert!(shown.contains(part) || flat.contains(part), "`{part}` is not in:\n{shown}");
     }
 }
 
@@ -173,7 +175,11 @@ fn wrong_value_is_shown_where_it_stands() {
     refused("[kafka]\nworkers = 0\n", &["maxspan.toml:2:11"]);
     refused("[kafka]\ntopics = []\n", &["expected at least one name", "maxspan.toml:2:10"]);
     refused("[http]\nlisten = \"nowhere\"\n", &["maxspan.toml:2:10"]);
-    refused("[log]\nlevel = \"lo=ud=er\"\n", &["is no log level", "maxspan.toml:2:9"]);
+    refused("[log]\nlevel = \"lo=ud=er\"\n", &["`er` is no log level", "maxspan.toml:2:9"]);
+    refused("[log]\nlevel = \"loud\"\n", &["`loud` is no log level", "maxspan.toml:2:9"]);
+    refused("[log]\nlevel = \"inof\"\n", &["`inof` is no log level", "did you mean `info`?"]);
+    let filter = "info,maxspan::kafka=dbug";
+    refused(&format!("[log]\nlevel = \"{filter}\"\n"), &["did you mean `debug`?"]);
     refused("[rules.defaults]\nemit = \"late\"\n", &["`late` is no way to emit"]);
     refused("[kafka\n", &["maxspan.toml:1"]);
 }
@@ -249,12 +255,152 @@ fn delivery_is_exactly_once_unless_it_says_otherwise() {
 }
 
 #[test]
+fn all_faults_are_shown_at_once() {
+    let text = "[kafka]
+gruop = \"x\"
+workers = 0
+commit_interval = \"soon\"
+[kafka.properties]
+\"acks\" = 1
+\"session.timeout.ms\" = \"long\"
+[kafak]
+[rules.defaults]
+emit = \"late\"
+exceptions = ['process.name = \"a\"']
+[rules.override.a]
+severity_when = [{ severity = \"high\", condition = 'a == 1', x = 1 }, { severity = \"huge\" }]
+[log]
+level = \"loud\"
+";
+    let error = parse(text, &[]).expect_err("refused");
+    let shown = render(&error.diagnostics, &error.text.clone().unwrap(), Colour::None);
+    for (place, part) in [
+        ("2:1", "unknown key `gruop`"),
+        ("3:11", "nonzero"),
+        ("4:19", "`soon` is no length of time"),
+        ("6:1", "`acks` cannot be set"),
+        ("7:24", "`session.timeout.ms` is a whole number"),
+        ("8:2", "unknown key `kafak`"),
+        ("10:8", "`late` is no way to emit"),
+        ("11:29", "`=` does not compare"),
+        ("13:61", "unknown key `x`"),
+        ("13:83", "`huge` is no severity"),
+        ("15:9", "`loud` is no log level"),
+    ] {
+        let lines: Vec<&str> = shown.lines().collect();
+        let at = lines.iter().position(|line| line.ends_with(&format!("maxspan.toml:{place}")));
+        let at = at.unwrap_or_else(|| panic!("{place} is not in:\n{shown}"));
+        assert!(lines[at - 1].contains(part), "{place}: `{part}` is not in:\n{shown}");
+    }
+    assert_eq!(error.diagnostics.len(), 11, "{shown}");
+    let caret = shown.lines().filter(|line| line.trim_start_matches([' ', '|']).starts_with('^'));
+    assert_eq!(caret.count(), 11, "{shown}");
+}
+
+#[test]
+fn a_fault_of_the_syntax_hides_no_other() {
+    let text = "[kafka]\ngroup = \nworkers = 0\n[log]\nlevel = \"loud\"\nformat = [\n";
+    let error = parse(text, &[]).expect_err("refused");
+    let shown = render(&error.diagnostics, &error.text.clone().unwrap(), Colour::None);
+    for part in
+        ["maxspan.toml:2:", "maxspan.toml:3:11", "maxspan.toml:5:9", "`loud` is no log level"]
+    {
+        assert!(shown.contains(part), "`{part}` is not in:\n{shown}");
+    }
+}
+
+#[test]
+fn all_overrides_that_do_not_fit_are_named() {
+    let overrides = [set("kafka.workers=many"), set("kafka.grop=x"), set("log.level=loud")];
+    let error = parse("[kafka]\n", &overrides).expect_err("refused");
+    assert_eq!(error.diagnostics.len(), 3, "{error}");
+}
+
+#[test]
+fn a_login_without_tls_has_to_be_asked_for() {
+    let sasl = "[kafka.sasl]\nmechanism = \"PLAIN\"\nusername = \"u\"\npassword_file = \"p\"\n";
+    refused(
+        sasl,
+        &[
+            "error[E0906]: a login is asked for",
+            "maxspan.toml:1:8",
+            "write `protocol = \"sasl_ssl\"`",
+        ],
+    );
+    // What the environment adds counts.
+    let overrides = env(&[("MAXSPAN_KAFKA__SECURITY__PROTOCOL", "sasl_ssl")]);
+    assert_eq!(parse(sasl, &[]).is_err(), parse(sasl, &overrides).is_ok());
+    let error = parse("", &[set("kafka.security.protocol=sasl_ssl")]).expect_err("refused");
+    assert!(error.to_string().contains("`kafka.security.protocol`: `sasl_ssl` makes a login"));
+    refused(
+        &sasl.replace("PLAIN", "OAUTHBEARER"),
+        &["`OAUTHBEARER` needs an HTTP client", "maxspan.toml:2:13", "SCRAM-SHA-512"],
+    );
+}
+
+#[test]
 fn properties_that_the_engine_depends_on_are_refused() {
     refused(
         "[kafka.properties]\n\"enable.auto.commit\" = true\n",
         &["`enable.auto.commit` cannot be set", "maxspan.toml:2"],
     );
     refused("[kafka.properties]\n\"group.id\" = \"x\"\n", &["use `kafka.group`"]);
+    for (name, why) in REFUSED {
+        let name = name.replace('*', "location");
+        let text = format!("[kafka.properties]\n\"{name}\" = \"MARKER\"\n");
+        refused(&text, &[&format!("`{name}` cannot be set"), why, "maxspan.toml:2:1"]);
+        let shown = format!("{:?}", parse(&text, &[]).expect_err("refused").diagnostics);
+        assert!(!shown.contains("MARKER"), "{shown}");
+    }
+    for limit in LIMITED {
+        // Each of these two has to fit the other.
+        let other = match limit.name {
+            "heartbeat.interval.ms" => "\"session.timeout.ms\" = 300000\n",
+            "session.timeout.ms" => "\"heartbeat.interval.ms\" = 1000\n",
+            _ => "",
+        };
+        let text =
+            |value: String| format!("[kafka.properties]\n\"{}\" = {value}\n{other}", limit.name);
+        for value in [limit.least, limit.most] {
+            assert!(!valid(&text(value.to_string())).kafka.properties.is_empty());
+        }
+        let above = (limit.most + 1).to_string();
+        let below =
+            limit.least.checked_sub(1).map_or_else(|| "-1".to_owned(), |least| least.to_string());
+        for value in [above, below, "\"many\"".to_owned(), "1.5".to_owned()] {
+            let place = format!("maxspan.toml:2:{}", limit.name.len() + 6);
+            refused(&text(value), &[&format!("`{}` is a whole", limit.name), limit.why, &place]);
+        }
+    }
+}
+
+/// A name that librdkafka does not know would refuse nothing.
+#[test]
+fn properties_of_the_tables_are_those_of_librdkafka() {
+    let is_known = |name: &str| {
+        let mut client = rdkafka::ClientConfig::new();
+        match client.set(name, "?").create_native_config().err().map(|error| error.to_string()) {
+            Some(error) => !error.contains("No such configuration property"),
+            None => true,
+        }
+    };
+    let names = REFUSED.iter().map(|(name, _)| *name).chain(LIMITED.iter().map(|limit| limit.name));
+    for name in names.filter(|name| !name.ends_with('*')) {
+        assert!(is_known(name), "{name}");
+    }
+    assert!(!is_known("no.such"));
+}
+
+#[test]
+fn properties_are_listed_in_the_manual() {
+    let page = include_str!("../docs/configuration.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let refused = REFUSED.iter().map(|(name, why)| format!("| `{name}` | {why} |"));
+    let limited = LIMITED.iter().map(|limit| {
+        format!("| `{}` | {} to {} | {} |", limit.name, limit.least, limit.most, limit.why)
+    });
+    let expected: Vec<String> = refused.chain(limited).collect();
+    assert_eq!(rows, expected, "docs/configuration.md should hold\n{}", expected.join("\n"));
 }
 
 #[test]
@@ -285,7 +431,7 @@ fn override_that_does_not_fit_is_named() {
     assert!(unknown.contains("environment variable `MAXSPAN_KAFKA__GRUOP`"), "{unknown}");
     assert!(unknown.contains("unknown key `gruop`"), "{unknown}");
     let wrong = message(&[set("kafka.workers=many")]);
-    assert!(wrong.contains("`--set kafka.workers=many`"), "{wrong}");
+    assert!(wrong.contains("`--set kafka.workers`"), "{wrong}");
     let into_value = message(&[set("kafka.group=a"), set("kafka.group.b=c")]);
     assert!(into_value.contains("is no section"), "{into_value}");
     assert!(Override::from_argument("kafka.group").is_err());

@@ -6,6 +6,8 @@
 
 #[path = "support/broker.rs"]
 mod broker;
+#[path = "support/exact.rs"]
+mod exact;
 #[path = "support/live.rs"]
 mod live;
 mod support;
@@ -14,6 +16,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use exact::{Way, finds_exactly_what_is_there};
 use live::*;
 use maxspan::event::EventTime;
 use rdkafka::producer::Producer;
@@ -22,33 +25,13 @@ use support::replay::{Replay, not_run, rule_suffix, shared};
 #[test]
 fn two_instances_find_exactly_what_is_there() {
     let Some((broker, _turn)) = broker() else { return };
-    for (name, flags, shape, delivery) in [
+    for (corpus, flags, shape, delivery) in [
         ("plain", &[][..], "ecs", "at_least_once"),
         ("plain", &[][..], "raw", "exactly_once"),
         ("lag", &["--lag"][..], "ecs", "exactly_once"),
         ("lag-dup", &["--lag", "--dup", "0.02"][..], "raw", "exactly_once"),
     ] {
-        let Some(corpus) = corpus(name, flags) else { return };
-        let mut setup = Setup::new(broker, &format!("exact-{name}-{shape}"), &overrides("exact"));
-        setup.kafka = format!("delivery = \"{delivery}\"\n");
-        let instances = [setup.instance(0), setup.instance(1)];
-        instances.iter().for_each(Instance::wait_ready);
-        let both_work = |instance: &Instance| {
-            let shares = [0, 1].map(|i| instances[i].metric("maxspan_partitions_assigned", ""));
-            instance.port > 0
-                && shares.iter().all(|share| *share > 0.0)
-                && shares.iter().sum::<f64>() == f64::from(PARTITIONS)
-        };
-        instances[0].wait_for("both share the partitions", both_work);
-        setup.send_file(&corpus.directory.join(format!("{shape}.ndjson")), |_| ());
-        let truth = truth(&corpus);
-        let records = setup.read("alerts", |records| by_final(records).len() >= truth.len());
-        let found: BTreeSet<_> = by_final(&records).into_keys().collect();
-        assert_eq!(found, truth, "{name}");
-        assert_eq!(records.len(), truth.len(), "{name}: without a crash each comes once");
-        for instance in instances {
-            assert_eq!(instance.terminate(), Some(0));
-        }
+        finds_exactly_what_is_there(broker, Way { corpus, flags, shape, delivery });
     }
 }
 
@@ -112,7 +95,7 @@ fn a_topic_of_one_partition_gives_the_alerts_of_its_file() {
     let mut recordings = vec![PathBuf::from("src/cli/demo/attack.ndjson.gz")];
     match (shared("data/elastic-rules"), shared("data/attacks/wmi_exec_method.ndjson.gz")) {
         (Some(rules), Some(attack)) => {
-            setup.rules = format!("config/rules\", \"{}", rules.display());
+            setup.rules = format!("{}\", \"{}", shipped_rules(), rules.display());
             recordings = vec![attack];
         }
         _ => not_run("published rules from a topic and from its file", "../shared is not there"),
@@ -142,8 +125,12 @@ fn the_elastic_form_is_written_whole() {
     instance.wait_ready();
     let attack = PathBuf::from("src/cli/demo/attack.ndjson.gz");
     send_recordings(&setup, std::slice::from_ref(&attack));
-    let replayed =
-        Replay::new(&["--emit", "eager", "--alert-format", "elastic"], &[&attack]).run().alerts;
+    let replayed = Replay::new(
+        &["--rules", "config/rules", "--emit", "eager", "--alert-format", "elastic"],
+        &[&attack],
+    )
+    .run()
+    .alerts;
     let records = setup.read("alerts", |records| records.len() >= replayed.len());
     let uuids = |alerts: &[serde_json::Value]| -> BTreeSet<String> {
         alerts.iter().map(|alert| alert["kibana.alert.uuid"].to_string()).collect()

@@ -41,8 +41,10 @@ fn written(directory: &tempfile::TempDir, name: &str, contents: &str) -> String 
     path.display().to_string()
 }
 
+/// A configuration that names rules. What it names is relative to its own directory.
 fn paths_of(rules: &[String]) -> String {
-    let quoted: Vec<String> = rules.iter().map(|path| format!("{path:?}")).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let quoted: Vec<String> = rules.iter().map(|path| format!("{:?}", root.join(path))).collect();
     format!("[rules]\npaths = [{}]\n", quoted.join(", "))
 }
 
@@ -150,8 +152,9 @@ alerts = [{ final = 1 }]
 #[test]
 fn an_override_that_no_rule_has_is_told_where_the_configuration_names_the_rules() {
     let directory = tempfile::tempdir().unwrap();
-    let overrides = "[rules]\npaths = [\"config/rules\"]\n[rules.override.\"no-such-rule\"]\nemit = \"exact\"\n";
-    let config = written(&directory, "maxspan.toml", overrides);
+    let overrides = "[rules.override.\"no-such-rule\"]\nemit = \"exact\"\n";
+    let overrides = paths_of(&["config/rules".to_owned()]) + overrides;
+    let config = written(&directory, "maxspan.toml", &overrides);
     let told = |more: &[&str]| {
         let arguments = [&["replay", "-q", "--config", &config], more, &[ATTACK]].concat();
         String::from_utf8(maxspan(&arguments).stderr).unwrap()
@@ -164,7 +167,9 @@ fn an_override_that_no_rule_has_is_told_where_the_configuration_names_the_rules(
 #[test]
 fn flags_win_over_the_configuration() {
     let directory = tempfile::tempdir().unwrap();
-    let config = written(&directory, "maxspan.toml", "[alerts]\nformat = \"elastic\"\n");
+    let shipped = paths_of(&["config/rules".to_owned()]);
+    let config =
+        written(&directory, "maxspan.toml", &(shipped + "[alerts]\nformat = \"elastic\"\n"));
     let replay = |more: &[&str]| {
         let output = alerts(&[&["replay", "-q", "--config", &config], more, &[ATTACK]].concat());
         String::from_utf8(output).unwrap()

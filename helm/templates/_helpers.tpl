@@ -65,6 +65,10 @@ app.kubernetes.io/component: detector
 {{- $_ := set $kafka "security" $tls -}}
 {{- end }}{{ end -}}
 {{- $config = mergeOverwrite (dict "kafka" $kafka) $config -}}
+{{- $security := default dict $config.kafka.security -}}
+{{- if and $config.kafka.sasl (not (or $security.protocol $security.ca_file $security.certificate_file)) -}}
+{{- fail "config.kafka.sasl asks for a login, and nothing says whether it is made over TLS: set secrets.tls.existingSecret, or config.kafka.security.protocol to sasl_ssl (authorities that the image trusts) or sasl_plaintext (no TLS)." -}}
+{{- end -}}
 {{ include "maxspan.toml.table" (dict "path" "" "table" $config) }}
 {{- end }}
 
@@ -125,6 +129,18 @@ Strings are written as JSON strings, whose escapes TOML shares.
 
 {{- define "maxspan.needsRules" -}}
 {{- if or .Values.rules.shipped .Values.rules.inline .Values.rules.existingConfigMaps }}yes{{ end -}}
+{{- end }}
+
+{{/*
+Fails where texts do not fit into one ConfigMap: the API counts their bytes, and refuses more than 1 MiB. With less
+room than that here, for the name and the labels.
+*/}}
+{{- define "maxspan.fits" -}}
+{{- $bytes := 0 -}}
+{{- range $name, $text := .data }}{{ $bytes = add $bytes (len $name) (len $text) }}{{ end -}}
+{{- if gt (int $bytes) 1040000 -}}
+{{- fail (printf "%s: %d bytes do not fit into a ConfigMap, which holds 1 MiB. %s" .what (int $bytes) .instead) -}}
+{{- end -}}
 {{- end }}
 
 {{/* What both the pods and the test pod mount. */}}

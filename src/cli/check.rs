@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::{Exit, output};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::diag::{Diagnostic, Severity};
 use crate::rule::overrides;
 use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
@@ -77,15 +77,15 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         let config = Config::load(Some(path), &[])?;
         defaults = config.rule_defaults();
         paths.extend(config.rules.paths.iter().cloned());
-        texts
-            .extend(text_file::read(path).map(|text| (Arc::new(text), defaults.overrides.clone())));
+        let text = text_file::read(path).map(|text| Arc::new(config::masked(&text)));
+        texts.extend(text.map(|text| (text, defaults.overrides.clone(), config)));
     }
     let files = rules_dir::read(&paths).context("nothing checked")?;
     let (_, reports) = RuleSet::compile(files, &defaults);
-    let judge = |(text, overrides): (Arc<Text>, _)| ConfigReport {
-        path: text.name.clone(),
-        diagnostics: overrides::warnings(&text.contents, &overrides, &reports),
-        text,
+    let judge = |(text, overrides, config): (Arc<Text>, _, Config)| {
+        let mut diagnostics = overrides::warnings(&text.contents, &overrides, &reports);
+        diagnostics.extend(config.missing_for_a_service());
+        ConfigReport { path: text.name.clone(), diagnostics, text }
     };
     let configs: Vec<ConfigReport> = texts.into_iter().map(judge).collect();
     match args.format {
@@ -99,8 +99,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 /// A configuration has a section that no rule file has.
 fn is_configuration(path: &std::path::Path) -> bool {
     let Ok(text) = text_file::read(path) else { return false };
-    let lines = text.contents.trim_start_matches('\u{feff}').lines();
-    lines.filter_map(section).any(|section| Config::SECTIONS.contains(&section))
+    let lines = || text.contents.trim_start_matches('\u{feff}').lines();
+    // Before the first table a key names its section itself: `log.level = "info"`.
+    let head = lines().take_while(|line| !line.trim().starts_with('['));
+    let dotted = head.filter_map(|line| line.split_once(['.', '=']).map(|(name, _)| name.trim()));
+    lines().filter_map(section).chain(dotted).any(|section| Config::SECTIONS.contains(&section))
 }
 
 /// Returns the first part of a table's name: `rules` of `[rules.override."id"]`. A file need not be

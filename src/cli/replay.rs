@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Rule file or directory of rule files; may be given several times. Without it, those of the
-    /// configuration, or `config/rules`
+    /// configuration, or the directory `rules`
     #[arg(long, value_name = "PATH")]
     rules: Vec<PathBuf>,
     #[command(flatten)]

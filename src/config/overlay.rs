@@ -40,13 +40,15 @@ impl Override {
 
     /// Returns the override that `key=value` on the command line asks for.
     pub fn from_argument(argument: &str) -> Result<Self, Diagnostic> {
-        let name = format!("`--set {argument}`");
+        // Without the value: it may be a secret.
+        let key = argument.split_once('=').map_or("", |(key, _)| key.trim());
+        let name = format!("`--set {key}`");
         let fault = || {
             Diagnostic::error(codes::OVERRIDE, format!("{name} is not of the form `key=value`"))
                 .help("write `--set kafka.group=maxspan`")
         };
-        let (key, value) = argument.split_once('=').ok_or_else(fault)?;
-        let path = split_key(key.trim()).ok_or_else(fault)?;
+        let (_, value) = argument.split_once('=').ok_or_else(fault)?;
+        let path = split_key(key).ok_or_else(fault)?;
         Ok(Self { name, path, value: value.trim().to_owned() })
     }
 
@@ -73,13 +75,19 @@ impl Override {
     }
 }
 
-/// Returns the configuration of a text that is known to be valid, with the overrides on top.
-pub(super) fn apply(source: &str, overrides: &[Override]) -> Result<Config, Diagnostic> {
-    let mut table: Table = source.parse().map_err(|error| read::diagnostic(&error))?;
+/// Returns the configuration of a text that is known to be valid, with the overrides on top, and what
+/// is wrong with those that do not fit.
+pub(super) fn apply(source: &str, overrides: &[Override]) -> (Config, Vec<Diagnostic>) {
+    let mut found = Vec::new();
+    let mut table: Table = source.parse().unwrap_or_default();
     for item in overrides {
-        table = with(&table, item)?;
+        match with(&table, item) {
+            Ok(more) => table = more,
+            Err(fault) => found.push(fault),
+        }
     }
-    config_of(&table).map_err(|error| read::diagnostic(&error))
+    let config = config_of(&table).map_err(|error| found.push(read::diagnostic(&error)));
+    (config.unwrap_or_default(), found)
 }
 
 /// Returns the table with one more override, in the first reading that makes a valid whole.

@@ -9,7 +9,7 @@ use crate::text::edit_distance::nearest;
 
 /// Turns a fault of the TOML reader into a diagnostic.
 pub(super) fn diagnostic(error: &toml::de::Error) -> Diagnostic {
-    let message = first_line(error.message());
+    let (message, help) = parts(error.message());
     let found = match unknown_field(message) {
         Some((name, known)) => {
             let found = Diagnostic::error(codes::UNKNOWN_KEY, format!("unknown key `{name}`"));
@@ -19,7 +19,11 @@ pub(super) fn diagnostic(error: &toml::de::Error) -> Diagnostic {
                 (None, true) => found,
             }
         }
-        None => Diagnostic::error(codes::INVALID, message),
+        None => Diagnostic::error(codes::INVALID, without_value(message)),
+    };
+    let found = match help {
+        Some(help) => found.help(help),
+        None => found,
     };
     match error.span() {
         Some(span) => found.at(Span::new(span.start, span.end)),
@@ -27,8 +31,21 @@ pub(super) fn diagnostic(error: &toml::de::Error) -> Diagnostic {
     }
 }
 
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or(message)
+/// Returns the first line, and the hint that one of ours has behind it.
+fn parts(message: &str) -> (&str, Option<&str>) {
+    let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
+    (first, rest.strip_prefix("help: "))
+}
+
+/// Returns serde's sentence about a wrong type without the value: it may be a secret.
+fn without_value(message: &str) -> String {
+    for start in ["invalid type: string ", "invalid value: string "] {
+        let rest = message.strip_prefix(start);
+        if let Some((_, expected)) = rest.and_then(|rest| rest.rsplit_once(", expected ")) {
+            return format!("a text stands here, expected {expected}");
+        }
+    }
+    message.to_owned()
 }
 
 /// Returns the name and the known names of serde's sentence about an unknown field.

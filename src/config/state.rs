@@ -29,8 +29,9 @@ pub struct Settings {
     /// What part of a partition's keys and bytes one rule may take, in hundredths.
     #[serde(rename = "max_rule_share", deserialize_with = "crate::setting::percent")]
     pub max_rule_share_percent: u32,
-    /// Most bytes of state in all partitions of an instance.
-    pub max_total_bytes: usize,
+    /// Most bytes of state in all partitions of an instance; for a service its part of the memory
+    /// if absent, for commands over files 256 MiB.
+    pub max_total_bytes: Option<usize>,
     /// Largest alert in bytes.
     pub max_alert_bytes: usize,
     /// The maxspan of a rule that has none.
@@ -41,6 +42,7 @@ pub struct Settings {
 impl Settings {
     /// Returns the detector's options.
     pub fn options(&self) -> Options {
+        let defaults = Options::default();
         Options {
             max_skew: self.max_skew,
             max_record_bytes: self.max_record_bytes,
@@ -50,9 +52,9 @@ impl Settings {
             max_key_expansion: self.max_key_expansion,
             max_bytes: self.max_bytes,
             max_rule_share_percent: self.max_rule_share_percent,
-            max_total_bytes: self.max_total_bytes,
+            max_total_bytes: self.max_total_bytes.unwrap_or(defaults.max_total_bytes),
             max_alert_bytes: self.max_alert_bytes,
-            ..Options::default()
+            ..defaults
         }
     }
 }
@@ -69,7 +71,7 @@ impl Default for Settings {
             max_key_expansion: options.max_key_expansion,
             max_bytes: options.max_bytes,
             max_rule_share_percent: options.max_rule_share_percent,
-            max_total_bytes: options.max_total_bytes,
+            max_total_bytes: None,
             max_alert_bytes: options.max_alert_bytes,
             default_maxspan: TimeSpan::from_secs(3_600),
         }

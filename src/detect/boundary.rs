@@ -105,7 +105,7 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     /// Why, as one of a few constant words: `invalid_json`, `too_large`, `null_payload`, `too_deep`,
-    /// `no_source`.
+    /// `no_source`, `internal`.
     pub reason: &'static str,
     /// Where it stood first, if it was forwarded; else in the detector's own partition.
     pub place: Option<Arc<Place>>,
@@ -114,7 +114,7 @@ pub struct DeadLetter {
     /// Its size in bytes.
     pub original_size: usize,
     /// The first 256 KiB of it.
-    pub value: Vec<u8>,
+    pub value: Arc<[u8]>,
 }
 
 /// Something that must be made durable.

@@ -1,11 +1,15 @@
 //! Judging: what a record says, and which stages of which rules it satisfies. Keeps no state but
 //! memory for the next record.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::event::Fields;
 use crate::normalize::Envelope;
 use crate::rule::set::{RuleSet, TermRef};
+
+/// Why a record is a dead letter on which the detector has failed.
+pub(super) const INTERNAL: &str = "internal";
 
 /// Judges records by a rule set.
 ///
@@ -38,7 +42,8 @@ impl Judge {
         Self { rules, max_record_bytes, spare, spare_hits }
     }
 
-    /// Judges a record.
+    /// Judges a record. A panic on the way is a fault of ours that this record brings to light: no
+    /// state has changed, so it is a dead letter, and the stream goes on.
     ///
     /// # Errors
     /// If it cannot be read: why, as dead letters say it.
@@ -46,6 +51,14 @@ impl Judge {
         &mut self,
         payload: Option<&'p [u8]>,
     ) -> Result<Judged<'p>, &'static str> {
+        // What a panic leaves behind is memory for the next record, which is taken out at first.
+        let judged = catch_unwind(AssertUnwindSafe(|| self.try_judge(payload)));
+        judged.unwrap_or(Err(INTERNAL))
+    }
+
+    fn try_judge<'p>(&mut self, payload: Option<&'p [u8]>) -> Result<Judged<'p>, &'static str> {
+        #[cfg(test)]
+        assert_ne!(payload, Some(tests::PANICS), "as a fault of ours would");
         let payload = payload.ok_or("null_payload")?;
         if payload.len() > self.max_record_bytes {
             return Err("too_large");
@@ -74,5 +87,22 @@ impl Judge {
     pub(super) fn recycle(&mut self, judged: Judged<'_>) {
         self.spare = judged.fields.recycled();
         self.spare_hits = judged.hits;
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::rule::set::Defaults;
+
+    /// A record that makes the judge panic.
+    pub(in crate::detect) const PANICS: &[u8] = b"{\"panics\":true}";
+
+    #[test]
+    fn record_that_panics_is_unreadable_and_the_next_one_is_judged() {
+        let (rules, _) = RuleSet::compile(Vec::new(), &Defaults::default());
+        let mut judge = Judge::new(Arc::new(rules), 1_000);
+        assert_eq!(judge.judge(Some(PANICS)).err(), Some(INTERNAL));
+        assert!(judge.judge(Some(b"{}")).is_ok());
     }
 }

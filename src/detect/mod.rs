@@ -43,7 +43,7 @@ pub use room::Budget;
 pub use stats::{Held, RuleStats, Stats};
 
 use forward::Role;
-use judge::{Judge, Judged};
+use judge::{INTERNAL, Judge, Judged};
 use lane::Lane;
 use lanes::{ByLane, LaneName, Lanes, Place};
 use machines::Machines;
@@ -245,6 +245,27 @@ impl Detector {
     ///
     /// None may come while it [`awaits_journal`](Self::awaits_journal).
     pub fn on_record(&mut self, record: &Record<'_>) {
+        self.step(record, |detector| match detector.is_receiver() {
+            true => detector.receive(record),
+            false => {
+                detector.note_mark(record.offset);
+                detector.read(record);
+            }
+        });
+    }
+
+    /// Takes a record that a detector of this partition has failed on: it becomes a dead letter, and
+    /// nothing else looks at it.
+    pub fn on_poisoned(&mut self, record: &Record<'_>) {
+        self.step(record, |detector| {
+            if !detector.is_receiver() {
+                detector.note_mark(record.offset);
+            }
+            detector.dead_letter(record, INTERNAL);
+        });
+    }
+
+    fn step(&mut self, record: &Record<'_>, take: impl FnOnce(&mut Self)) {
         debug_assert!(!self.awaits_journal(), "the journal comes first");
         if self.position.is_some_and(|position| record.offset < position) {
             return;
@@ -257,12 +278,7 @@ impl Detector {
         if self.position.is_none() {
             self.begin_unseen(record.offset);
         }
-        if self.is_receiver() {
-            self.receive(record);
-        } else {
-            self.note_mark(record.offset);
-            self.read(record);
-        }
+        take(self);
         self.position = Some(record.offset + 1);
         // A quiet partition's replay ends with its last record, not with the next one.
         if self.phase.replaying().is_some_and(|replaying| record.offset + 1 >= replaying.until) {
@@ -490,7 +506,7 @@ impl Detector {
             place: self.rekeyed.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place)),
             offset: self.rekeyed.arrival.as_ref().map_or(record.offset, |arrival| arrival.offset),
             original_size: payload.len(),
-            value: payload[..payload.len().min(MAX_DEAD_LETTER)].to_vec(),
+            value: payload[..payload.len().min(MAX_DEAD_LETTER)].into(),
         }));
     }
 

@@ -164,6 +164,10 @@ pub const CODES: &[Code] = &[
     code("E0903", "A key of the configuration that has no default is not given."),
     code("E0904", "The configuration file cannot be read."),
     code("E0905", "An environment variable or a `--set` cannot be applied to the configuration."),
+    code(
+        "E0906",
+        "Settings of the configuration do not fit together, such as a login that nothing says to make over TLS.",
+    ),
     code("N0501", "The author has marked the rule as deprecated."),
     code(
         "N0602",
@@ -262,6 +266,10 @@ pub const CODES: &[Code] = &[
     code(
         "W0901",
         "An override of the configuration changes nothing: no rule that runs has its id. Letter case counts in ids.",
+    ),
+    code(
+        "W0902",
+        "The configuration lacks something that `maxspan run` needs and other commands do not. The environment may hold it.",
     ),
 ];
 

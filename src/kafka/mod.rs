@@ -33,8 +33,8 @@ use state::{Health, Partitions, Shared};
 pub use client::{ClientError, OpenError};
 pub use error::Error;
 pub use settings::{
-    Delivery, GroupProtocol, Journal, OnMissingOffsets, PropertyName, PropertyValue, Protocol,
-    Rekey, Sasl, SecretError, Security, Settings,
+    Delivery, GroupProtocol, Journal, LIMITED, Limit, Mechanism, OnMissingOffsets, PropertyName,
+    PropertyValue, Protocol, REFUSED, Rekey, Sasl, Secret, SecretError, Security, Settings,
 };
 pub use state::{health, partitions};
 

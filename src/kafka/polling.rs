@@ -89,6 +89,9 @@ impl Polling {
             self.shared.expire_kept();
             self.publish();
             self.group.restart(&self.consumer, self.shared.requests.take_restarts());
+            for (origin, poisoned) in self.shared.requests.take_rebuilds() {
+                self.group.rebuild(&self.consumer, &origin, poisoned);
+            }
             if self.shared.requests.take_rejoin() {
                 self.consumer.unsubscribe();
                 self.subscribe();
@@ -150,6 +153,8 @@ impl Polling {
             }
         }
         metrics.outbox.set(i64::try_from(outbox).unwrap_or(i64::MAX));
+        let bytes = self.shared.memory.output().used();
+        metrics.outbox_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         metrics.output_age.set(self.shared.partitions.output_age().as_secs_f64());
         let silence = self.shared.health.longest_silence();
         let now = seconds(unix_millis());

@@ -38,6 +38,12 @@ pub struct KafkaMetrics {
     pub replay_left: IntGauge,
     /// Output that is not durable yet.
     pub outbox: IntGauge,
+    /// How many bytes of it there are, as they will be written.
+    pub outbox_bytes: IntGauge,
+    /// What records, state and output may take together.
+    pub memory_max: IntGauge,
+    /// States that were rebuilt since a detector had failed on a record.
+    pub rebuilds: IntCounter,
     /// For how long the oldest of it has waited.
     pub output_age: Gauge,
     /// How far back a restart would need events.
@@ -127,6 +133,18 @@ impl KafkaMetrics {
                 .gauge("replay_records_remaining", "Offsets that are left to replay.")?,
             outbox: area
                 .gauge("outbox_records", "Alerts and dead letters that are not committed yet.")?,
+            rebuilds: area.counter(
+                "detector_rebuilds_total",
+                "States that were rebuilt since a detector had failed on a record.",
+            )?,
+            outbox_bytes: area.gauge(
+                "outbox_bytes",
+                "Bytes of output that is not committed yet, about as it will be written.",
+            )?,
+            memory_max: area.gauge(
+                "memory_max_bytes",
+                "Bytes that records, state and output may take together.",
+            )?,
             output_age: area.float_gauge(
                 "output_age_seconds",
                 "For how long the oldest output has waited that is not committed yet.",

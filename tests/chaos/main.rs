@@ -5,20 +5,35 @@
 //! dead letter once. docs/chaos.md lists the cases.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
+#[path = "../support/acl.rs"]
+mod acl;
 #[path = "../support/admin.rs"]
 mod admin;
 #[path = "../support/broker.rs"]
 mod broker;
 mod brokers;
+#[path = "../support/exact.rs"]
+mod exact;
+#[path = "../support/flood.rs"]
+mod flood;
+mod floods;
 mod inputs;
 mod kills;
+mod links;
 #[path = "../support/live.rs"]
 mod live;
 mod outputs;
+#[path = "../support/pairs.rs"]
+mod pairs;
 mod positions;
+#[path = "../support/process.rs"]
+mod process;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod rebalances;
+mod rights;
+mod secured;
+mod stalls;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -30,6 +45,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use broker::Broker;
 use live::*;
 use maxspan::event::EventTime;
+use proxy::Proxy;
 use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
 
 /// Pairs of events, and how many of them there are to one unreadable record.
@@ -65,9 +81,20 @@ fn setup<'b>(broker: &'b Broker, name: &str) -> Setup<'b> {
 /// Topics, rule and settings of one case. Waits are shorter than by default: a test need not wait
 /// as long as a cluster should.
 fn setup_of<'b>(broker: &'b Broker, name: &str, rule: &str, transaction: u32) -> Setup<'b> {
+    setup_wide(broker, name, rule, transaction, PARTITIONS)
+}
+
+/// As [`setup_of`], with an input of so many partitions.
+fn setup_wide<'b>(
+    broker: &'b Broker,
+    name: &str,
+    rule: &str,
+    transaction: u32,
+    partitions: i32,
+) -> Setup<'b> {
     let settings = "[log]\nlevel = \"info,maxspan::kafka=debug\"\n\
          [rules.defaults]\nallowed_lateness = \"2s\"\n";
-    let mut setup = Setup::new(broker, name, settings);
+    let mut setup = Setup::of(broker, name, settings, partitions);
     setup.kafka = format!(
         "delivery = \"exactly_once\"\n\
          properties = {{ \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 1000, \
@@ -205,6 +232,12 @@ fn wait_delivered(instances: &[&Instance], count: f64) {
         .wait_for("alerts leave", |_| instances.iter().map(delivered).sum::<f64>() >= count);
 }
 
+/// Waits until a group has committed all of its input.
+fn wait_committed(setup: &Setup<'_>) {
+    let input = format!("{}-in", setup.name);
+    setup.broker.until("all is committed", || setup.broker.lag(&setup.name, &input) == Some(0));
+}
+
 fn is_unready(instance: &Instance) -> bool {
     instance.get("/readyz").is_some_and(|(status, _)| status == 503)
 }
@@ -213,6 +246,18 @@ fn end(instances: impl IntoIterator<Item = Instance>) {
     for instance in instances {
         assert_eq!(instance.terminate(), Some(0));
     }
+}
+
+/// One relay before the only broker for all cases, since only one can listen; and its address.
+fn proxy(broker: &Broker) -> (&'static Proxy, String) {
+    static PROXY: OnceLock<Proxy> = OnceLock::new();
+    let (front, behind) = broker.between(0);
+    let address = front.local_addr().unwrap().to_string();
+    let proxy = PROXY.get_or_init(|| Proxy::start(front, behind));
+    // A case that failed may have left it otherwise.
+    proxy.fast();
+    proxy.release();
+    (proxy, address)
 }
 
 /// Tells what was done, and how long it took.

@@ -1,7 +1,7 @@
 //! Partitions that change hands in the middle of something, and commits whose outcome is unknown.
 
 use super::*;
-use crate::proxy::{Hold, Proxy};
+use crate::proxy::Hold;
 
 #[test]
 fn c14_scaled_up_and_down_under_load() {
@@ -62,9 +62,7 @@ fn c15_rebalance_between_offsets_and_commit() {
 fn c12_assignment_that_had_to_be_refused_is_taken_later() {
     let Some((broker, _turn)) = broker() else { return };
     let began = Instant::now();
-    let (front, behind) = broker.between(0);
-    let address = front.local_addr().unwrap().to_string();
-    let proxy = proxy(front, behind);
+    let (proxy, address) = proxy(broker);
     let setup = setup(broker, "refused");
     proxy.hold(Hold::ListOffsets);
     let instance = setup.instance_at(&address, 1, "");
@@ -85,9 +83,7 @@ fn c12_assignment_that_had_to_be_refused_is_taken_later() {
 fn commit_is_held(hold: Hold) {
     let Some((broker, _turn)) = broker() else { return };
     let began = Instant::now();
-    let (front, behind) = broker.between(0);
-    let address = front.local_addr().unwrap().to_string();
-    let proxy = proxy(front, behind);
+    let (proxy, address) = proxy(broker);
     let setup = setup(broker, &format!("held-{hold:?}").to_lowercase());
     let direct = setup.instance(0);
     let relayed = setup.instance_at(&address, 1, "");
@@ -103,12 +99,6 @@ fn commit_is_held(hold: Hold) {
     check(&setup);
     end([direct, relayed]);
     done(began, &format!("{hold:?} held back for {} ms", 2 * BRIEF));
-}
-
-/// One relay for all cases: only one can listen.
-fn proxy(front: std::net::TcpListener, behind: u16) -> &'static Proxy {
-    static PROXY: OnceLock<Proxy> = OnceLock::new();
-    PROXY.get_or_init(|| Proxy::start(front, behind))
 }
 
 #[test]

@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 
 import kubernetes_validate
@@ -305,6 +306,9 @@ WRONG_VALUES = [
     "config.kafka.instance_id=one",
     "config.kafka.sasl.password=secret",
     "config.kafka.security.protocol=tls",
+    "config.kafka.sasl.mechanism=OAUTHBEARER",
+    "config.kafka.properties.sasl\\.password=x",
+    "config.kafka.properties.ssl\\.key\\.pem=x",
     "secrets.sasl.existingSecret=kafka-user",
     "config.http.listen=0.0.0.0:80",
     "config.log.format=xml",
@@ -331,6 +335,60 @@ def wrong_values_are_refused():
             yield f"{values} is accepted"
         elif "schema" not in result.stderr:
             yield f"{values} is refused by something else: {result.stderr.strip()}"
+
+
+@check
+def rules_that_do_not_fit_into_a_config_map_are_refused():
+    def template(files, size):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
+            inline = {f"rule-{n}.toml": "x" * size for n in range(files)}
+            yaml.safe_dump({"rules": {"shipped": False, "inline": inline}}, values)
+            values.flush()
+            return helm("template", "test", CHART, "-f", values.name)
+
+    # The API counts the bytes of the texts: 1,048,576 at most.
+    fits = template(100, 10_000)
+    if fits.returncode != 0:
+        yield f"1,000,000 bytes are refused: {fits.stderr.strip()}"
+    large = template(308, 8_700)
+    if large.returncode == 0:
+        yield "308 rules of 8.7 kB are accepted"
+    for part in ("do not fit into a ConfigMap", "1 MiB", "rules.existingConfigMaps", "config.rules.paths"):
+        if part not in large.stderr:
+            yield f"no word of `{part}`: {large.stderr.strip()}"
+    config = helm("template", "test", CHART, "--set", f"config.x.y={'z' * 60_000}", *["--set", f"config.x.a={'z' * 60_000}"])
+    if config.returncode != 0:
+        yield f"a configuration of 120 kB is refused: {config.stderr.strip()}"
+
+
+@check
+def a_login_says_whether_it_is_made_over_tls():
+    login = ("--set", "config.kafka.sasl.mechanism=PLAIN,config.kafka.sasl.username=u,secrets.sasl.existingSecret=s")
+    silent = helm("template", "test", CHART, *login)
+    if silent.returncode == 0 or "over TLS" not in silent.stderr:
+        yield f"a login without a word about TLS: {silent.returncode} {silent.stderr.strip()}"
+    for said in ("config.kafka.security.protocol=sasl_plaintext", "secrets.tls.existingSecret=t"):
+        result = helm("template", "test", CHART, *login, "--set", said)
+        if result.returncode != 0:
+            yield f"{said} is refused: {result.stderr.strip()}"
+
+
+@check
+def the_program_takes_what_the_chart_writes():
+    program = ROOT / "target/debug/maxspan"
+    if not program.exists():
+        print("(not run: no program was built) ", end="")
+        return
+    for name, objects in renders():
+        if not any(o["kind"] == "ConfigMap" and "maxspan.toml" in o["data"] for o in objects):
+            continue
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory) / "maxspan.toml"
+            text = next(o["data"]["maxspan.toml"] for o in objects if "maxspan.toml" in o.get("data", {}))
+            path.write_text(text.replace('"/rules"', f'"{ROOT / "config/rules"}"'))
+            result = subprocess.run([program, "check", path], capture_output=True, text=True)
+            if result.returncode != 0 or "W0902" in result.stdout:
+                yield f"{name}: {result.stdout}{result.stderr}"
 
 
 @check

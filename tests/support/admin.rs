@@ -10,6 +10,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, Reso
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::broker::Broker;
@@ -64,6 +65,31 @@ impl Broker {
         let list = self.reader(group).committed_offsets(list, QUESTION).unwrap();
         let entry = list.find_partition(topic, partition).unwrap();
         Some((entry.offset().to_raw()?, entry.metadata().to_owned())).filter(|(o, _)| *o >= 0)
+    }
+
+    /// Tells whether a group has so many members and none is on its way in or out.
+    pub(crate) fn is_stable(&self, group: &str, members: usize) -> bool {
+        let groups = self.reader("operator").fetch_group_list(Some(group), QUESTION);
+        groups.is_ok_and(|list| {
+            list.groups().iter().any(|g| g.state() == "Stable" && g.members().len() == members)
+        })
+    }
+
+    /// Returns how many records of a topic lie behind what a group has committed, if the brokers say.
+    ///
+    /// Without transactions in the topic: their marks would count as well.
+    pub(crate) fn lag(&self, group: &str, topic: &str) -> Option<i64> {
+        let reader = self.reader(group);
+        let metadata = reader.fetch_metadata(Some(topic), QUESTION).ok()?;
+        let mut list = TopicPartitionList::new();
+        for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+            list.add_partition(topic, partition.id());
+        }
+        let behind = |entry: TopicPartitionListElem<'_>| {
+            let (low, high) = reader.fetch_watermarks(topic, entry.partition(), QUESTION).ok()?;
+            Some(high - entry.offset().to_raw().map_or(low, |offset| offset.max(low)))
+        };
+        reader.committed_offsets(list, QUESTION).ok()?.elements().into_iter().map(behind).sum()
     }
 
     /// Commits a position with metadata in the name of a group that has no member.

@@ -6,6 +6,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part of the fixture")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "test support")]
 
+mod secure;
+
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -20,6 +22,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use secure::Secrets;
 
 /// How long a cluster may take to answer; a busy machine needs many times the usual three seconds.
 const START_DEADLINE: Duration = Duration::from_secs(120);
@@ -37,9 +40,30 @@ impl fmt::Display for Unavailable {
     }
 }
 
+/// How the program under test comes into a cluster. Tests themselves always come in plain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Entrance {
+    /// Without encryption and without a name.
+    Plain,
+    /// By TLS, with name and password (SCRAM-SHA-512); the brokers talk to each other like that too.
+    Secure,
+}
+
+/// What a cluster is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan<'p> {
+    /// How many brokers there are.
+    pub(crate) nodes: usize,
+    pub(crate) entrance: Entrance,
+    /// More lines of the brokers' settings.
+    pub(crate) more: &'p str,
+}
+
 /// A running cluster; dropped, it is killed and its files are removed.
 pub(crate) struct Broker {
     nodes: Vec<Node>,
+    /// There if the program's entrance is secure.
+    secrets: Option<Secrets>,
     // Declared after the nodes: their processes end before their files go.
     _dir: tempfile::TempDir,
 }
@@ -50,16 +74,17 @@ impl Broker {
     /// # Panics
     /// When the means are there and the cluster still does not come up; the ends of its logs are in the message.
     pub(crate) fn start(nodes: usize) -> Result<Self, Unavailable> {
-        Self::start_with(nodes, "")
+        Self::start_as(Plan { nodes, entrance: Entrance::Plain, more: "" })
     }
 
-    /// Starts a cluster whose settings end with `more` lines, as [`Broker::start`] does.
-    pub(crate) fn start_with(nodes: usize, more: &str) -> Result<Self, Unavailable> {
-        let tools = Tools::find(nodes)?;
-        match Self::try_start(&tools, nodes, more) {
+    /// Starts a cluster by a plan, as [`Broker::start`] does; in the lines of settings that it adds
+    /// `@client@` and `@controller@` stand for the ports that a node has for these.
+    pub(crate) fn start_as(plan: Plan<'_>) -> Result<Self, Unavailable> {
+        let tools = Tools::find(plan.nodes)?;
+        match Self::try_start(&tools, plan) {
             Ok(broker) => Ok(broker),
             // Between choosing a free port and listening on it another process may have taken it.
-            Err(first) => Ok(Self::try_start(&tools, nodes, more)
+            Err(first) => Ok(Self::try_start(&tools, plan)
                 .unwrap_or_else(|second| panic!("kafka did not start, twice:\n{first}\n{second}"))),
         }
     }
@@ -74,7 +99,12 @@ impl Broker {
 
     /// Starts a cluster with `more` settings for `what`, as [`Broker::start_or_not_run`] does.
     pub(crate) fn start_with_or_not_run(nodes: usize, more: &str, what: &str) -> Option<Self> {
-        match Self::start_with(nodes, more) {
+        Self::start_as_or_not_run(Plan { nodes, entrance: Entrance::Plain, more }, what)
+    }
+
+    /// Starts a cluster by a plan for `what`, as [`Broker::start_or_not_run`] does.
+    pub(crate) fn start_as_or_not_run(plan: Plan<'_>, what: &str) -> Option<Self> {
+        match Self::start_as(plan) {
             Ok(broker) => Some(broker),
             Err(reason) => {
                 not_run(what, &reason);
@@ -90,6 +120,19 @@ impl Broker {
         addresses.join(",")
     }
 
+    /// Returns the addresses by which the program comes in.
+    pub(crate) fn entrance(&self) -> String {
+        let Some(_) = self.secrets else { return self.bootstrap() };
+        let addresses: Vec<String> =
+            self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.ports.secure)).collect();
+        addresses.join(",")
+    }
+
+    /// Returns the lines of the program's `[kafka]` that it needs to come in.
+    pub(crate) fn entrance_settings(&self) -> String {
+        self.secrets.as_ref().map(Secrets::of_program).unwrap_or_default()
+    }
+
     /// Returns client settings that point at this cluster and nothing else.
     pub(crate) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
@@ -102,6 +145,14 @@ impl Broker {
     pub(crate) fn between(&self, node: usize) -> (TcpListener, u16) {
         let node = &self.nodes[node];
         (node.front.try_clone().unwrap(), node.ports.behind)
+    }
+
+    /// Returns how many bytes the log of a partition takes on the first node.
+    pub(crate) fn bytes_of(&self, topic: &str, partition: i32) -> u64 {
+        let log = self.nodes[0].dir.join("data").join(format!("{topic}-{partition}"));
+        let files = fs::read_dir(log).unwrap().map(|file| file.unwrap());
+        let segments = files.filter(|file| file.path().extension().is_some_and(|end| end == "log"));
+        segments.map(|file| file.metadata().unwrap().len()).sum()
     }
 
     /// Creates a topic, replicated to as many nodes as there are, up to three.
@@ -120,6 +171,31 @@ impl Broker {
         let results = runtime.block_on(admin.create_topics([&topic], &options)).unwrap();
         for result in results {
             result.unwrap_or_else(|(topic, code)| panic!("cannot create topic {topic}: {code}"));
+        }
+    }
+
+    /// Gives a user a password, for logins by SCRAM.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub(crate) fn add_user(&self, name: &str, password: &str) {
+        let tools = Tools::find(self.nodes.len()).unwrap();
+        // One request may change a user's credentials once.
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            let added = format!("{mechanism}=[password={password}]");
+            let output = tools
+                .java("kafka.admin.ConfigCommand")
+                .args([
+                    "--bootstrap-server",
+                    &self.bootstrap(),
+                    "--alter",
+                    "--entity-type",
+                    "users",
+                ])
+                .args(["--entity-name", name, "--add-config", &added])
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
     }
 
@@ -148,6 +224,16 @@ impl Broker {
         self.wait_nodes();
     }
 
+    /// Stops the process of one node where it is, as a long pause of its machine would.
+    pub(crate) fn freeze_node(&self, node: usize) {
+        self.nodes[node].tell("stop\n");
+    }
+
+    /// Has a frozen node go on.
+    pub(crate) fn thaw_node(&self, node: usize) {
+        self.nodes[node].tell("cont\n");
+    }
+
     fn start_node(&self, node: usize) {
         self.nodes[node].spawn(&Tools::find(self.nodes.len()).unwrap());
     }
@@ -156,14 +242,16 @@ impl Broker {
         self.wait_ready().unwrap_or_else(|failure| panic!("kafka did not start again:\n{failure}"));
     }
 
-    fn try_start(tools: &Tools, count: usize, more: &str) -> Result<Self, String> {
+    fn try_start(tools: &Tools, plan: Plan<'_>) -> Result<Self, String> {
         let dir = tempfile::Builder::new()
             .prefix("broker-")
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .unwrap();
-        let ports: Vec<Ports> = free_ports(3 * count).chunks(3).map(Ports::of).collect();
-        let nodes = (0..count).map(|n| Node::format(tools, dir.path(), n, &ports, more)).collect();
-        let broker = Self { nodes, _dir: dir };
+        let ports: Vec<Ports> = free_ports(4 * plan.nodes).chunks(4).map(Ports::of).collect();
+        let secrets = (plan.entrance == Entrance::Secure).then(|| Secrets::make(dir.path()));
+        let format = |n| Node::format(tools, dir.path(), n, &ports, secrets.as_ref(), plan.more);
+        let nodes = (0..plan.nodes).map(format).collect();
+        let broker = Self { nodes, secrets, _dir: dir };
         for node in &broker.nodes {
             node.spawn(tools);
         }
@@ -209,28 +297,43 @@ struct Ports {
     controller: u16,
     /// Clients that come here are told to come to the node's `front`.
     behind: u16,
+    /// For those who come by TLS and with a name, if there are any.
+    secure: u16,
 }
 
 impl Ports {
     fn of(ports: &[u16]) -> Self {
-        Self { client: ports[0], controller: ports[1], behind: ports[2] }
+        Self { client: ports[0], controller: ports[1], behind: ports[2], secure: ports[3] }
     }
 }
 
 impl Node {
     /// Writes the settings of node `n` (from 0) and formats its storage.
-    fn format(tools: &Tools, base: &Path, n: usize, ports: &[Ports], more: &str) -> Self {
+    fn format(
+        tools: &Tools,
+        base: &Path,
+        n: usize,
+        ports: &[Ports],
+        secrets: Option<&Secrets>,
+        more: &str,
+    ) -> Self {
         let dir = base.join(format!("node{n}"));
-        fs::create_dir(&dir).unwrap();
+        fs::create_dir_all(&dir).unwrap();
         let front = TcpListener::bind("127.0.0.1:0").unwrap();
         let sent_to = front.local_addr().unwrap().port();
-        let properties = properties(&dir, n, ports, sent_to) + more;
+        let more = more
+            .replace("@client@", &ports[n].client.to_string())
+            .replace("@controller@", &ports[n].controller.to_string());
+        let secure = secrets.map(|secrets| secrets.of_node(ports[n], sent_to)).unwrap_or_default();
+        // Of two lines for one setting the later one holds.
+        let properties = properties(&dir, n, ports, sent_to) + &secure + &more;
         fs::write(dir.join("server.properties"), properties).unwrap();
         let node = Self { ports: ports[n], front, dir, guard: Mutex::default() };
         let status = tools
             .java("kafka.tools.StorageTool")
             .args(["format", "-t", CLUSTER_ID, "-c"])
             .arg(node.dir.join("server.properties"))
+            .args(secrets.map(Secrets::for_storage).into_iter().flatten())
             .stdout(node.log())
             .stderr(node.log())
             .status()
@@ -266,6 +369,13 @@ impl Node {
         let mut guard = self.guard().take().expect("the node runs");
         guard.stdin.take().unwrap().write_all(b"kill\n").unwrap();
         guard.wait().unwrap();
+    }
+
+    /// Says something to the guard.
+    fn tell(&self, line: &str) {
+        let mut guard = self.guard();
+        let guard = guard.as_mut().expect("the node runs");
+        guard.stdin.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
     }
 
     /// Returns the end of the log if the process has ended by itself.

@@ -33,6 +33,11 @@ pub fn broker() -> Option<(&'static Broker, MutexGuard<'static, ()>)> {
     broker.as_ref().map(|broker| (broker, turn))
 }
 
+/// Returns where the shipped rules are: what a configuration names is relative to its own directory.
+pub fn shipped_rules() -> String {
+    format!("{}/config/rules", env!("CARGO_MANIFEST_DIR"))
+}
+
 /// Topics and group of one test.
 pub struct Setup<'b> {
     pub broker: &'b Broker,
@@ -43,14 +48,21 @@ pub struct Setup<'b> {
     pub rules: String,
     /// More lines of `[kafka]`.
     pub kafka: String,
+    /// How many workers an instance has.
+    pub workers: usize,
 }
 
 impl<'b> Setup<'b> {
     /// Creates the topics; `settings` are more lines of configuration.
     pub fn new(broker: &'b Broker, name: &str, settings: &str) -> Self {
+        Self::of(broker, name, settings, PARTITIONS)
+    }
+
+    /// Creates the topics, that of the input with so many partitions.
+    pub fn of(broker: &'b Broker, name: &str, settings: &str, partitions: i32) -> Self {
         let stamped = ("message.timestamp.type", "LogAppendTime");
         let large = ("max.message.bytes", "12000000");
-        broker.create_topic(&format!("{name}-in"), PARTITIONS, &[stamped, large]);
+        broker.create_topic(&format!("{name}-in"), partitions, &[stamped, large]);
         broker.create_topic(&format!("{name}-alerts"), 2, &[]);
         broker.create_topic(&format!("{name}-dead"), 1, &[]);
         let mut setup = Self::bare(broker, name, tempfile::tempdir().unwrap());
@@ -69,7 +81,8 @@ impl<'b> Setup<'b> {
     /// Names the topics, and creates none.
     pub fn bare(broker: &'b Broker, name: &str, directory: tempfile::TempDir) -> Self {
         let (name, settings, kafka) = (name.to_owned(), String::new(), String::new());
-        Self { broker, name, directory, settings, rules: "config/rules".to_owned(), kafka }
+        let rules = shipped_rules();
+        Self { broker, name, directory, settings, rules, kafka, workers: 1 }
     }
 
     pub fn instance(&self, number: usize) -> Instance {
@@ -78,7 +91,7 @@ impl<'b> Setup<'b> {
 
     /// Starts an instance that reaches a failpoint, if one is named.
     pub fn instance_that(&self, number: usize, failpoint: &str) -> Instance {
-        self.instance_at(&self.broker.bootstrap(), number, failpoint)
+        self.instance_at(&self.broker.entrance(), number, failpoint)
     }
 
     /// Starts an instance that knows the brokers by these addresses.
@@ -89,16 +102,17 @@ impl<'b> Setup<'b> {
 
     /// Returns a configuration file as instances have it.
     pub fn config(&self, number: usize) -> PathBuf {
-        self.write_config(&self.broker.bootstrap(), number, 0)
+        self.write_config(&self.broker.entrance(), number, 0)
     }
 
     fn write_config(&self, brokers: &str, number: usize, port: u16) -> PathBuf {
-        let Self { name, settings, rules, kafka, .. } = self;
+        let Self { name, settings, rules, kafka, workers, .. } = self;
+        let entrance = self.broker.entrance_settings();
         let config = format!(
             "[kafka]\nbrokers = \"{brokers}\"\ngroup = \"{name}\"\ntopics = [\"{name}-in\"]\n\
              alerts_topic = \"{name}-alerts\"\ndead_letter_topic = \"{name}-dead\"\n\
-             instance_id = \"instance-{number}\"\ncommit_interval = \"500ms\"\nworkers = 1\n{kafka}\
-             [rules]\npaths = [\"{rules}\"]\n[http]\nlisten = \"127.0.0.1:{port}\"\n{settings}",
+             instance_id = \"instance-{number}\"\ncommit_interval = \"500ms\"\nworkers = {workers}\n\
+             {entrance}{kafka}[rules]\npaths = [\"{rules}\"]\n[http]\nlisten = \"127.0.0.1:{port}\"\n{settings}",
         );
         let path = self.directory.path().join(format!("{number}-{port}.toml"));
         std::fs::write(&path, config).unwrap();
@@ -351,6 +365,10 @@ impl Instance {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    pub fn whole_log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Kills it as the kernel would.

@@ -18,9 +18,10 @@ pub enum OpenError {
     Client(#[from] ClientError),
 }
 
-/// An error of the client.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .right.clone().unwrap_or_else(|| .error.to_string()))]
+/// An error of the client. It is shown in words alone: the client's own error holds the value of a
+/// setting, and that may be a secret.
+#[derive(thiserror::Error)]
+#[error("{}", self.in_words())]
 pub struct ClientError {
     pub(super) error: KafkaError,
     /// Which right is missing, if that is known.
@@ -38,16 +39,30 @@ impl ClientError {
         Self { right, ..self }
     }
 
-    /// Returns the error without the client's type names.
+    /// Returns the error without the client's type names, and without the value of a setting.
     pub(in crate::kafka) fn in_words(&self) -> String {
-        match &self.error {
-            KafkaError::ClientConfig(_, description, key, value) => match key.as_str() {
-                "" => description.clone(),
-                _ => format!("`{key}` = `{value}`: {description}"),
-            },
-            KafkaError::ClientCreation(description) => description.clone(),
-            _ => self.to_string(),
+        if let Some(right) = &self.right {
+            return right.clone();
         }
+        match &self.error {
+            KafkaError::ClientConfig(_, description, key, value) => {
+                let quoted = format!("\"{value}\"");
+                let description = description.replace(&quoted, "(not shown)");
+                match (key.as_str(), value.len() > 3 && description.contains(value.as_str())) {
+                    ("", _) => description,
+                    (_, true) => format!("the value of `{key}` cannot be used"),
+                    (_, false) => format!("`{key}`: {description}"),
+                }
+            }
+            KafkaError::ClientCreation(description) => description.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Debug for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

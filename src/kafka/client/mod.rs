@@ -28,6 +28,6 @@ pub(super) use log_reader::{LogPartition, LogReader, LogRecord, Read};
 pub(super) use native::{Headers, Item};
 pub(super) use positions::Positions;
 pub(super) use questions::TopicAnswer;
-pub(super) use rights::{Attempt, missing_right};
+pub(super) use rights::{Attempt, Audience, missing_right, note_missing_right};
 pub(super) use statistics::Statistics;
 pub(super) use writer::{GROUP, TOPIC, Writer};

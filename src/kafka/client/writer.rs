@@ -17,7 +17,7 @@ use super::consumer::Membership;
 use super::error::{ClientError, Code, OpenError};
 use super::log::log;
 use super::positions::Positions;
-use super::rights::{Attempt, missing_right};
+use super::rights::{Attempt, Audience, missing_right};
 use crate::alert::{AlertRecord, Message, Part};
 use crate::detect::{DeadLetter, Forward, JournalRecord, Origin};
 use crate::kafka::settings::Settings;
@@ -140,7 +140,7 @@ impl Writer {
     ) -> Result<(), ClientError> {
         let (positions, membership) = (&positions.0, &membership.0);
         let sent = self.producer.send_offsets_to_transaction(positions, membership, patience);
-        sent.map_err(|error| self.explain(error, Attempt::Read))
+        sent.map_err(|error| self.explain(error, Attempt::Join))
     }
 
     /// Commits the transaction.
@@ -164,7 +164,7 @@ impl Writer {
     /// Adds which right is missing, if the error says that one is.
     fn explain(&self, error: KafkaError, attempt: Attempt<'_>) -> ClientError {
         let settings = &self.producer.context().settings;
-        let right = missing_right(code_of(&error), attempt, settings);
+        let right = missing_right(code_of(&error), attempt, settings, Audience::Probes);
         ClientError::from(error).with_right(right)
     }
 
@@ -198,7 +198,7 @@ impl Writer {
             .insert(text("offset", &letter.offset.to_string()))
             .insert(text("original_size", &letter.original_size.to_string()));
         BaseRecord::with_opaque_to(&self.dead_letter_topic, ticket)
-            .payload(letter.value.as_slice())
+            .payload(&*letter.value)
             .headers(headers)
     }
 
@@ -242,7 +242,9 @@ fn text<'a>(key: &'a str, value: &'a str) -> Header<'a, &'a str> {
 impl Answers {
     /// Says which right is missing: once, as what is refused is tried again.
     fn note_denied(&self, code: Code, attempt: Attempt<'_>) {
-        let Some(what) = missing_right(code, attempt, &self.settings) else { return };
+        let Some(what) = missing_right(code, attempt, &self.settings, Audience::Log) else {
+            return;
+        };
         if lock(&self.denied).insert(what.clone()) {
             tracing::error!("{what}");
         }

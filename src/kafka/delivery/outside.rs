@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::kafka::client::outcome::{Delivered, on_delivery};
-use crate::kafka::client::{Attempt, Code, Consumer, missing_right};
+use crate::kafka::client::{Attempt, Audience, Code, Consumer, missing_right};
 use crate::kafka::state::clock::{seconds, unix_millis};
 use crate::kafka::state::{Concern, Heart, Output, Shared};
 use crate::kafka::worker::{self, Accepted, Command};
@@ -48,7 +48,8 @@ impl Outside {
         // Purged: the transaction had been given up already, for a reason that was told.
         if let (Delivered::Again(reason), false) = (on_delivery(code), code.is_purged()) {
             self.shared.metrics.alert.errors.with_label_values(&[reason]).inc();
-            let right = missing_right(code, Attempt::WriteAny, &self.shared.settings);
+            let right =
+                missing_right(code, Attempt::WriteAny, &self.shared.settings, Audience::Probes);
             let why = right.unwrap_or_else(|| code.to_string());
             self.complain(Concern::Delivery, &format!("alerts cannot be written: {why}"));
         }

@@ -98,9 +98,10 @@ impl Plain {
         if !may_write(outside) {
             return false;
         }
-        self.send_waiting(outside);
         let mut polls = 0_u32;
-        while !self.in_flight.is_empty() && Instant::now() < deadline {
+        while (self.send_waiting(outside) || !self.in_flight.is_empty())
+            && Instant::now() < deadline
+        {
             // Answers come within milliseconds, or else not soon.
             self.take_answers(outside, Duration::from_millis(if polls < 50 { 1 } else { 10 }));
             polls += 1;
@@ -116,7 +117,8 @@ impl Plain {
         is_written
     }
 
-    fn send_waiting(&mut self, outside: &Outside) {
+    /// Hands the client what it has not been given yet; tells whether it has no room for some of it.
+    fn send_waiting(&mut self, outside: &Outside) -> bool {
         let Self { writer, open, in_flight, next_ticket } = self;
         let mut refusal = None;
         for parcel in open {
@@ -132,6 +134,7 @@ impl Plain {
                         *progress = Progress::InFlight;
                         *next_ticket += 1;
                     }
+                    Err(code) if code.is_queue_full() => return true,
                     Err(code) => refusal = Some(code),
                 }
             }
@@ -139,6 +142,7 @@ impl Plain {
         if let Some(code) = refusal {
             outside.note_failed_delivery(code);
         }
+        false
     }
 
     fn take_answers(&mut self, outside: &Outside, wait: Duration) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Group;
 use super::refusal::Refusal;
 use crate::detect::Origin;
-use crate::kafka::client::{Assignment, Attempt, ClientError, Headers, Questions, missing_right};
+use crate::kafka::client::{Assignment, ClientError, Headers, Questions};
 use crate::kafka::start::{Origination, Start, note_start, originate, read_from, revive};
 use crate::kafka::state::{Concern, Log, PartitionState, name};
 use crate::kafka::worker::{Adoption, Command};
@@ -118,9 +118,11 @@ impl Group {
             .queue(&origin, headers, thread)
             .ok_or_else(|| no_answer("the client has no queue"))?;
         let is_committed = found.is_committed;
+        let poisoned = self.shared.requests.poisoned.of(&origin);
         let state = PartitionState::starting(from.offset, is_committed.then_some(position));
         let committed = is_committed.then_some((position, found.resume.metadata));
-        Ok(Adoption { origin, lease, queue, detector, state: Arc::new(state), committed })
+        let state = Arc::new(state);
+        Ok(Adoption { origin, lease, queue, detector, state, poisoned, committed })
     }
 
     /// Asks the brokers until they answer, but not for ever.
@@ -134,7 +136,10 @@ impl Group {
             self.heart.beat();
             let refusal = match question() {
                 Ok(answer) => return Ok(answer),
-                Err(error) => self.refusal(&error),
+                Err(error) => match error.code().filter(|code| code.is_denied()) {
+                    Some(code) => Refusal::NoRight(code),
+                    None => Refusal::NoAnswer(error.to_string()),
+                },
             };
             if Instant::now() > deadline || self.shared.requests.is_stopping() {
                 return Err(refusal);
@@ -144,18 +149,10 @@ impl Group {
         }
     }
 
-    fn refusal(&self, error: &ClientError) -> Refusal {
-        let settings = &self.shared.settings;
-        match error.code().and_then(|code| missing_right(code, Attempt::Read, settings)) {
-            Some(right) => Refusal::NoRight(right),
-            None => Refusal::NoAnswer(error.to_string()),
-        }
-    }
-
     /// Says why partitions are not started yet, unless that is what was told last.
     fn note_wait(&self, refusal: &Refusal, told: &mut String) {
         match refusal {
-            Refusal::NoRight(right) => self.note_no_right(right),
+            Refusal::NoRight(code) => self.note_no_right(*code),
             Refusal::NoAnswer(reason) if reason != told => {
                 told.clone_from(reason);
                 tracing::warn!(reason, "committed offsets cannot be read yet");

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::Group;
 use crate::detect::Origin;
 use crate::kafka::client::{
-    Assignment, Attempt, ClientError, GroupEvents, Statistics, missing_right,
+    Assignment, Attempt, ClientError, GroupEvents, Statistics, note_missing_right,
 };
 use crate::kafka::state::Concern;
 use crate::kafka::state::clock::now_millis;
@@ -16,10 +16,15 @@ impl Group {
     /// Topics that are not shown to us are told by whoever looks for them.
     pub(in crate::kafka) fn note_error(&self, error: &ClientError) {
         let denied = error.code().filter(|code| code.is_group_denied());
-        let right = denied.and_then(|c| missing_right(c, Attempt::Read, &self.shared.settings));
-        let Some(right) = right else { return tracing::debug!(%error, "consumer") };
-        if self.shared.health.raise(Concern::Group, right.as_str()) {
-            tracing::error!("{right}");
+        match denied {
+            Some(code) => note_missing_right(
+                &self.shared.health,
+                &self.shared.settings,
+                Concern::Group,
+                code,
+                Attempt::Join,
+            ),
+            None => tracing::debug!(%error, "consumer"),
         }
     }
 }
@@ -42,16 +47,18 @@ impl GroupEvents for Group {
     }
 
     fn on_no_broker(&self, reason: &str) {
-        let brokers = self.shared.settings.bootstrap_servers();
-        if self.shared.health.raise(Concern::Brokers, format!("no broker answers at `{brokers}`")) {
-            tracing::error!(brokers, reason, "no broker answers");
+        // The log may name the brokers; what probes show may not.
+        if self.shared.health.raise(Concern::Brokers, "no broker answers") {
+            let brokers = self.shared.settings.bootstrap_servers();
+            let protocol = self.shared.settings.protocol().name();
+            tracing::error!(protocol, reason, "no broker answers at `{brokers}`");
         }
     }
 
-    fn on_refused_connection(&self, reason: &str) {
-        let what = format!("a connection is refused: {reason}");
-        if self.shared.health.raise(Concern::Connection, what) {
-            tracing::error!(reason, "a connection is refused");
+    fn on_no_login(&self, reason: &str) {
+        if self.shared.health.raise(Concern::Login, "login or TLS fails: the log says why") {
+            let protocol = self.shared.settings.protocol().name();
+            tracing::error!(protocol, reason, "login or TLS fails");
         }
     }
 
@@ -62,6 +69,10 @@ impl GroupEvents for Group {
             state.end.store(end.offset, Ordering::Relaxed);
             let at_end = end.reached.map_or(0, |age| now.saturating_sub(age).max(1));
             state.at_end.store(at_end, Ordering::Relaxed);
+            state.note_readable_since_refusal();
+        }
+        if !self.shared.partitions.any_refused() && self.shared.health.clear(Concern::Fetch) {
+            tracing::info!("the input may be read again");
         }
         if let Some(joined) = statistics.joined() {
             self.shared.health.set_joined(joined);

@@ -6,6 +6,7 @@
 
 mod assignment;
 mod events;
+mod rebuild;
 mod refusal;
 mod restart;
 mod revocation;

@@ -59,7 +59,8 @@ impl Group {
                 let (detector, _) = rebuild(&self.shared, origin, &found.resume);
                 // Whatever is on its way of the old state is not of this one.
                 let Some(lease) = self.shared.leases.renew(origin) else { return };
-                Command::Restart(origin.clone(), lease, Box::new(detector))
+                let poisoned = self.shared.requests.poisoned.of(origin);
+                Command::Restart(origin.clone(), lease, Box::new(detector), poisoned)
             }
         };
         self.workers[lease.worker].send(command);

@@ -4,7 +4,7 @@
 //!
 //! `FAILPOINT=after_begin:3:KILL` sends the process the signal KILL when it reaches
 //! `after_begin` for the third time. `FAILPOINT=after_begin:3:HOLD=/a/file` makes the file, and
-//! holds the thread that is there until somebody takes the file away.
+//! holds the thread that is there until somebody takes the file away. `FAILPOINT=in_record:3:PANIC` panics.
 
 /// Does here what the test wants.
 #[cfg(not(feature = "failpoints"))]
@@ -43,6 +43,7 @@ pub(in crate::kafka) fn reach(place: &'static str) {
         tracing::warn!(place, action, "failpoint");
         match action.strip_prefix("HOLD=") {
             Some(file) => hold(std::path::Path::new(file)),
+            None if action == "PANIC" => panic!("as a fault of ours would"),
             None => signal(action),
         }
         tracing::warn!("failpoint: going on");

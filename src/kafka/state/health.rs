@@ -19,12 +19,14 @@ const REPLAY_BUDGET: Duration = Duration::from_secs(60);
 /// Something that keeps the service from being ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Concern {
+    /// The brokers refuse the login, or TLS fails.
+    Login,
     /// No broker answers.
     Brokers,
-    /// Brokers refuse the connection: a login, a certificate.
-    Connection,
     /// The group refuses us.
     Group,
+    /// The input may not be read.
+    Fetch,
     /// A topic is missing.
     Topics,
     /// A topic cannot be read as a stream.

@@ -8,12 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::lock::lock;
+use super::poisoned::Poisoned;
 use crate::detect::Origin;
 
 /// What was asked and not yet done.
 pub(in crate::kafka) struct Requests {
     /// Partitions whose next record is gone from the log.
     restarts: Mutex<Vec<Origin>>,
+    /// Partitions whose detector has failed, with the record that it failed on.
+    rebuilds: Mutex<Vec<(Origin, i64)>>,
+    /// What a rebuilt state is not shown.
+    pub(in crate::kafka) poisoned: Poisoned,
     /// Whether the group must be joined anew.
     rejoin: AtomicBool,
     stopping: AtomicBool,
@@ -26,6 +31,8 @@ impl Requests {
     pub(in crate::kafka) fn new(failures: UnboundedSender<String>) -> Self {
         Self {
             restarts: Mutex::default(),
+            rebuilds: Mutex::default(),
+            poisoned: Poisoned::default(),
             rejoin: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             failures,
@@ -49,6 +56,17 @@ impl Requests {
     /// Returns the partitions that are to be started where the log starts.
     pub(in crate::kafka) fn take_restarts(&self) -> Vec<Origin> {
         std::mem::take(&mut *lock(&self.restarts))
+    }
+
+    /// Asks the poll thread to rebuild a partition's state without a record that its detector has
+    /// failed on.
+    pub(in crate::kafka) fn ask_for_rebuild(&self, origin: &Origin, poisoned: i64) {
+        lock(&self.rebuilds).push((origin.clone(), poisoned));
+    }
+
+    /// Returns the partitions that are to be rebuilt, with the records that they fail on.
+    pub(in crate::kafka) fn take_rebuilds(&self) -> Vec<(Origin, i64)> {
+        std::mem::take(&mut *lock(&self.rebuilds))
     }
 
     /// Asks the poll thread to leave the group and join it again.

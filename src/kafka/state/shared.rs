@@ -67,6 +67,7 @@ impl Shared {
         let keep_for = u64::try_from(settings.warm_resume.as_millis()).unwrap_or(u64::MAX);
         let max_total_bytes = engine.options().max_total_bytes;
         let kept = Mutex::new(Store::new(keep_for, max_total_bytes / 4));
+        let memory = Memory::new(max_total_bytes, settings.memory.output());
         Self {
             settings,
             engine,
@@ -75,7 +76,7 @@ impl Shared {
             health,
             partitions: Arc::default(),
             leases: Leases::default(),
-            memory: Memory::new(max_total_bytes),
+            memory,
             topics: Topics::default(),
             requests: Requests::new(failures),
             journal_ends: Arc::default(),

@@ -3,7 +3,7 @@
 //! Never asks a broker.
 
 use crate::event::TimeSpan;
-use crate::kafka::client::{Attempt, Code, missing_right};
+use crate::kafka::client::{Attempt, Audience, Code, missing_right};
 use crate::kafka::settings::Settings;
 
 /// What is wrong with a topic.
@@ -35,10 +35,14 @@ pub(super) enum Use {
 }
 
 /// Says what is wrong with a topic, and with which command it is mended.
-pub(super) fn advice(trouble: &Trouble<'_>, settings: &Settings) -> String {
-    let (topic, brokers) = (trouble.topic, settings.bootstrap_servers());
+pub(super) fn advice(trouble: &Trouble<'_>, settings: &Settings, audience: Audience) -> String {
+    let topic = trouble.topic;
+    let brokers = match audience {
+        Audience::Log => settings.bootstrap_servers(),
+        Audience::Probes => "…".to_owned(),
+    };
     if let Some(code) = trouble.refusal {
-        let right = missing_right(code, Attempt::LookUp(topic), settings);
+        let right = missing_right(code, Attempt::LookUp(topic), settings, audience);
         return right.unwrap_or_else(|| format!("topic `{topic}` cannot be looked up: {code}"));
     }
     let tool = format!("kafka-topics.sh --bootstrap-server {brokers}");
@@ -82,8 +86,10 @@ mod tests {
     #[test]
     fn message_names_the_command_that_creates_the_topic() {
         let settings = Settings { brokers: vec!["k:9092".to_owned()], ..Settings::default() };
-        let advice =
-            |topic: &str, use_of: Use| advice(&Trouble { topic, use_of, refusal: None }, &settings);
+        let advice = |topic: &str, use_of: Use| {
+            let trouble = Trouble { topic, use_of, refusal: None };
+            advice(&trouble, &settings, Audience::Log)
+        };
         let message = advice("maxspan-alerts", Use::Output);
         assert_eq!(
             message,

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::advice::{PARTITIONS, Trouble, Use, advice};
-use crate::kafka::client::{ClientError, Code, Consumer, TopicAnswer};
+use crate::kafka::client::{Audience, ClientError, Code, Consumer, TopicAnswer};
 use crate::kafka::settings::Settings;
 use crate::kafka::state::{Concern, Output, Shared};
 
@@ -60,7 +60,7 @@ impl TopicWatch {
         match self.troubles() {
             Ok(troubles) => {
                 health.set_answered();
-                health.clear(Concern::Connection);
+                health.clear(Concern::Login);
                 if health.clear(Concern::Brokers) {
                     tracing::info!("brokers answer");
                 }
@@ -69,9 +69,10 @@ impl TopicWatch {
             }
             Err(error) => {
                 let brokers = self.shared.settings.bootstrap_servers();
-                let reason = format!("no broker answers at `{brokers}`");
-                if !self.is_stopping() && health.raise(Concern::Brokers, reason) {
-                    tracing::error!(brokers, %error, "no broker answers");
+                // The log may name the brokers; what probes show may not.
+                if !self.is_stopping() && health.raise(Concern::Brokers, "no broker answers") {
+                    let protocol = self.shared.settings.protocol().name();
+                    tracing::error!(protocol, %error, "no broker answers at `{brokers}`");
                 }
                 false
             }
@@ -153,8 +154,10 @@ fn note_size(shared: &Shared, topic: &str, count: usize) {
 }
 
 fn note(shared: &Shared, troubles: &[Trouble<'_>]) {
-    let messages: Vec<String> =
-        troubles.iter().map(|trouble| advice(trouble, &shared.settings)).collect();
+    let told = |audience| -> Vec<String> {
+        troubles.iter().map(|trouble| advice(trouble, &shared.settings, audience)).collect()
+    };
+    let messages = told(Audience::Probes);
     shared.topics.set_output(output(troubles, &messages));
     if messages.is_empty() {
         if shared.health.clear(Concern::Topics) {
@@ -163,7 +166,7 @@ fn note(shared: &Shared, troubles: &[Trouble<'_>]) {
         return;
     }
     if shared.health.raise(Concern::Topics, messages.join("; ")) {
-        for message in messages {
+        for message in told(Audience::Log) {
             tracing::error!("{message}");
         }
     }

@@ -12,8 +12,9 @@ use crate::transaction::Bundle;
 pub(in crate::kafka) enum Command {
     /// Own a partition from now on.
     Adopt(Box<Adoption>),
-    /// Start a partition anew with another detector, under another lease.
-    Restart(Origin, Lease, Box<Detector>),
+    /// Start a partition anew with another detector, under another lease. Records at these offsets
+    /// are not shown to it.
+    Restart(Origin, Lease, Box<Detector>, Vec<i64>),
     /// Go on at an offset: what lies before it is gone.
     Skip(Origin, i64),
     /// Take no more records of these partitions.
@@ -54,6 +55,8 @@ pub(in crate::kafka) struct Adoption {
     pub(in crate::kafka) queue: PartitionQueue,
     pub(in crate::kafka) detector: Detector,
     pub(in crate::kafka) state: Arc<PartitionState>,
+    /// Offsets of records that are not shown to the detector.
+    pub(in crate::kafka) poisoned: Vec<i64>,
     /// The committed position and metadata, if there are any.
     pub(in crate::kafka) committed: Option<(i64, String)>,
 }

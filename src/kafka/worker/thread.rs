@@ -8,10 +8,10 @@ use super::command::{Accepted, Adoption, Command, Keep};
 use super::partition::Partition;
 use super::turn::Turn;
 use crate::detect::{Detector, Origin};
-use crate::kafka::client::Code;
+use crate::kafka::client::{Attempt, Code, note_missing_right};
 use crate::kafka::journal::Reader;
 use crate::kafka::state::clock::since_start;
-use crate::kafka::state::{Heart, Lease, Shared};
+use crate::kafka::state::{Concern, Heart, Lease, Shared};
 
 /// How long a worker sleeps when nothing wakes it.
 const NAP: Duration = Duration::from_millis(100);
@@ -75,7 +75,9 @@ impl Worker {
     fn execute(&mut self, command: Command) {
         match command {
             Command::Adopt(adoption) => self.adopt(*adoption),
-            Command::Restart(origin, lease, detector) => self.restart(&origin, lease, *detector),
+            Command::Restart(origin, lease, detector, poisoned) => {
+                self.restart(&origin, lease, *detector, poisoned);
+            }
             Command::Skip(origin, offset) => {
                 if let Some(partition) = self.find(&origin) {
                     partition.skip_to(offset);
@@ -106,10 +108,10 @@ impl Worker {
         self.partitions.push(partition);
     }
 
-    fn restart(&mut self, origin: &Origin, lease: Lease, detector: Detector) {
+    fn restart(&mut self, origin: &Origin, lease: Lease, detector: Detector, poisoned: Vec<i64>) {
         let found = self.partitions.iter_mut().find(|partition| partition.origin() == origin);
         if let Some(partition) = found {
-            partition.restart(lease, detector);
+            partition.restart(lease, detector, poisoned);
             partition.read_journal(self.journal.as_ref());
         }
     }
@@ -156,6 +158,9 @@ impl Worker {
         for fault in partition.take_faults() {
             report(&self.shared, partition.origin(), fault);
         }
+        if let Some(offset) = partition.take_failure() {
+            self.shared.requests.ask_for_rebuild(partition.origin(), offset);
+        }
         if partition.wants_commit() {
             (self.nudge)();
         }
@@ -173,9 +178,16 @@ impl Worker {
 fn report(shared: &Shared, origin: &Origin, fault: Code) {
     let reason = format!("{fault:?}");
     shared.metrics.kafka.partition_faults.with_label_values(&[&reason]).inc();
-    match fault.is_record_gone() {
-        true => shared.requests.ask_for_restart(origin),
-        false => tracing::warn!(topic = %origin.topic, partition = origin.partition, %reason,
+    match fault {
+        _ if fault.is_record_gone() => shared.requests.ask_for_restart(origin),
+        _ if fault.is_denied() => {
+            if let Some(state) = shared.partitions.find(origin) {
+                state.note_refusal();
+            }
+            let (health, attempt) = (&shared.health, Attempt::Read(&origin.topic));
+            note_missing_right(health, &shared.settings, Concern::Fetch, fault, attempt);
+        }
+        _ => tracing::warn!(topic = %origin.topic, partition = origin.partition, %reason,
             "the client reports a fault of a partition"),
     }
 }

@@ -1,9 +1,9 @@
 #!/bin/sh
 # guard.sh DIR COMMAND...  runs one broker for as long as the process that started it wants it.
 #
-# Standard input is a pipe from that process. A line on it kills the broker and keeps its files (a crash that
-# a test asked for); its end, which comes however that process ends, kills the broker and removes DIR.
-# Only the process started here is ever killed, by its id.
+# Standard input is a pipe from that process. Its lines are what a test asks for: `stop` freezes the broker, `cont`
+# has it go on, `kill` kills it and keeps its files. The end of the pipe, which comes however that process ends,
+# kills the broker and removes DIR. Only the process started here is ever sent a signal, by its id.
 set -u
 dir=$1
 shift
@@ -11,7 +11,14 @@ exec 3<&0
 "$@" </dev/null &
 broker=$!
 {
-    read -r line <&3 || : >"$dir/.orphan"
+    line=
+    while [ "$line" != kill ]; do
+        read -r line <&3 || { : >"$dir/.orphan"; break; }
+        case $line in
+        stop) kill -s STOP "$broker" ;;
+        cont) kill -s CONT "$broker" ;;
+        esac
+    done
     kill -9 "$broker" 2>/dev/null
 } &
 watch=$!

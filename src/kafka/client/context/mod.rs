@@ -44,8 +44,8 @@ pub(in crate::kafka) trait GroupEvents: Send + Sync {
     /// Notes that no broker answers.
     fn on_no_broker(&self, reason: &str);
 
-    /// Notes that a broker refuses the connection: our login, or its certificate is refused by us.
-    fn on_refused_connection(&self, reason: &str);
+    /// Notes that brokers refuse the login, or that TLS fails.
+    fn on_no_login(&self, reason: &str);
 
     /// Notes what the client tells once a second.
     fn on_statistics(&self, statistics: &Statistics);
@@ -95,7 +95,7 @@ impl ClientContext for Context {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) => self.events.on_no_broker(reason),
             Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
-                self.events.on_refused_connection(reason);
+                self.events.on_no_login(reason);
             }
             _ => tracing::debug!(%error, reason, "consumer"),
         }

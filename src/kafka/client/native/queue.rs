@@ -122,8 +122,8 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         };
         let count = usize::try_from(count).unwrap_or(0).min(most);
         let taken: Vec<Message> = messages[..count].iter().map(|taken| Message(*taken)).collect();
-        if count > 0 {
-            self.bytes_of_one = taken.iter().map(Message::bytes).sum::<usize>() / count;
+        if let Some(mean) = taken.iter().map(Message::bytes).sum::<usize>().checked_div(count) {
+            self.bytes_of_one = mean;
         }
         self.taken = taken.into_iter();
     }

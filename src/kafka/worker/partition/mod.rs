@@ -7,6 +7,7 @@ mod publish;
 mod restoration;
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -18,13 +19,23 @@ use super::idle::Idle;
 use super::turn::Turn;
 use super::waiting::Waiting;
 use crate::alert::Renderer;
-use crate::detect::{Cut, Detector, Held, Origin};
+use crate::detect::{Cut, Detector, Held, Origin, Record};
 use crate::event::EventTime;
 use crate::kafka::client::{Code, Item, PartitionQueue};
 use crate::kafka::state::clock::{now_millis, seconds, unix_millis};
 use crate::kafka::state::{Committed, Lease, PartitionState, Sampler, Shared, failpoint};
 use crate::transaction::Bundle;
 use restoration::Restoration;
+
+/// Whether the detector has failed on a record. What it holds then is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    None,
+    /// On the record at this offset.
+    At(i64),
+    /// It has been told; the partition waits for another detector.
+    Told,
+}
 
 /// A partition that is ours, with its detector.
 pub(super) struct Partition {
@@ -40,6 +51,9 @@ pub(super) struct Partition {
     /// Whether a cut is on its way to the brokers.
     is_cut: bool,
     is_frozen: bool,
+    failure: Failure,
+    /// Offsets of records that a detector of this partition has failed on.
+    poisoned: Vec<i64>,
     waiting: Waiting,
     idle: Idle,
     sampler: Sampler,
@@ -54,7 +68,7 @@ pub(super) struct Partition {
 
 impl Partition {
     pub(super) fn new(adoption: Adoption, shared: &Shared) -> Self {
-        let Adoption { origin, lease, queue, detector, state, committed } = adoption;
+        let Adoption { origin, lease, queue, detector, state, poisoned, committed } = adoption;
         let clock = shared.metrics.ingest.clock_of(&origin.topic, origin.partition);
         let sampler = Sampler::new(&shared.topics.placement, &origin);
         if detector.is_replaying() {
@@ -70,7 +84,9 @@ impl Partition {
             committed,
             is_cut: false,
             is_frozen: false,
-            waiting: Waiting::default(),
+            failure: Failure::None,
+            poisoned,
+            waiting: Waiting::new(shared.memory.output()),
             idle: Idle::default(),
             sampler,
             faults: Vec::new(),
@@ -106,23 +122,39 @@ impl Partition {
     }
 
     /// Starts anew with another detector, of which no cut is on its way.
-    pub(super) fn restart(&mut self, lease: Lease, detector: Detector) {
+    pub(super) fn restart(&mut self, lease: Lease, detector: Detector, poisoned: Vec<i64>) {
         self.lease = lease;
+        self.failure = Failure::None;
+        self.is_frozen = false;
+        self.poisoned = poisoned;
         self.detector = detector;
         self.is_cut = false;
         self.queue.clear();
         self.committed = None;
-        self.waiting = Waiting::default();
+        self.waiting.clear();
         self.idle = Idle::default();
+    }
+
+    /// Returns the offset of the record that the detector has failed on, once.
+    pub(super) fn take_failure(&mut self) -> Option<i64> {
+        let Failure::At(offset) = self.failure else { return None };
+        self.failure = Failure::Told;
+        Some(offset)
+    }
+
+    /// Tells whether the detector takes neither records nor time now.
+    fn is_at_rest(&self) -> bool {
+        self.is_frozen || self.failure != Failure::None || self.detector.awaits_journal()
     }
 
     /// Feeds records to the detector until the turn is over, and returns how many items there were.
     pub(super) fn drain(&mut self, turn: &Turn<'_>, renderer: &Renderer) -> usize {
-        if self.is_frozen || self.waiting.is_full() || self.detector.awaits_journal() {
+        if self.is_at_rest() || self.waiting.is_full() {
             return 0;
         }
         self.sampler.flush();
         let Self { queue, detector, waiting, state, sampler, faults, latency, .. } = self;
+        let (poisoned, failure) = (&self.poisoned, &mut self.failure);
         let (now, noted) = (unix_millis(), now_millis());
         let is_live = !detector.is_replaying();
         let taken = queue.drain(|item| {
@@ -132,7 +164,10 @@ impl Partition {
                     // A record is as old as where it first stood.
                     let stamp = record.source.map_or(record.stamp, |source| source.stamp);
                     let triggered_at = stamp.time().map(EventTime::millis);
-                    detector.on_record(&record);
+                    if !show(detector, &record, poisoned) {
+                        *failure = Failure::At(record.offset);
+                        return ControlFlow::Break(());
+                    }
                     match is_live {
                         true => sampler.look(key, record.payload, detector.last_host()),
                         false => failpoint::reach("in_replay"),
@@ -160,7 +195,7 @@ impl Partition {
     /// Lets time run on if the partition is idle.
     pub(super) fn idle(&mut self, shared: &Shared) {
         let at_end = self.state.at_end.load(Ordering::Relaxed);
-        if self.is_frozen || self.detector.awaits_journal() {
+        if self.is_at_rest() {
             return;
         }
         // At the end of the partition a replay is over, even if the committed offset lies behind
@@ -174,7 +209,7 @@ impl Partition {
 
     /// Returns a cut if there is something to make durable and no other cut is on its way.
     pub(super) fn cut(&mut self, renderer: &Renderer) -> Option<Bundle> {
-        if self.is_cut || !self.detector.has_news() {
+        if self.is_cut || self.failure != Failure::None || !self.detector.has_news() {
             return None;
         }
         let cut = self.detector.cut()?;
@@ -193,7 +228,10 @@ impl Partition {
 
     /// Leaves the state for the case that the partition comes back, if all of it is committed.
     pub(super) fn keep(self, shared: &Shared) {
-        let is_settled = !self.is_cut && !self.detector.is_replaying() && !self.detector.has_news();
+        let is_settled = !self.is_cut
+            && self.failure == Failure::None
+            && !self.detector.is_replaying()
+            && !self.detector.has_news();
         let Some((position, metadata)) = self.committed.filter(|_| is_settled) else { return };
         if self.detector.position() == Some(position) {
             shared.keep(&self.origin, self.detector, Committed { position, metadata });
@@ -217,4 +255,18 @@ impl Partition {
     pub(super) fn wants_commit(&self) -> bool {
         !self.is_cut && self.waiting.is_urgent()
     }
+}
+
+/// Shows a record to a detector, unless one has failed on it before; tells whether it could bear it.
+fn show(detector: &mut Detector, record: &Record<'_>, poisoned: &[i64]) -> bool {
+    if poisoned.contains(&record.offset) {
+        detector.on_poisoned(record);
+        return true;
+    }
+    // A detector that has panicked is thrown away: nobody sees what it has left half done.
+    let shown = catch_unwind(AssertUnwindSafe(|| {
+        failpoint::reach("in_record");
+        detector.on_record(record);
+    }));
+    shown.is_ok()
 }

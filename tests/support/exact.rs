@@ -1,0 +1,45 @@
+//! Two instances on one cluster, whichever it is: together they find exactly what a corpus holds.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::collections::BTreeSet;
+
+use crate::broker::Broker;
+use crate::live::*;
+
+/// A generated corpus and how it goes through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way<'w> {
+    pub(crate) corpus: &'w str,
+    /// What the generator is told.
+    pub(crate) flags: &'w [&'w str],
+    /// The shape of the events.
+    pub(crate) shape: &'w str,
+    pub(crate) delivery: &'w str,
+}
+
+/// Sends a corpus through two instances, and looks that each known answer comes out once.
+pub(crate) fn finds_exactly_what_is_there(broker: &Broker, way: Way<'_>) {
+    let Way { corpus: name, flags, shape, delivery } = way;
+    let Some(corpus) = corpus(name, flags) else { return };
+    let mut setup = Setup::new(broker, &format!("exact-{name}-{shape}"), &overrides("exact"));
+    setup.kafka = format!("delivery = \"{delivery}\"\n");
+    let instances = [setup.instance(0), setup.instance(1)];
+    instances.iter().for_each(Instance::wait_ready);
+    wait_both_work(&instances);
+    setup.send_file(&corpus.directory.join(format!("{shape}.ndjson")), |_| ());
+    let truth = truth(&corpus);
+    let records = setup.read("alerts", |records| by_final(records).len() >= truth.len());
+    let found: BTreeSet<_> = by_final(&records).into_keys().collect();
+    assert_eq!(found, truth, "{name}");
+    assert_eq!(records.len(), truth.len(), "{name}: without a crash each comes once");
+    for instance in instances {
+        assert_eq!(instance.terminate(), Some(0));
+    }
+}
+
+fn wait_both_work(instances: &[Instance; 2]) {
+    let shares = || instances.iter().map(|i| i.metric("maxspan_partitions_assigned", ""));
+    instances[0].wait_for("both share the partitions", |_| {
+        shares().all(|share| share > 0.0) && shares().sum::<f64>() == f64::from(PARTITIONS)
+    });
+}
