@@ -42,6 +42,8 @@ pub(in crate::kafka) struct Writer {
     producer: BaseProducer<Answers>,
     /// Whether it has been opened for transactions.
     is_open: Cell<bool>,
+    /// Whether a transaction has begun and not ended.
+    is_in_transaction: Cell<bool>,
     alerts_topic: String,
     dead_letter_topic: String,
     journal_topic: String,
@@ -66,6 +68,7 @@ impl Writer {
         Ok(Self {
             producer,
             is_open: Cell::new(false),
+            is_in_transaction: Cell::new(false),
             alerts_topic: settings.alerts_topic.clone(),
             dead_letter_topic: settings.dead_letter_topic.clone(),
             journal_topic: settings.journal.topic.clone(),
@@ -99,7 +102,29 @@ impl Writer {
     /// The client's poll waits the whole time even when answers come, so it must be short.
     pub(in crate::kafka) fn answers(&self, wait: Duration) -> Vec<(usize, Code)> {
         self.producer.poll(wait);
-        std::mem::take(&mut *lock(&self.producer.context().unseen))
+        let mut answers = std::mem::take(&mut *lock(&self.producer.context().unseen));
+        if answers.iter().any(|(_, code)| code.is_purged()) {
+            let reason = self.transaction_fault();
+            for (_, code) in answers.iter_mut().filter(|(_, code)| code.is_purged()) {
+                *code = reason.unwrap_or(*code);
+            }
+        }
+        answers
+    }
+
+    /// Returns why the client has given the transaction up; nothing if it has not.
+    ///
+    /// It tells that to whoever would begin another one, which it refuses.
+    fn transaction_fault(&self) -> Option<Code> {
+        if !self.is_in_transaction.get() {
+            return None;
+        }
+        match self.producer.begin_transaction() {
+            Err(KafkaError::Transaction(fault)) if fault.txn_requires_abort() => {
+                Some(Code(fault.code()))
+            }
+            _ => None,
+        }
     }
 
     /// Returns how many records have not been answered.
@@ -128,7 +153,10 @@ impl Writer {
 
     /// Begins a transaction.
     pub(in crate::kafka) fn begin(&self) -> Result<(), ClientError> {
-        self.producer.begin_transaction().map_err(|error| self.explain(error, Attempt::WriteAny))
+        let begun = self.producer.begin_transaction();
+        begun.map_err(|error| self.explain(error, Attempt::WriteAny))?;
+        self.is_in_transaction.set(true);
+        Ok(())
     }
 
     /// Adds positions to the transaction.
@@ -146,11 +174,15 @@ impl Writer {
     /// Commits the transaction.
     pub(in crate::kafka) fn commit(&self, patience: Duration) -> Result<(), ClientError> {
         let committed = self.producer.commit_transaction(patience);
-        committed.map_err(|error| self.explain(error, Attempt::WriteAny))
+        committed.map_err(|error| self.explain(error, Attempt::WriteAny))?;
+        self.is_in_transaction.set(false);
+        Ok(())
     }
 
     /// Aborts the transaction.
     pub(in crate::kafka) fn abort(&self, patience: Duration) -> Result<(), ClientError> {
+        // What comes from here on is nobody's.
+        self.is_in_transaction.set(false);
         let aborted = self.producer.abort_transaction(patience);
         // What was purged has to be heard of before an abort can end, and one look hears of one
         // record only. The answers are nobody's.

@@ -12,12 +12,8 @@ use crate::kafka::start::{Origination, Start, note_start, originate, read_from, 
 use crate::kafka::state::{Concern, Log, PartitionState, name};
 use crate::kafka::worker::{Adoption, Command};
 
-/// How long the callback tries to find out where partitions start. Below `max.poll.interval.ms`.
-const FETCH_PATIENCE: Duration = Duration::from_secs(30);
-/// How long one question to the brokers may take.
+/// How long one question to the brokers may take at most.
 const QUESTION: Duration = Duration::from_secs(5);
-/// How long the question may take how many partitions a topic has.
-const SIZE_QUESTION: Duration = Duration::from_secs(2);
 
 impl Group {
     /// Takes partitions in, or none of them if they cannot be started.
@@ -54,13 +50,15 @@ impl Group {
             return Ok(Vec::new());
         }
         let questions = assignment.questions();
-        let deadline = Instant::now() + FETCH_PATIENCE;
+        // The last question may begin at the deadline; what is left is for starting the partitions.
+        let interval = self.shared.settings.poll_interval();
+        let (deadline, question) = (Instant::now() + interval / 2, QUESTION.min(interval / 6));
         if let Some(topic) = self.shared.settings.rekey_topic() {
-            self.ask(deadline, || self.learn_size(questions, topic))?;
+            self.ask(deadline, || self.learn_size(questions, topic, question))?;
         }
-        let committed = self.ask(deadline, || questions.committed(&origins, QUESTION))?;
+        let committed = self.ask(deadline, || questions.committed(&origins, question))?;
         let asked: Vec<Origin> = committed.iter().map(|(origin, _)| origin.clone()).collect();
-        let logs = self.ask(deadline, || questions.logs_of(&asked, QUESTION))?;
+        let logs = self.ask(deadline, || questions.logs_of(&asked, question))?;
         let mut adoptions = Vec::with_capacity(committed.len());
         for ((origin, committed), log) in committed.into_iter().zip(logs) {
             self.heart.beat();
@@ -76,9 +74,14 @@ impl Group {
 
     /// Learns how many partitions the topic of re-keyed events has: that stays so, whatever becomes
     /// of the topic, until the process ends.
-    fn learn_size(&self, questions: Questions<'_>, topic: &str) -> Result<(), ClientError> {
+    fn learn_size(
+        &self,
+        questions: Questions<'_>,
+        topic: &str,
+        patience: Duration,
+    ) -> Result<(), ClientError> {
         if self.shared.topics.rekey_partitions().is_none() {
-            let count = questions.existing_partitions_of(topic, SIZE_QUESTION)?;
+            let count = questions.existing_partitions_of(topic, patience)?;
             self.shared.topics.learn_rekey_partitions(count);
         }
         Ok(())

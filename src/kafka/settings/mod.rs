@@ -177,6 +177,11 @@ impl Settings {
         self.property("transaction.timeout.ms").unwrap_or(10_000)
     }
 
+    /// Returns within what time the consumer has to be polled again, or it is put out of the group.
+    pub(in crate::kafka) fn poll_interval(&self) -> Duration {
+        Duration::from_millis(self.property("max.poll.interval.ms").unwrap_or(60_000).into())
+    }
+
     fn property(&self, name: &str) -> Option<u32> {
         self.properties.get(&PropertyName(name.to_owned()))?.text().trim().parse().ok()
     }
