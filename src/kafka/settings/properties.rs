@@ -198,8 +198,7 @@ const REPEATS: &str = "writes are repeated until their time is over: else one co
 const ALERTS_WAIT: &str = "an alert waits for so long";
 const ONE_ANSWER: &str = "one answer takes that much memory, outside of `memory.max_bytes`";
 const ONE_REQUEST: &str = "the largest alert and the largest re-keyed record have to fit";
-const ONE_PARTITION: &str =
-    "each partition takes that much memory, outside of `memory.max_bytes`";
+const ONE_PARTITION: &str = "each partition takes that much memory, outside of `memory.max_bytes`";
 const OUTPUT_WAITS: &str = "less than a retry needs, or waiting while the partition stands still";
 
 /// Properties that are handed on within bounds.
