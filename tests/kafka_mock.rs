@@ -362,6 +362,24 @@ fn two_instances_share_the_partitions_and_hand_them_over() {
 }
 
 #[test]
+fn taking_many_partitions_in_takes_a_few_round_trips() {
+    let took = |partitions| {
+        let broker = Broker::new(partitions);
+        broker.0.broker_round_trip_time(1, Duration::from_millis(50)).unwrap();
+        let began = Instant::now();
+        let service = Service::start(broker.config());
+        wait_for("assigned", || service.partitions() == partitions as usize);
+        let took = began.elapsed();
+        service.stop().unwrap();
+        took
+    };
+    let (one, many) = (took(1), took(120));
+    println!("one partition: {one:?}, 120 partitions: {many:?}");
+    // One question after the other would take 120 round trips, six seconds.
+    assert!(many < one + Duration::from_secs(3), "one: {one:?}, many: {many:?}");
+}
+
+#[test]
 fn missing_alerts_topic_means_not_ready_and_names_the_command() {
     let broker = Broker::new(1);
     let mut config = broker.config();
@@ -384,6 +402,84 @@ fn missing_alerts_topic_means_not_ready_and_names_the_command() {
     wait_for("ready", || service.reasons().is_empty());
     broker.read("dead", 1);
     service.stop().unwrap();
+}
+
+#[test]
+fn topic_that_is_not_shown_is_told_as_a_missing_right() {
+    let broker = Broker::new(1);
+    let denied = RespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    broker.0.topic_error("alerts", denied).unwrap();
+    broker.produce(0, &["not json"]);
+    let service = Service::start(broker.config());
+    wait_for("says which right", || {
+        let (_, body) = service.get("/readyz");
+        body.contains("the right `Describe` is missing on topic `alerts`")
+            && body.contains("--operation Describe --topic alerts")
+    });
+    let reasons = service.reasons();
+    assert!(!reasons.iter().any(|reason| reason.contains("no broker")), "{reasons:?}");
+    wait_for("output waits", || {
+        let (_, metrics) = service.get("/metrics");
+        count(&metrics, "maxspan_alert_delivery_errors_total{reason=\"not_allowed\"}") > 0
+    });
+    let (_, metrics) = service.get("/metrics");
+    assert_eq!(count(&metrics, "maxspan_alert_delivery_errors_total{reason=\"no_topic\"}"), 0);
+    assert_eq!(broker.committed(0), None, "no progress without output");
+
+    broker.0.topic_error("alerts", RespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+    wait_for("ready", || service.reasons().is_empty());
+    broker.read("dead", 1);
+    service.stop().unwrap();
+}
+
+#[test]
+fn group_that_refuses_us_is_told_as_a_missing_right() {
+    let broker = Broker::new(1);
+    let denied = RespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    broker.0.request_errors(RDKafkaApiKey::JoinGroup, &[denied; 3]);
+    let service = Service::start(broker.config());
+    wait_for("says which right", || {
+        service.get("/readyz").1.contains("the right `Read` is missing on consumer group `group`")
+    });
+    wait_for("ready", || service.reasons().is_empty());
+    service.stop().unwrap();
+}
+
+#[test]
+fn committed_offsets_that_are_not_shown_are_told_as_a_missing_right() {
+    let broker = Broker::new(1);
+    let denied = RespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    broker.0.request_errors(RDKafkaApiKey::OffsetFetch, &[denied; 10]);
+    let service = Service::start(broker.config());
+    wait_for("says which right", || {
+        let reasons = service.reasons();
+        reasons.iter().any(|reason| {
+            reason.starts_with("the right `Read` is missing on consumer group `group`")
+        })
+    });
+    wait_for("ready", || service.reasons().is_empty());
+    service.stop().unwrap();
+}
+
+#[test]
+fn backlog_of_a_first_start_waits_until_topics_are_looked_up() {
+    let broker = Broker::new(1);
+    broker.produce(0, &["not json"]);
+    // The topics are named later than the record is processed.
+    broker.0.broker_round_trip_time(1, Duration::from_millis(700)).unwrap();
+    let service = Service::start(broker.config());
+    wait_for("ready", || service.reasons().is_empty());
+    broker.0.broker_round_trip_time(1, Duration::ZERO).unwrap();
+    broker.read("dead", 1);
+    let (_, metrics) = service.get("/metrics");
+    assert_eq!(count(&metrics, "maxspan_alert_delivery_errors_total"), 0, "{metrics}");
+    service.stop().unwrap();
+}
+
+/// Returns the sum of the samples of a metric whose lines begin like this.
+fn count(metrics: &str, beginning: &str) -> u64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(beginning));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
 }
 
 #[test]
@@ -474,7 +570,7 @@ fn without_a_broker_it_is_alive_and_not_ready_and_ends_when_asked() {
         let (_, body) = service.get(path);
         assert!(!body.contains("127.0.0.1:1"), "{path}: {body}");
     }
-    assert_eq!(service.get("/startupz").0, 503);
+    assert_eq!(service.get("/startupz").0, 200, "a restart would mend no broker");
     assert_eq!(service.get("/livez").0, 200);
     let began = Instant::now();
     service.stop().unwrap();

@@ -10,6 +10,7 @@ use super::client::{Consumer, GroupEvents, Polled, Writer};
 use super::delivery::{Committer, Outside, Plain, Transactional, Way, inbox};
 use super::error::Error;
 use super::group::Group;
+use super::journal::Reader;
 use super::settings::Delivery;
 use super::state::Shared;
 use super::state::clock::{now_millis, seconds, unix_millis};
@@ -21,6 +22,8 @@ pub(super) struct Polling {
     consumer: Consumer,
     group: Arc<Group>,
     threads: Vec<JoinHandle<()>>,
+    /// Looks for the topics, and owns the consumer meanwhile.
+    topics: JoinHandle<()>,
 }
 
 /// How long the poll thread waits for an event of the group.
@@ -39,10 +42,13 @@ impl Polling {
         let (committer, inbox) = inbox();
         let mut threads = Vec::new();
         let mut workers = Vec::new();
-        for number in 0..shared.settings.worker_count() {
+        let count = shared.settings.worker_count();
+        let needs_journal = shared.journal_memory().is_some();
+        let journal = needs_journal.then(|| Reader::spawn(shared, count)).transpose()?;
+        for number in 0..count {
             let nudge = committer.nudge();
             let nudge = Box::new(move || nudge.now());
-            let (worker, thread) = worker::Handle::spawn(number, shared, nudge)?;
+            let (worker, thread) = worker::Handle::spawn(number, shared, journal.clone(), nudge)?;
             workers.push(worker);
             threads.push(thread);
         }
@@ -65,26 +71,23 @@ impl Polling {
                 .spawn(move || committer.run())?,
         );
         watch::retention::watch(shared)?;
-        Ok(Self { shared: Arc::clone(shared), consumer, group, threads })
+        let topics = watch::topics::watch(shared, &consumer)?;
+        Ok(Self { shared: Arc::clone(shared), consumer, group, threads, topics })
     }
 
     /// Works until it is told to stop; tells whether all output was durable at the end.
     pub(super) fn run(self) -> bool {
         self.subscribe();
         let mut replays = watch::ReplayWatch::default();
-        let mut topics = watch::TopicWatch::new();
         let mut placement = watch::PlacementWatch::default();
         let mut stuck_since = None;
         while !self.shared.requests.is_stopping() {
             self.poll();
-            topics.look(&self.consumer, &self.shared);
             placement.look(&self.shared);
             replays.look(&self.shared);
             self.shared.expire_kept();
             self.publish();
-            for origin in self.shared.requests.take_restarts() {
-                self.group.restart(&self.consumer, &origin);
-            }
+            self.group.restart(&self.consumer, self.shared.requests.take_restarts());
             for (origin, poisoned) in self.shared.requests.take_rebuilds() {
                 self.group.rebuild(&self.consumer, &origin, poisoned);
             }
@@ -132,7 +135,7 @@ impl Polling {
             Polled::FailedForGood(code) => {
                 self.shared.requests.fail(failed_for_good(code, &self.shared.settings));
             }
-            Polled::Error(error) => tracing::debug!(%error, "consumer"),
+            Polled::Error(error) => self.group.note_error(&error),
         }
     }
 
@@ -163,7 +166,7 @@ impl Polling {
         tracing::info!(partitions = origins.len(), "leaving the group");
         let is_durable = self.group.give_up(&origins, LAST_CUTS);
         self.group.stop();
-        for thread in self.threads {
+        for thread in self.threads.into_iter().chain([self.topics]) {
             // A panic has been reported by the thread itself.
             drop(thread.join());
         }

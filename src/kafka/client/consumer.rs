@@ -40,7 +40,7 @@ impl Consumer {
         events: Arc<dyn GroupEvents>,
     ) -> Result<Self, OpenError> {
         let client = settings.consumer()?.create_with_context(Context::new(events));
-        let client: Arc<BaseConsumer<Context>> = Arc::new(client.map_err(ClientError)?);
+        let client: Arc<BaseConsumer<Context>> = Arc::new(client.map_err(ClientError::from)?);
         client.context().set_consumer(&client);
         Ok(Self(client))
     }
@@ -63,7 +63,7 @@ impl Consumer {
             Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                 Polled::FailedForGood(Code(code))
             }
-            Some(Err(error)) => Polled::Error(ClientError(error)),
+            Some(Err(error)) => Polled::Error(error.into()),
         }
     }
 

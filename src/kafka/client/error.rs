@@ -22,17 +22,29 @@ pub enum OpenError {
 /// setting, and that may be a secret.
 #[derive(thiserror::Error)]
 #[error("{}", self.in_words())]
-pub struct ClientError(pub(super) KafkaError);
+pub struct ClientError {
+    pub(super) error: KafkaError,
+    /// Which right is missing, if that is known.
+    right: Option<String>,
+}
 
 impl ClientError {
     /// Returns the code that the client or a broker gave; nothing if there is none.
     pub(in crate::kafka) fn code(&self) -> Option<Code> {
-        self.0.rdkafka_error_code().map(Code)
+        self.error.rdkafka_error_code().map(Code)
+    }
+
+    /// Adds which right is missing.
+    pub(super) fn with_right(self, right: Option<String>) -> Self {
+        Self { right, ..self }
     }
 
     /// Returns the error without the client's type names, and without the value of a setting.
     pub(in crate::kafka) fn in_words(&self) -> String {
-        match &self.0 {
+        if let Some(right) = &self.right {
+            return right.clone();
+        }
+        match &self.error {
             KafkaError::ClientConfig(_, description, key, value) => {
                 let quoted = format!("\"{value}\"");
                 let description = description.replace(&quoted, "(not shown)");
@@ -56,7 +68,7 @@ impl fmt::Debug for ClientError {
 
 impl From<KafkaError> for ClientError {
     fn from(error: KafkaError) -> Self {
-        Self(error)
+        Self { error, right: None }
     }
 }
 
@@ -80,6 +92,22 @@ impl Code {
     /// Tells whether the record was given up together with its transaction.
     pub(in crate::kafka) fn is_purged(self) -> bool {
         matches!(self.0, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+    }
+
+    /// Tells whether a right is missing; [`super::rights`] says which.
+    pub(in crate::kafka) fn is_denied(self) -> bool {
+        matches!(
+            self.0,
+            RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed
+        )
+    }
+
+    /// Tells whether a right on the group is missing.
+    pub(in crate::kafka) fn is_group_denied(self) -> bool {
+        self.0 == RDKafkaErrorCode::GroupAuthorizationFailed
     }
 
     /// Tells whether another member has the same static name.

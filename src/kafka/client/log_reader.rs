@@ -2,9 +2,12 @@
 //!
 //! Never commits.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
@@ -13,23 +16,32 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use super::error::Code;
 use super::log::log;
 use crate::kafka::settings::Settings;
-use crate::kafka::state::Log;
+use crate::kafka::state::{Log, lock};
 
 /// How long one question to the brokers may take.
 const QUESTION: Duration = Duration::from_secs(5);
 
-/// Reads the journal topic.
+/// Reads the journal topic, for several threads at the same time.
 ///
-/// First [`LogReader::log_of`] tells what there is; [`LogReader::assign`] begins, and
-/// [`LogReader::poll`] brings one record after the other until [`LogReader::unassign`].
+/// First [`LogReader::log_of`] tells what there is. [`LogReader::begin`] begins to read a partition, and
+/// [`LogPartition::poll`] brings one record after the other until that is dropped.
 pub(in crate::kafka) struct LogReader {
     topic: String,
-    committed: BaseConsumer<Quiet>,
+    committed: Arc<BaseConsumer<Quiet>>,
     /// Only one that reads everything is told where a partition really ends.
     all: BaseConsumer<Quiet>,
+    /// The partitions that are being read: the client reads each at one place only.
+    taken: Mutex<BTreeSet<i32>>,
 }
 
-/// What a call of [`LogReader::poll`] has met.
+/// A partition that is being read; it ends when this is dropped.
+pub(in crate::kafka) struct LogPartition<'a> {
+    reader: &'a LogReader,
+    partition: i32,
+    queue: PartitionQueue<Quiet>,
+}
+
+/// What a call of [`LogPartition::poll`] has met.
 pub(in crate::kafka) enum Read<'a> {
     /// Nothing yet.
     Nothing,
@@ -53,8 +65,9 @@ impl LogReader {
         };
         Ok(Self {
             topic: settings.journal.topic.clone(),
-            committed: client("read_committed")?,
+            committed: Arc::new(client("read_committed")?),
             all: client("read_uncommitted")?,
+            taken: Mutex::default(),
         })
     }
 
@@ -73,17 +86,44 @@ impl LogReader {
         Ok(self.ask(&self.committed, partition)?.high)
     }
 
-    /// Begins to read a partition.
-    pub(in crate::kafka) fn assign(&self, partition: i32, start: i64) -> Result<(), String> {
+    /// Begins to read a partition; nothing while somebody else reads it.
+    pub(in crate::kafka) fn begin(
+        &self,
+        partition: i32,
+        start: i64,
+    ) -> Result<Option<LogPartition<'_>>, String> {
+        if !lock(&self.taken).insert(partition) {
+            return Ok(None);
+        }
+        // Its queue is to be taken before it is assigned.
+        let queue = self.committed.split_partition_queue(&self.topic, partition);
+        let Some(queue) = queue else {
+            lock(&self.taken).remove(&partition);
+            return Err("the client has no queue".to_owned());
+        };
+        // From here on it is given back however this ends.
+        let reading = LogPartition { reader: self, partition, queue };
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.topic, partition, Offset::Offset(start))
             .map_err(in_text)?;
-        self.committed.assign(&list).map_err(in_text)
+        self.committed.incremental_assign(&list).map_err(in_text)?;
+        Ok(Some(reading))
     }
 
+    fn ask(&self, client: &BaseConsumer<Quiet>, partition: i32) -> Result<Log, String> {
+        // Serves the log and errors of a client that is not polled otherwise.
+        drop(client.poll(Duration::ZERO));
+        let found = client.fetch_watermarks(&self.topic, partition, QUESTION);
+        found.map(|(low, high)| Log { low, high }).map_err(in_text)
+    }
+}
+
+impl LogPartition<'_> {
     /// Reads on.
     pub(in crate::kafka) fn poll(&self, timeout: Duration) -> Read<'_> {
-        match self.committed.poll(timeout) {
+        // Serves the client's log and errors: records come through the queue alone.
+        drop(self.reader.committed.poll(Duration::ZERO));
+        match self.queue.poll(timeout) {
             None => Read::Nothing,
             Some(Ok(message)) => Read::Record(LogRecord(message)),
             Some(Err(KafkaError::PartitionEOF(_))) => Read::End,
@@ -99,18 +139,15 @@ impl LogReader {
             }
         }
     }
+}
 
-    /// Ends reading.
-    pub(in crate::kafka) fn unassign(&self) {
-        // Also after a fault; the next assignment would replace it anyway.
-        drop(self.committed.unassign());
-    }
-
-    fn ask(&self, client: &BaseConsumer<Quiet>, partition: i32) -> Result<Log, String> {
-        // Serves the log and errors of a client that is not polled otherwise.
-        drop(client.poll(Duration::ZERO));
-        let found = client.fetch_watermarks(&self.topic, partition, QUESTION);
-        found.map(|(low, high)| Log { low, high }).map_err(in_text)
+impl Drop for LogPartition<'_> {
+    fn drop(&mut self) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.reader.topic, self.partition);
+        // It is not assigned if that has failed.
+        drop(self.reader.committed.incremental_unassign(&list));
+        lock(&self.reader.taken).remove(&self.partition);
     }
 }
 

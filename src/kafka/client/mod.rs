@@ -3,7 +3,7 @@
 //! [`Consumer::open`] makes a member of the group. What happens to it comes back through
 //! [`GroupEvents`]; what it asks goes through [`Questions`]. [`Records`] bring the records of
 //! one partition, a [`Writer`] takes output, [`Consumer::commit`] commits [`Positions`]. What a [`Code`]
-//! means is decided in [`outcome`]. Nothing here knows a detector, a worker or a delivery.
+//! means is decided in [`outcome`], and which right is missing in [`missing_right`]. Nothing here knows a detector, a worker or a delivery.
 
 mod admin;
 mod consumer;
@@ -15,6 +15,7 @@ mod native;
 pub(super) mod outcome;
 mod positions;
 mod questions;
+mod rights;
 mod statistics;
 mod writer;
 
@@ -23,8 +24,10 @@ pub(super) use consumer::{Consumer, Polled};
 pub(super) use context::{Assignment, GroupEvents, Questions};
 pub(super) use error::Code;
 pub use error::{ClientError, OpenError};
-pub(super) use log_reader::{LogReader, LogRecord, Read};
+pub(super) use log_reader::{LogPartition, LogReader, LogRecord, Read};
 pub(super) use native::{Headers, Item, Records};
 pub(super) use positions::Positions;
+pub(super) use questions::TopicAnswer;
+pub(super) use rights::{Attempt, Audience, missing_right, note_missing_right};
 pub(super) use statistics::Statistics;
 pub(super) use writer::{GROUP, TOPIC, Writer};

@@ -79,8 +79,8 @@ pub(in crate::kafka) fn is_rebalance(answer: Code) -> bool {
 
 /// Decides what an error of a transactional call means.
 pub(in crate::kafka) fn on_transaction(error: &ClientError) -> Answer {
-    let KafkaError::Transaction(fault) = &error.0 else {
-        return match error.0.rdkafka_error_code() {
+    let KafkaError::Transaction(fault) = &error.error else {
+        return match error.error.rdkafka_error_code() {
             // The client's own flush before a commit: it goes on in the background.
             Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::RequestTimedOut) => {
                 Answer::Again

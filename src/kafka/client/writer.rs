@@ -3,6 +3,7 @@
 //! Never waits: whoever sends looks for answers as often as it likes.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::consumer::Membership;
 use super::error::{ClientError, Code, OpenError};
 use super::log::log;
 use super::positions::Positions;
+use super::rights::{Attempt, Audience, missing_right};
 use crate::alert::{AlertRecord, Message, Part};
 use crate::detect::{DeadLetter, Forward, JournalRecord, Origin};
 use crate::kafka::settings::Settings;
@@ -29,7 +31,9 @@ pub(in crate::kafka) const GROUP: &str = "group";
 /// The brokers' answers that nobody has looked at yet.
 pub(in crate::kafka) struct Answers {
     unseen: Mutex<Vec<(usize, Code)>>,
-    journal_topic: String,
+    settings: Settings,
+    /// What has been told to be not allowed.
+    denied: Mutex<BTreeSet<String>>,
     journal_ends: Arc<JournalEnds>,
 }
 
@@ -53,10 +57,12 @@ impl Writer {
     ) -> Result<Self, OpenError> {
         let answers = Answers {
             unseen: Mutex::default(),
-            journal_topic: settings.journal.topic.clone(),
+            settings: settings.clone(),
+            denied: Mutex::default(),
             journal_ends: Arc::clone(journal_ends),
         };
-        let producer = settings.producer()?.create_with_context(answers).map_err(ClientError)?;
+        let producer =
+            settings.producer()?.create_with_context(answers).map_err(ClientError::from)?;
         Ok(Self {
             producer,
             is_open: Cell::new(false),
@@ -75,15 +81,17 @@ impl Writer {
         message: &Message,
         ticket: usize,
     ) -> Result<(), Code> {
-        let sent = match message {
-            Message::Alert(alert) => self.producer.send(self.alert(alert, ticket)),
-            Message::DeadLetter(letter) => {
-                self.producer.send(self.dead_letter(origin, letter, ticket))
-            }
-            Message::Journal(record) => self.producer.send(self.journal(origin, record, ticket)),
-            Message::Forward(forward) => self.producer.send(self.forward(forward, ticket)),
+        let record = match message {
+            Message::Alert(alert) => self.alert(alert, ticket),
+            Message::DeadLetter(letter) => self.dead_letter(origin, letter, ticket),
+            Message::Journal(record) => self.journal(origin, record, ticket),
+            Message::Forward(forward) => self.forward(forward, ticket),
         };
-        sent.map_err(|(error, _)| code_of(&error))
+        self.producer.send(record).map_err(|(error, record)| {
+            let code = code_of(&error);
+            self.producer.context().note_denied(code, Attempt::Write(record.topic));
+            code
+        })
     }
 
     /// Returns the answers that have come, waiting for the first ones at most this long.
@@ -107,19 +115,20 @@ impl Writer {
     /// Takes the transactional id over, which ends what its last owner has left open.
     pub(in crate::kafka) fn open(&self, patience: Duration) -> Result<(), ClientError> {
         let opened = self.producer.init_transactions(patience);
-        opened.inspect_err(|error| {
+        let opened = opened.inspect_err(|error| {
             // One that has failed for good is of no use: the next attempt needs another.
             let fatal =
                 |error: &KafkaError| matches!(error, KafkaError::Transaction(e) if e.is_fatal());
             self.is_open.set(fatal(error));
-        })?;
+        });
+        opened.map_err(|error| self.explain(error, Attempt::WriteAny))?;
         self.is_open.set(true);
         Ok(())
     }
 
     /// Begins a transaction.
     pub(in crate::kafka) fn begin(&self) -> Result<(), ClientError> {
-        Ok(self.producer.begin_transaction()?)
+        self.producer.begin_transaction().map_err(|error| self.explain(error, Attempt::WriteAny))
     }
 
     /// Adds positions to the transaction.
@@ -130,12 +139,14 @@ impl Writer {
         patience: Duration,
     ) -> Result<(), ClientError> {
         let (positions, membership) = (&positions.0, &membership.0);
-        Ok(self.producer.send_offsets_to_transaction(positions, membership, patience)?)
+        let sent = self.producer.send_offsets_to_transaction(positions, membership, patience);
+        sent.map_err(|error| self.explain(error, Attempt::Join))
     }
 
     /// Commits the transaction.
     pub(in crate::kafka) fn commit(&self, patience: Duration) -> Result<(), ClientError> {
-        Ok(self.producer.commit_transaction(patience)?)
+        let committed = self.producer.commit_transaction(patience);
+        committed.map_err(|error| self.explain(error, Attempt::WriteAny))
     }
 
     /// Aborts the transaction.
@@ -148,6 +159,13 @@ impl Writer {
         }
         self.answers(Duration::ZERO);
         Ok(aborted?)
+    }
+
+    /// Adds which right is missing, if the error says that one is.
+    fn explain(&self, error: KafkaError, attempt: Attempt<'_>) -> ClientError {
+        let settings = &self.producer.context().settings;
+        let right = missing_right(code_of(&error), attempt, settings, Audience::Probes);
+        ClientError::from(error).with_right(right)
     }
 
     fn alert<'a>(&'a self, alert: &'a AlertRecord, ticket: usize) -> Record<'a> {
@@ -221,6 +239,18 @@ fn text<'a>(key: &'a str, value: &'a str) -> Header<'a, &'a str> {
     Header { key, value: Some(value) }
 }
 
+impl Answers {
+    /// Says which right is missing: once, as what is refused is tried again.
+    fn note_denied(&self, code: Code, attempt: Attempt<'_>) {
+        let Some(what) = missing_right(code, attempt, &self.settings, Audience::Log) else {
+            return;
+        };
+        if lock(&self.denied).insert(what.clone()) {
+            tracing::error!("{what}");
+        }
+    }
+}
+
 impl ClientContext for Answers {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
@@ -237,12 +267,16 @@ impl ProducerContext for Answers {
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
         let code = match result {
             Ok(record) => {
-                if record.topic() == self.journal_topic {
+                if record.topic() == self.settings.journal.topic {
                     self.journal_ends.note(record.partition(), record.offset());
                 }
                 Code(RDKafkaErrorCode::NoError)
             }
-            Err((error, _)) => code_of(error),
+            Err((error, record)) => {
+                let code = code_of(error);
+                self.note_denied(code, Attempt::Write(record.topic()));
+                code
+            }
         };
         lock(&self.unseen).push((ticket, code));
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::kafka::client::Code;
 use crate::kafka::client::outcome::{Delivered, on_delivery};
+use crate::kafka::client::{Attempt, Audience, Code, missing_right};
 use crate::kafka::state::clock::{seconds, unix_millis};
-use crate::kafka::state::{Concern, Heart, Shared};
+use crate::kafka::state::{Concern, Heart, Output, Shared};
 use crate::kafka::worker::{self, Accepted, Command};
 use crate::transaction::Pending;
 
@@ -47,7 +47,10 @@ impl Outside {
         // Purged: the transaction had been given up already, for a reason that was told.
         if let (Delivered::Again(reason), false) = (on_delivery(code), code.is_purged()) {
             self.shared.metrics.alert.errors.with_label_values(&[reason]).inc();
-            self.complain(Concern::Delivery, &format!("alerts cannot be written: {code}"));
+            let right =
+                missing_right(code, Attempt::WriteAny, &self.shared.settings, Audience::Probes);
+            let why = right.unwrap_or_else(|| code.to_string());
+            self.complain(Concern::Delivery, &format!("alerts cannot be written: {why}"));
         }
     }
 
@@ -57,11 +60,13 @@ impl Outside {
     }
 
     /// Notes what keeps output from being delivered.
+    ///
+    /// Until a broker has answered, that alone is told: all else may follow from it.
     pub(super) fn complain(&self, concern: Concern, reason: &str) {
-        // Until a broker has answered, that is the cause, and others tell it.
-        if !self.shared.health.startup().is_empty() {
-            tracing::debug!(reason, "output waits for the first answer of a broker");
-        } else if self.shared.health.raise(concern, reason) {
+        if self.shared.topics.output() == Output::Unknown {
+            return tracing::debug!(reason, "output waits");
+        }
+        if self.shared.health.raise(concern, reason) {
             tracing::error!(reason, "output waits");
         }
     }
@@ -74,11 +79,15 @@ impl Outside {
     }
 }
 
-/// Tells whether output may be written: writing to a topic that is missing would make some brokers
-/// create it.
+/// Tells whether output may be written.
 pub(super) fn may_write(outside: &Outside) -> bool {
-    let Some(missing) = outside.shared.topics.missing() else { return true };
-    outside.shared.metrics.alert.errors.with_label_values(&["no_topic"]).inc();
-    outside.complain(Concern::Delivery, &missing);
-    false
+    match outside.shared.topics.output() {
+        Output::Open => true,
+        Output::Unknown => false,
+        Output::Withheld { reason, message } => {
+            outside.shared.metrics.alert.errors.with_label_values(&[reason]).inc();
+            outside.complain(Concern::Delivery, &message);
+            false
+        }
+    }
 }

@@ -59,9 +59,11 @@ impl Group {
             self.ask(deadline, || self.learn_size(questions, topic))?;
         }
         let committed = self.ask(deadline, || questions.committed(&origins, QUESTION))?;
+        let asked: Vec<Origin> = committed.iter().map(|(origin, _)| origin.clone()).collect();
+        let logs = self.ask(deadline, || questions.logs_of(&asked, QUESTION))?;
         let mut adoptions = Vec::with_capacity(committed.len());
-        for (origin, committed) in committed {
-            let log = self.ask(deadline, || questions.log_of(&origin, QUESTION))?;
+        for ((origin, committed), log) in committed.into_iter().zip(logs) {
+            self.heart.beat();
             let policy = self.shared.settings.on_missing_offsets_of(&origin.topic);
             let found = originate(committed, log, policy)
                 .ok_or_else(|| Refusal::MissingOffsets(origin.clone()))?;
@@ -129,18 +131,33 @@ impl Group {
         deadline: Instant,
         question: impl Fn() -> Result<T, ClientError>,
     ) -> Result<T, Refusal> {
+        let mut told = String::new();
         loop {
             self.heart.beat();
-            match question() {
+            let refusal = match question() {
                 Ok(answer) => return Ok(answer),
-                Err(error) if Instant::now() > deadline || self.shared.requests.is_stopping() => {
-                    return Err(Refusal::NoAnswer(error.to_string()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "committed offsets cannot be read yet");
-                    std::thread::sleep(Duration::from_millis(200));
-                }
+                Err(error) => match error.code().filter(|code| code.is_denied()) {
+                    Some(code) => Refusal::NoRight(code),
+                    None => Refusal::NoAnswer(error.to_string()),
+                },
+            };
+            if Instant::now() > deadline || self.shared.requests.is_stopping() {
+                return Err(refusal);
             }
+            self.note_wait(&refusal, &mut told);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Says why partitions are not started yet, unless that is what was told last.
+    fn note_wait(&self, refusal: &Refusal, told: &mut String) {
+        match refusal {
+            Refusal::NoRight(code) => self.note_no_right(*code),
+            Refusal::NoAnswer(reason) if reason != told => {
+                told.clone_from(reason);
+                tracing::warn!(reason, "committed offsets cannot be read yet");
+            }
+            _ => {}
         }
     }
 }

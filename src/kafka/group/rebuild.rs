@@ -37,7 +37,8 @@ impl Group {
     fn try_rebuild(&self, consumer: &Consumer, origin: &Origin) -> Result<(), ClientError> {
         let questions = consumer.questions();
         let committed = questions.committed(std::slice::from_ref(origin), QUESTION)?;
-        let log = questions.log_of(origin, QUESTION)?;
+        let mut logs = questions.logs_of(std::slice::from_ref(origin), QUESTION)?;
+        let Some(log) = logs.pop() else { return Ok(()) };
         let policy = self.shared.settings.on_missing_offsets_of(&origin.topic);
         let committed = committed.into_iter().find_map(|(_, committed)| committed);
         // An operator who wants to decide has done so when the partition was taken in.

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::Group;
 use crate::detect::Origin;
+use crate::kafka::client::{Attempt, Code, note_missing_right};
 use crate::kafka::state::{Concern, name};
 
 /// How many assignments in a row may be refused for want of an answer. Then it may well be the
@@ -15,6 +16,8 @@ const REFUSALS: u32 = 3;
 pub(super) enum Refusal {
     /// The brokers did not answer in time: join again.
     NoAnswer(String),
+    /// A right is missing: join again, it may be given at any time.
+    NoRight(Code),
     /// The operator wants to decide.
     MissingOffsets(Origin),
 }
@@ -31,6 +34,10 @@ impl Group {
                 }
                 reason
             }
+            Refusal::NoRight(code) => {
+                self.shared.requests.ask_for_rejoin();
+                return self.note_no_right(*code);
+            }
             Refusal::MissingOffsets(origin) => {
                 let reason = format!(
                     "{} has no usable committed offset, and `kafka.on_missing_offsets` is `fail`; \
@@ -43,5 +50,11 @@ impl Group {
         };
         self.shared.health.raise(Concern::Assignment, reason.as_str());
         tracing::error!(reason, "assignment refused");
+    }
+
+    /// Says once that partitions cannot be started for want of a right.
+    pub(super) fn note_no_right(&self, code: Code) {
+        let (health, settings) = (&self.shared.health, &self.shared.settings);
+        note_missing_right(health, settings, Concern::Assignment, code, Attempt::Join);
     }
 }

@@ -1,4 +1,4 @@
-//! How a partition goes on whose next record is gone from the log.
+//! How partitions go on whose next records are gone from the log.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,24 +8,39 @@ use super::refusal::Refusal;
 use crate::detect::Origin;
 use crate::kafka::client::Consumer;
 use crate::kafka::start::{originate, rebuild};
-use crate::kafka::state::{Committed, name};
+use crate::kafka::state::{Committed, Log, name};
 use crate::kafka::worker::Command;
 
 /// How long one question to the brokers may take.
 const QUESTION: Duration = Duration::from_secs(5);
 
 impl Group {
-    /// Starts a partition at what the log still holds, after its next record was found gone.
-    pub(in crate::kafka) fn restart(&self, consumer: &Consumer, origin: &Origin) {
+    /// Starts partitions at what their logs still hold, after their next records were found gone.
+    pub(in crate::kafka) fn restart(&self, consumer: &Consumer, mut origins: Vec<Origin>) {
+        origins.retain(|origin| self.shared.partitions.find(origin).is_some());
+        if origins.is_empty() {
+            return;
+        }
+        match consumer.questions().logs_of(&origins, QUESTION) {
+            Ok(logs) => {
+                for (origin, log) in origins.iter().zip(logs) {
+                    self.beat();
+                    self.restart_in(consumer, origin, log);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(partition = name(&origins[0]), partitions = origins.len(), %error,
+                    "restart waits for an answer");
+                for origin in &origins {
+                    self.shared.requests.ask_for_restart(origin);
+                }
+            }
+        }
+    }
+
+    fn restart_in(&self, consumer: &Consumer, origin: &Origin, log: Log) {
         let Some(state) = self.shared.partitions.find(origin) else { return };
         let position = state.position.load(Ordering::Relaxed);
-        let log = match consumer.questions().log_of(origin, QUESTION) {
-            Ok(log) => log,
-            Err(error) => {
-                tracing::warn!(partition = name(origin), %error, "restart waits for an answer");
-                return self.shared.requests.ask_for_restart(origin);
-            }
-        };
         let committed = Some(Committed { position, metadata: String::new() });
         let policy = self.shared.settings.on_missing_offsets_of(&origin.topic);
         let Some(found) = originate(committed, log, policy) else {

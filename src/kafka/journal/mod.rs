@@ -1,10 +1,12 @@
-//! The journal topic, and a thread that reads a partition of it for a worker.
+//! The journal topic, and the threads that read partitions of it for the workers.
 //!
-//! [`Reader::spawn`] starts the thread; [`Reader::read`] asks for a partition, and the [`Reading`] brings
-//! [`Batch`]es until [`Batch::End`]. The thread never joins the group and never commits. It reads what is
-//! committed up to where the partition ended when it was asked, and waits for transactions that were
-//! open then: what an earlier owner has committed may not be visible yet.
+//! [`Reader::spawn`] starts the threads; [`Reader::read`] asks for a partition, and the [`Reading`] brings
+//! [`Batch`]es until [`Batch::End`]. All threads share one client, which is open only while it is needed.
+//! They never join the group and never commit. They read what is committed up to where the partition
+//! ended when it was asked, and wait for transactions that were open then: what an earlier owner has
+//! committed may not be visible yet.
 
+mod on_demand;
 mod reader;
 mod request;
 mod work;

@@ -1,4 +1,4 @@
-//! The way to a thread that reads a partition of the journal for a worker.
+//! The way to the threads that read partitions of the journal for the workers.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -18,17 +18,20 @@ pub(in crate::kafka) struct Reading {
     _interest: Arc<()>,
 }
 
-/// The way to a thread that reads the journal; it ends when this is dropped.
+/// The way to the threads that read the journal; they end when the last of these is dropped.
+#[derive(Clone)]
 pub(in crate::kafka) struct Reader(Sender<Request>);
 
 impl Reader {
-    /// Starts a thread.
-    pub(in crate::kafka) fn spawn(number: usize, shared: &Arc<Shared>) -> std::io::Result<Self> {
+    /// Starts as many threads as partitions are to be read at the same time; all of them share a client.
+    pub(in crate::kafka) fn spawn(shared: &Arc<Shared>, threads: usize) -> std::io::Result<Self> {
         let (requests, inbox) = channel();
-        let thread = Work::new(Arc::clone(shared));
-        std::thread::Builder::new()
-            .name(format!("journal-{number}"))
-            .spawn(move || thread.run(&inbox))?;
+        let work = Work::new(Arc::clone(shared), inbox);
+        for number in 0..threads {
+            let work = work.clone();
+            let thread = std::thread::Builder::new().name(format!("journal-{number}"));
+            thread.spawn(move || work.run())?;
+        }
         Ok(Self(requests))
     }
 
@@ -44,7 +47,7 @@ impl Reader {
             interest: Arc::downgrade(&interest),
             waker: std::thread::current(),
         };
-        // The thread has not ended: it does so only when this is dropped.
+        // The threads have not ended: they do so only when this is dropped.
         drop(self.0.send(request));
         Reading { batches, _interest: interest }
     }

@@ -1,14 +1,18 @@
-//! The thread that reads the journal.
+//! The threads that read the journal.
 
-use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::on_demand::OnDemand;
 use super::request::{Batch, Request, Stop};
-use crate::kafka::client::{GROUP, LogReader, LogRecord, Read, TOPIC};
-use crate::kafka::state::{Concern, Log, Shared, name};
+use crate::kafka::client::{GROUP, LogPartition, LogReader, LogRecord, Read, TOPIC};
+use crate::kafka::state::{Concern, Log, Shared, lock, name};
 
-/// How long the thread waits between two attempts.
+/// The client is closed after nobody has asked for this long.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// How long a thread waits between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(100);
 /// A wait for open transactions that is longer than this is worth being seen.
@@ -17,47 +21,56 @@ const LONG_WAIT: Duration = Duration::from_secs(30);
 const BATCH: usize = 500;
 const BATCH_BYTES: usize = 1 << 20;
 
-/// The thread.
+/// One of the threads.
+#[derive(Clone)]
 pub(super) struct Work {
     shared: Arc<Shared>,
-    client: Option<LogReader>,
+    client: Arc<OnDemand<LogReader>>,
+    inbox: Arc<Mutex<Receiver<Request>>>,
 }
 
 impl Work {
-    /// Returns a thread's work that has not met a broker yet.
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, client: None }
+    /// Returns the work of threads that have not met a broker yet.
+    pub(super) fn new(shared: Arc<Shared>, inbox: Receiver<Request>) -> Self {
+        let client = Arc::new(OnDemand::new(IDLE));
+        Self { shared, client, inbox: Arc::new(Mutex::new(inbox)) }
     }
 
     /// Works until nobody can ask any more.
-    pub(super) fn run(mut self, inbox: &Receiver<Request>) {
-        while let Ok(request) = inbox.recv() {
-            while let Err(Stop::Fault(reason)) = self.serve(&request) {
-                let what =
-                    format!("the journal of {} cannot be read: {reason}", name(&request.origin));
-                if self.shared.health.raise(Concern::Journal, what.as_str()) {
-                    tracing::error!(reason = what, "state is not rebuilt yet");
-                }
-                std::thread::sleep(PAUSE);
+    pub(super) fn run(self) {
+        loop {
+            // The next request goes to whoever waits for one; the others wait for the lock.
+            let next = lock(&self.inbox).recv_timeout(IDLE);
+            match next {
+                Ok(request) => self.answer(&request),
+                Err(RecvTimeoutError::Timeout) => self.client.close_if_idle(Instant::now()),
+                Err(RecvTimeoutError::Disconnected) => return,
             }
-            if self.shared.health.clear(Concern::Journal) {
-                tracing::info!("the journal is being read again");
+        }
+    }
+
+    fn answer(&self, request: &Request) {
+        while let Err(Stop::Fault(reason)) = self.serve(request) {
+            let what = format!("the journal of {} cannot be read: {reason}", name(&request.origin));
+            if self.shared.health.raise(Concern::Journal, what.as_str()) {
+                tracing::error!(reason = what, "state is not rebuilt yet");
             }
+            std::thread::sleep(PAUSE);
+        }
+        if self.shared.health.clear(Concern::Journal) {
+            tracing::info!("the journal is being read again");
         }
     }
 
     /// Answers a request.
     ///
     /// After a fault all of it is read again: the detector takes an entry that comes twice as one.
-    fn serve(&mut self, request: &Request) -> Result<(), Stop> {
-        let partition = request.origin.partition;
+    fn serve(&self, request: &Request) -> Result<(), Stop> {
         request.is_wanted(&self.shared)?;
-        let client = match self.client.take() {
-            Some(client) => client,
-            None => LogReader::open(&self.shared.settings).map_err(Stop::Fault)?,
-        };
-        let client = self.client.insert(client);
-        let Log { low, high: end } = client.log_of(partition).map_err(Stop::Fault)?;
+        let open = || LogReader::open(&self.shared.settings);
+        let client = self.client.obtain(Instant::now(), open).map_err(Stop::Fault)?;
+        let found = client.log_of(request.origin.partition).map_err(Stop::Fault)?;
+        let Log { low, high: end } = found;
         let Some(from) = request.from else { return request.send(Batch::End(end)) };
         if low > from || from > end {
             self.note_loss(request, from, low, end);
@@ -65,10 +78,28 @@ impl Work {
         }
         let start = from.max(low);
         if start < end {
-            self.wait_for_transactions(request, end)?;
-            self.read(request, start, end)?;
+            self.wait_for_transactions(&client, request, end)?;
+            let partition = self.begin(&client, request, start)?;
+            self.read(&partition, request, end)?;
         }
         request.send(Batch::End(end))
+    }
+
+    /// Begins to read, once nobody else reads the same partition for another topic.
+    fn begin<'a>(
+        &self,
+        client: &'a LogReader,
+        request: &Request,
+        start: i64,
+    ) -> Result<LogPartition<'a>, Stop> {
+        loop {
+            request.is_wanted(&self.shared)?;
+            let begun = client.begin(request.origin.partition, start);
+            match begun.map_err(Stop::Fault)? {
+                Some(partition) => return Ok(partition),
+                None => std::thread::sleep(PAUSE),
+            }
+        }
     }
 
     fn note_loss(&self, request: &Request, from: i64, low: i64, end: i64) {
@@ -81,8 +112,12 @@ impl Work {
     }
 
     /// Waits until what was written before `end` is either committed or not.
-    fn wait_for_transactions(&self, request: &Request, end: i64) -> Result<(), Stop> {
-        let Some(client) = &self.client else { return Ok(()) };
+    fn wait_for_transactions(
+        &self,
+        client: &LogReader,
+        request: &Request,
+        end: i64,
+    ) -> Result<(), Stop> {
         let (began, mut told) = (Instant::now(), LONG_WAIT);
         loop {
             let stable = client.stable_end(request.origin.partition).map_err(Stop::Fault)?;
@@ -106,19 +141,11 @@ impl Work {
         }
     }
 
-    fn read(&self, request: &Request, start: i64, end: i64) -> Result<(), Stop> {
-        let Some(client) = &self.client else { return Ok(()) };
-        client.assign(request.origin.partition, start).map_err(Stop::Fault)?;
-        let read = self.poll(client, request, end);
-        client.unassign();
-        read
-    }
-
-    fn poll(&self, client: &LogReader, request: &Request, end: i64) -> Result<(), Stop> {
+    fn read(&self, log: &LogPartition<'_>, request: &Request, end: i64) -> Result<(), Stop> {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         loop {
             request.is_wanted(&self.shared)?;
-            match client.poll(POLL) {
+            match log.poll(POLL) {
                 Read::Nothing => {}
                 Read::Record(record) if record.offset() >= end => break,
                 Read::Record(record) => {

@@ -48,7 +48,7 @@ pub struct Settings {
     /// How long progress without an alert may stay uncommitted.
     #[serde(deserialize_with = "setting::duration")]
     pub commit_interval: Duration,
-    /// Threads that evaluate; the number of cores if absent.
+    /// Threads that evaluate; if absent as many as cores, affinity and the cgroup's CPU quota allow.
     pub workers: Option<NonZeroUsize>,
     /// What to do with a partition that has no committed offset.
     pub on_missing_offsets: OnMissingOffsets,
@@ -167,7 +167,7 @@ impl Default for Rekey {
 
 impl Settings {
     /// Returns the name that fences an earlier life of this instance.
-    fn transactional_id(&self) -> String {
+    pub(super) fn transactional_id(&self) -> String {
         format!("{}-{}", self.group, self.instance())
     }
 

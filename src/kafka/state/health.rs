@@ -23,6 +23,10 @@ pub enum Concern {
     Login,
     /// No broker answers.
     Brokers,
+    /// The group refuses us.
+    Group,
+    /// The input may not be read.
+    Fetch,
     /// A topic is missing.
     Topics,
     /// A topic cannot be read as a stream.
@@ -65,7 +69,7 @@ impl Degradation {
 /// The health of the consumer.
 #[derive(Default)]
 pub struct Health {
-    started: AtomicBool,
+    answered: AtomicBool,
     joined: AtomicBool,
     stopping: AtomicBool,
     concerns: Mutex<BTreeMap<Concern, String>>,
@@ -123,9 +127,14 @@ impl Health {
         lock(&self.degradations).keys().filter(|(other, _)| *other == what).count()
     }
 
-    /// Notes that the brokers have answered for the first time.
-    pub fn set_started(&self) {
-        self.started.store(true, Ordering::Relaxed);
+    /// Tells whether there is such a fault.
+    pub fn has(&self, concern: Concern) -> bool {
+        lock(&self.concerns).contains_key(&concern)
+    }
+
+    /// Notes that a broker has answered, whatever the answer was.
+    pub fn set_answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
     }
 
     /// Notes whether we are a settled member of the group.
@@ -148,19 +157,14 @@ impl Health {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Returns why the service has not started yet; empty if it has.
-    pub fn startup(&self) -> Vec<String> {
-        match self.started.load(Ordering::Relaxed) {
-            true => Vec::new(),
-            false => vec!["no broker has answered yet".to_owned()],
-        }
-    }
-
     /// Returns why the service is not ready; empty if it is.
     pub fn readiness(&self, partitions: &Partitions) -> Vec<String> {
         let mut reasons: Vec<String> = lock(&self.concerns).values().cloned().collect();
         if self.stopping.load(Ordering::Relaxed) {
             reasons.push("stopping".to_owned());
+        }
+        if !self.answered.load(Ordering::Relaxed) && !self.has(Concern::Brokers) {
+            reasons.push("no broker has answered yet".to_owned());
         }
         if !self.joined.load(Ordering::Relaxed) {
             reasons.push("not yet a settled member of the consumer group".to_owned());
@@ -211,6 +215,7 @@ mod tests {
     #[test]
     fn concern_keeps_the_service_from_being_ready_until_it_is_cleared() {
         let (health, partitions) = (Health::default(), Partitions::default());
+        health.set_answered();
         health.set_joined(true);
         assert_eq!(health.readiness(&partitions), Vec::<String>::new());
         assert!(health.raise(Concern::Topics, "topic `a` does not exist"));
@@ -223,6 +228,7 @@ mod tests {
     #[test]
     fn degraded_is_ready_and_told_once() {
         let (health, partitions) = (Health::default(), Partitions::default());
+        health.set_answered();
         health.set_joined(true);
         let degrade = |text: &str| health.degrade(Degradation::Retention, "a", text.to_owned());
         assert!(degrade("short") && !degrade("shorter"));
@@ -237,6 +243,7 @@ mod tests {
     #[test]
     fn long_replay_keeps_the_service_from_being_ready() {
         let (health, partitions) = (Health::default(), Partitions::default());
+        health.set_answered();
         health.set_joined(true);
         health.set_replay_budget(Duration::ZERO);
         let state = Arc::new(PartitionState::starting(5, Some(9)));

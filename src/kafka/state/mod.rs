@@ -31,3 +31,4 @@ pub(super) use offsets::{Committed, Log};
 pub(super) use partitions::{PartitionState, Partitions, name};
 pub(super) use placement::Sampler;
 pub(super) use shared::Shared;
+pub(super) use topics::Output;

@@ -2,14 +2,15 @@
 //!
 //! Never asks a broker.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use serde::Serialize;
 
 use super::clock::now_millis;
+use super::lock::lock;
 use crate::detect::Origin;
 
 /// Output that waits for longer than this keeps the service from being ready.
@@ -40,6 +41,8 @@ pub struct PartitionState {
     pub output_since: AtomicU64,
     /// Where reading for output began, for as long as nothing is committed.
     pub first: AtomicI64,
+    /// Position and end when brokers refused to let it be read; nothing if they do not.
+    refused: Mutex<Option<(i64, i64)>>,
 }
 
 /// A partition as the API shows it.
@@ -103,6 +106,11 @@ impl Partitions {
         self.0.iter().map(|entry| entry.output_age(now)).max().unwrap_or_default()
     }
 
+    /// Tells whether brokers refuse to let a partition be read.
+    pub(in crate::kafka) fn any_refused(&self) -> bool {
+        self.0.iter().any(|entry| lock(&entry.refused).is_some())
+    }
+
     /// Says which partition has output that waits for longer than it ever should.
     pub(in crate::kafka) fn stuck_outputs(&self) -> Vec<String> {
         let now = now_millis();
@@ -150,6 +158,21 @@ impl PartitionState {
         state.first.store(committed.unwrap_or(start), Ordering::Relaxed);
         state.end.store(-1, Ordering::Relaxed);
         state
+    }
+
+    /// Notes that brokers refuse to let it be read.
+    pub(in crate::kafka) fn note_refusal(&self) {
+        *lock(&self.refused) = Some(self.place());
+    }
+
+    /// Notes whether it has been read since brokers refused that: they do not say so, but the position
+    /// moves, or the end.
+    pub(in crate::kafka) fn note_readable_since_refusal(&self) {
+        lock(&self.refused).take_if(|refused| *refused != self.place());
+    }
+
+    fn place(&self) -> (i64, i64) {
+        (self.position.load(Ordering::Relaxed), self.end.load(Ordering::Relaxed))
     }
 
     /// Returns how many records are not done with: not read yet, or read and their output not
@@ -227,6 +250,19 @@ mod tests {
         assert_eq!(state.lag(), Some(4));
         state.at_end.store(1, Ordering::Relaxed);
         assert_eq!(state.lag(), Some(0));
+    }
+
+    #[test]
+    fn refusal_is_over_when_the_partition_is_read() {
+        let partitions = Partitions::default();
+        let state = Arc::new(PartitionState::starting(5, None));
+        partitions.add(&Origin { topic: "t".into(), partition: 0 }, &state);
+        state.note_refusal();
+        state.note_readable_since_refusal();
+        assert!(partitions.any_refused(), "nothing has been read");
+        state.end.store(5, Ordering::Relaxed);
+        state.note_readable_since_refusal();
+        assert!(!partitions.any_refused(), "an answer told the end");
     }
 
     #[test]

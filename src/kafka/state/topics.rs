@@ -8,6 +8,7 @@ use super::lock::lock;
 use super::placement::Placement;
 
 /// What is known of the topics.
+#[derive(Default)]
 pub(in crate::kafka) struct Topics {
     /// Where records lie.
     pub(in crate::kafka) placement: Arc<Placement>,
@@ -15,19 +16,25 @@ pub(in crate::kafka) struct Topics {
     rekey_partitions: OnceLock<i32>,
     /// Topics that cannot be read as streams.
     refused: Mutex<Vec<String>>,
-    /// What to say about topics that are missing, or not yet looked for.
-    missing: Mutex<Option<String>>,
+    output: Mutex<Output>,
 }
 
-impl Default for Topics {
-    fn default() -> Self {
-        Self {
-            placement: Arc::default(),
-            rekey_partitions: OnceLock::new(),
-            refused: Mutex::default(),
-            missing: Mutex::new(Some("no broker has named the topics yet".to_owned())),
-        }
-    }
+/// Whether output may be written: to a topic that is missing it may not, since that would make some
+/// brokers create it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::kafka) enum Output {
+    /// No broker has named the topics yet: that is told by itself.
+    #[default]
+    Unknown,
+    /// It may.
+    Open,
+    /// It has to wait.
+    Withheld {
+        /// A constant word for metrics.
+        reason: &'static str,
+        /// What to say about it.
+        message: String,
+    },
 }
 
 impl Topics {
@@ -54,14 +61,13 @@ impl Topics {
         !lock(&self.refused).iter().any(|refused| refused == topic)
     }
 
-    /// Notes what to say about missing topics; nothing if all are there.
-    pub(in crate::kafka) fn set_missing(&self, message: Option<String>) {
-        *lock(&self.missing) = message;
+    /// Notes whether output may be written.
+    pub(in crate::kafka) fn set_output(&self, output: Output) {
+        *lock(&self.output) = output;
     }
 
-    /// Returns what to say about missing topics; nothing may be written while there is something,
-    /// since writing would make some brokers create them.
-    pub(in crate::kafka) fn missing(&self) -> Option<String> {
-        lock(&self.missing).clone()
+    /// Returns whether output may be written.
+    pub(in crate::kafka) fn output(&self) -> Output {
+        lock(&self.output).clone()
     }
 }

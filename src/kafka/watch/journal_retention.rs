@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::event::TimeSpan;
-use crate::kafka::client::{TopicConfiguration, configurations_of};
+use crate::kafka::client::{Code, TopicConfiguration, configurations_of};
 use crate::kafka::state::Shared;
 
 const QUESTION: Duration = Duration::from_secs(5);
@@ -17,14 +17,20 @@ struct Keeping {
     cleanup: Option<String>,
 }
 
-/// Compares what the journal topic keeps with what the rules need.
-pub(super) fn judge(shared: &Shared) {
-    let Some(memory) = shared.journal_memory() else { return };
+/// Compares what the journal topic keeps with what the rules need; tells whether that is all that can be
+/// learnt.
+pub(super) fn judge(shared: &Shared) -> bool {
+    let Some(memory) = shared.journal_memory() else { return true };
     let topic = shared.settings.journal.topic.as_str();
     let keeping = match ask(shared, topic) {
-        Ok(keeping) => keeping,
+        Ok(Ok(keeping)) => keeping,
+        Ok(Err(code)) => {
+            tracing::debug!(topic, %code, "the topic's configuration is not shown");
+            return code.is_denied();
+        }
         Err(reason) => {
-            return tracing::debug!(topic, reason, "the topic's configuration is not known");
+            tracing::debug!(topic, reason, "the topic's configuration is not known");
+            return false;
         }
     };
     let metrics = &shared.metrics.kafka;
@@ -36,6 +42,7 @@ pub(super) fn judge(shared: &Shared) {
     if let Some(advice) = advice(topic, &keeping, memory) {
         tracing::warn!(topic, "{advice}");
     }
+    true
 }
 
 fn advice(topic: &str, keeping: &Keeping, memory: TimeSpan) -> Option<String> {
@@ -58,13 +65,10 @@ fn advice(topic: &str, keeping: &Keeping, memory: TimeSpan) -> Option<String> {
     ))
 }
 
-fn ask(shared: &Shared, topic: &str) -> Result<Keeping, String> {
+fn ask(shared: &Shared, topic: &str) -> Result<Result<Keeping, Code>, String> {
     let mut answers = configurations_of(&shared.settings, &[topic], QUESTION)?;
-    match answers.pop() {
-        Some(Ok(configuration)) => Ok(keeping(&configuration)),
-        Some(Err(code)) => Err(code.to_string()),
-        None => Err("no answer".to_owned()),
-    }
+    let answer = answers.pop().ok_or("no answer")?;
+    Ok(answer.map(|configuration| keeping(&configuration)))
 }
 
 fn keeping(configuration: &TopicConfiguration) -> Keeping {

@@ -1,4 +1,5 @@
-//! Looks whether the input topics keep their records for as long as a restart may need them.
+//! Looks whether the input topics, and the journal, keep their records for as long as a restart may need
+//! them.
 //!
 //! On a thread of its own: it asks the brokers, at the start and every hour. Never changes a topic,
 //! and says nothing where it may not look.
@@ -6,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::journal_retention;
 use crate::event::TimeSpan;
 use crate::kafka::client::{TopicConfiguration, configurations_of};
 use crate::kafka::state::{Concern, Degradation, Shared};
@@ -90,7 +92,7 @@ fn look(shared: &Shared) -> bool {
                 }
             }
             refuse(shared, compacted);
-            is_well
+            journal_retention::judge(shared) && is_well
         }
         Err(reason) => {
             tracing::debug!(reason, "how long topics keep their records cannot be learnt");

@@ -1,131 +1,139 @@
 //! Looks whether the topics exist with enough partitions, and says how to create those that do not.
 //!
-//! Never creates one.
+//! On a thread of its own: brokers that are away answer late. Never creates a topic.
 
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::journal_retention;
-use crate::event::TimeSpan;
-use crate::kafka::client::{ClientError, Consumer};
+use super::advice::{PARTITIONS, Trouble, Use, advice};
+use crate::kafka::client::{Audience, ClientError, Code, Consumer, TopicAnswer};
 use crate::kafka::settings::Settings;
-use crate::kafka::state::{Concern, Shared};
+use crate::kafka::state::{Concern, Output, Shared};
 
+/// How long one question to the brokers may take.
 const QUESTION: Duration = Duration::from_secs(2);
+/// When to look again: if something is wrong, and if not.
 const WHILE_MISSING: Duration = Duration::from_secs(2);
 const WHILE_THERE: Duration = Duration::from_secs(60);
-const RETENTION: Duration = Duration::from_secs(3_600);
+/// How often it is looked whether the service is stopping.
+const NAP: Duration = Duration::from_millis(100);
 
 /// Looks for the topics now and then.
-pub(in crate::kafka) struct TopicWatch {
-    next: Instant,
-    /// When to ask again how long the journal is kept.
-    retention: Instant,
+struct TopicWatch {
+    shared: Arc<Shared>,
+    consumer: Consumer,
+}
+
+/// Starts to look, until the service stops. The thread owns the consumer too: who closes it waits for
+/// the thread first.
+pub(in crate::kafka) fn watch(
+    shared: &Arc<Shared>,
+    consumer: &Consumer,
+) -> std::io::Result<JoinHandle<()>> {
+    let watch = TopicWatch { shared: Arc::clone(shared), consumer: consumer.clone() };
+    std::thread::Builder::new().name("topics".to_owned()).spawn(move || watch.run())
 }
 
 impl TopicWatch {
-    /// Returns a watch that looks at once.
-    pub(in crate::kafka) fn new() -> Self {
-        Self { next: Instant::now(), retention: Instant::now() }
+    fn run(self) {
+        while !self.is_stopping() {
+            let looked = Instant::now();
+            let is_complete = self.look();
+            while looked.elapsed() < self.pause(is_complete) && !self.is_stopping() {
+                std::thread::sleep(NAP);
+            }
+        }
     }
 
-    /// Looks for the topics if it is time to.
-    pub(in crate::kafka) fn look(&mut self, consumer: &Consumer, shared: &Shared) {
-        if Instant::now() < self.next {
-            return;
+    /// Brokers that are away are asked soon, however they were missed.
+    fn pause(&self, is_complete: bool) -> Duration {
+        match is_complete && !self.shared.health.has(Concern::Brokers) {
+            true => WHILE_THERE,
+            false => WHILE_MISSING,
         }
-        let is_complete = match missing(consumer, shared) {
-            Ok(missing) => {
-                shared.health.set_started();
-                shared.health.clear(Concern::Login);
-                if shared.health.clear(Concern::Brokers) {
+    }
+
+    /// Looks for all topics; tells whether all of them are there.
+    fn look(&self) -> bool {
+        let health = &self.shared.health;
+        match self.troubles() {
+            Ok(troubles) => {
+                health.set_answered();
+                health.clear(Concern::Login);
+                if health.clear(Concern::Brokers) {
                     tracing::info!("brokers answer");
                 }
-                note(shared, &missing);
-                missing.is_empty()
+                note(&self.shared, &troubles);
+                troubles.is_empty()
             }
             Err(error) => {
-                let brokers = shared.settings.bootstrap_servers();
+                let brokers = self.shared.settings.bootstrap_servers();
                 // The log may name the brokers; what probes show may not.
-                if shared.health.raise(Concern::Brokers, "no broker answers") {
-                    let protocol = shared.settings.protocol().name();
+                if !self.is_stopping() && health.raise(Concern::Brokers, "no broker answers") {
+                    let protocol = self.shared.settings.protocol().name();
                     tracing::error!(protocol, %error, "no broker answers at `{brokers}`");
                 }
                 false
             }
+        }
+    }
+
+    /// Returns what is wrong with the topics; an error means that no broker has answered.
+    fn troubles(&self) -> Result<Vec<Trouble<'_>>, ClientError> {
+        let Settings { topics, alerts_topic, dead_letter_topic, .. } = &self.shared.settings;
+        let inputs = topics.iter().map(|topic| (topic.as_str(), Use::Input));
+        let outputs = [alerts_topic, dead_letter_topic].map(|topic| (topic.as_str(), Use::Output));
+        let between = self.shared.settings.rekey_topic().map(|topic| (topic, Use::Between));
+        let (mut found, mut most) = (Vec::new(), 0);
+        for (topic, use_of) in inputs.chain(outputs).chain(between) {
+            match self.consumer.questions().topic(topic, QUESTION)? {
+                TopicAnswer::Partitions(count) => {
+                    note_partitions(&self.shared, topic, use_of, count);
+                    most = most.max(if use_of == Use::Input { count } else { 0 });
+                }
+                answer => found.push(Trouble { topic, use_of, refusal: refusal(answer) }),
+            }
+        }
+        found.extend(self.trouble_of_journal(most)?);
+        Ok(found)
+    }
+
+    /// Returns what is wrong with the journal topic, given how many partitions an input has.
+    fn trouble_of_journal(&self, most: usize) -> Result<Option<Trouble<'_>>, ClientError> {
+        let Some(memory) = self.shared.journal_memory() else { return Ok(None) };
+        let topic = self.shared.settings.journal.topic.as_str();
+        let answer = self.consumer.questions().topic(topic, QUESTION)?;
+        let use_of = match answer {
+            TopicAnswer::Partitions(found) if found >= most => return Ok(None),
+            TopicAnswer::Partitions(found) => Use::SmallJournal { partitions: most, found },
+            _ => Use::Journal { partitions: most.max(PARTITIONS), memory },
         };
-        if is_complete && Instant::now() >= self.retention {
-            journal_retention::judge(shared);
-            self.retention = Instant::now() + RETENTION;
-        }
-        self.next = Instant::now() + if is_complete { WHILE_THERE } else { WHILE_MISSING };
+        Ok(Some(Trouble { topic, use_of, refusal: refusal(answer) }))
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.shared.requests.is_stopping()
     }
 }
 
-/// What is wrong with a topic.
-#[derive(Debug, PartialEq, Eq)]
-struct Missing<'a> {
-    topic: &'a str,
-    use_of: Use,
+fn refusal(answer: TopicAnswer) -> Option<Code> {
+    match answer {
+        TopicAnswer::Refused(code) => Some(code),
+        TopicAnswer::Partitions(_) | TopicAnswer::Missing => None,
+    }
 }
 
-/// What a topic is for, and what it lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
-    Input,
-    Output,
-    /// Both: the topic of re-keyed events.
-    Between,
-    /// Of so many partitions, with entries that are needed for so long.
-    Journal {
-        partitions: usize,
-        memory: TimeSpan,
-    },
-    /// It exists, and has fewer partitions than this.
-    SmallJournal {
-        partitions: usize,
-        found: usize,
-    },
-}
-
-fn missing<'a>(consumer: &Consumer, shared: &'a Shared) -> Result<Vec<Missing<'a>>, ClientError> {
-    let Settings { topics, alerts_topic, dead_letter_topic, .. } = &shared.settings;
-    let inputs = topics.iter().map(|topic| (topic.as_str(), Use::Input));
-    let outputs = [alerts_topic, dead_letter_topic].map(|topic| (topic.as_str(), Use::Output));
-    let between = shared.settings.rekey_topic().map(|topic| (topic, Use::Between));
-    let (mut found, mut most) = (Vec::new(), 0);
-    for (topic, use_of) in inputs.chain(outputs).chain(between) {
-        let Some(count) = consumer.questions().partitions_of(topic, QUESTION)? else {
-            found.push(Missing { topic, use_of });
-            continue;
-        };
-        if use_of != Use::Output {
-            let gauge = shared.metrics.kafka.topic_partitions.with_label_values(&[topic]);
-            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
-        match use_of {
-            Use::Input => {
-                most = most.max(count);
-                shared.topics.placement.set_partitions(topic, count);
-            }
-            Use::Between => note_size(shared, topic, count),
-            _ => {}
-        }
+fn note_partitions(shared: &Shared, topic: &str, use_of: Use, count: usize) {
+    if use_of != Use::Output {
+        let gauge = shared.metrics.kafka.topic_partitions.with_label_values(&[topic]);
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
-    if let Some(memory) = shared.journal_memory() {
-        let topic = shared.settings.journal.topic.as_str();
-        match consumer.questions().partitions_of(topic, QUESTION)? {
-            None => {
-                let use_of = Use::Journal { partitions: most.max(PARTITIONS), memory };
-                found.push(Missing { topic, use_of });
-            }
-            Some(found_here) if found_here < most => {
-                let use_of = Use::SmallJournal { partitions: most, found: found_here };
-                found.push(Missing { topic, use_of });
-            }
-            Some(_) => {}
-        }
+    match use_of {
+        Use::Input => shared.topics.placement.set_partitions(topic, count),
+        Use::Between => note_size(shared, topic, count),
+        _ => {}
     }
-    Ok(found)
 }
 
 /// Compares the size of the topic of re-keyed events with what it was.
@@ -145,84 +153,50 @@ fn note_size(shared: &Shared, topic: &str, count: usize) {
     }
 }
 
-fn note(shared: &Shared, missing: &[Missing<'_>]) {
-    let told = |brokers: &str| -> Vec<String> {
-        missing.iter().map(|missing| advice(missing, brokers)).collect()
+fn note(shared: &Shared, troubles: &[Trouble<'_>]) {
+    let told = |audience| -> Vec<String> {
+        troubles.iter().map(|trouble| advice(trouble, &shared.settings, audience)).collect()
     };
-    // The log may name the brokers; what probes show may not.
-    let (messages, logged) = (told("…"), told(&shared.settings.bootstrap_servers()));
+    let messages = told(Audience::Probes);
+    shared.topics.set_output(output(troubles, &messages));
     if messages.is_empty() {
-        shared.topics.set_missing(None);
         if shared.health.clear(Concern::Topics) {
             tracing::info!("all topics exist");
         }
         return;
     }
-    let is_news = shared.health.raise(Concern::Topics, messages.join("; "));
-    // Alerts and positions may go on while only an input is missing.
-    let is_output_missing = missing.iter().any(|missing| missing.use_of != Use::Input);
-    shared.topics.set_missing(is_output_missing.then(|| messages.join("; ")));
-    if is_news {
-        for message in logged {
+    if shared.health.raise(Concern::Topics, messages.join("; ")) {
+        for message in told(Audience::Log) {
             tracing::error!("{message}");
         }
     }
 }
 
-fn advice(missing: &Missing<'_>, brokers: &str) -> String {
-    let topic = missing.topic;
-    let tool = format!("kafka-topics.sh --bootstrap-server {brokers}");
-    let missing_one = |partitions: usize, more: &str| {
-        format!(
-            "topic `{topic}` does not exist; create it with: {tool} --create --topic {topic} \
-             --partitions {partitions}{more}"
-        )
+/// Alerts and positions may go on while only an input is missing.
+fn output(troubles: &[Trouble<'_>], messages: &[String]) -> Output {
+    let Some(first) = troubles.iter().find(|trouble| trouble.use_of != Use::Input) else {
+        return Output::Open;
     };
-    match missing.use_of {
-        // Hosts are spread over an input's partitions; one or two take all alerts of any estate.
-        Use::Input => missing_one(PARTITIONS, ""),
-        Use::Output => missing_one(1, ""),
-        Use::Between => {
-            let hint = "; its number of partitions has to stay what it is: choose it for years";
-            missing_one(PARTITIONS, " --config message.timestamp.type=LogAppendTime") + hint
-        }
-        Use::Journal { partitions, memory } => {
-            let keep = memory.millis().saturating_add(DOWNTIME.millis());
-            missing_one(
-                partitions,
-                &format!(" --config cleanup.policy=delete --config retention.ms={keep}"),
-            )
-        }
-        Use::SmallJournal { partitions, found } => format!(
-            "topic `{topic}` has {found} partitions and an input topic has {partitions}; add the \
-             others with: {tool} --alter --topic {topic} --partitions {partitions}"
-        ),
-    }
+    let reason = match first.refusal {
+        Some(code) if code.is_denied() => "not_allowed",
+        Some(_) => "other",
+        None => "no_topic",
+    };
+    Output::Withheld { reason, message: messages.join("; ") }
 }
-
-/// Partitions of a topic over which hosts are spread.
-const PARTITIONS: usize = 12;
-/// For how long nobody may run before entries of the journal are lost that are still needed.
-const DOWNTIME: TimeSpan = TimeSpan::from_secs(24 * 3_600);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn message_names_the_command_that_creates_the_topic() {
-        let advice = |topic: &str, use_of: Use| advice(&Missing { topic, use_of }, "k:9092");
-        let message = advice("maxspan-alerts", Use::Output);
-        assert_eq!(
-            message,
-            "topic `maxspan-alerts` does not exist; create it with: kafka-topics.sh \
-             --bootstrap-server k:9092 --create --topic maxspan-alerts --partitions 1"
-        );
-        let memory = TimeSpan::from_secs(3_600);
-        let message = advice("journal", Use::Journal { partitions: 24, memory });
-        let configuration = "--config cleanup.policy=delete --config retention.ms=90000000";
-        assert!(message.ends_with(&format!("--partitions 24 {configuration}")), "{message}");
-        let message = advice("journal", Use::SmallJournal { partitions: 24, found: 12 });
-        assert!(message.ends_with("--alter --topic journal --partitions 24"), "{message}");
+    fn output_waits_for_its_own_topics_only() {
+        let output = |use_of| {
+            let trouble = Trouble { topic: "t", use_of, refusal: None };
+            output(&[trouble], &["why".to_owned()])
+        };
+        assert_eq!(output(Use::Input), Output::Open);
+        let message = "why".to_owned();
+        assert_eq!(output(Use::Output), Output::Withheld { reason: "no_topic", message });
     }
 }

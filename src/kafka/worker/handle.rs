@@ -20,16 +20,14 @@ pub(in crate::kafka) struct Handle {
 }
 
 impl Handle {
-    /// Starts a worker, which calls `nudge` when output should be committed soon.
+    /// Starts a worker, which calls `nudge` when output should be committed soon. A `journal` is there if a
+    /// rule needs it.
     pub(in crate::kafka) fn spawn(
         number: usize,
         shared: &Arc<Shared>,
+        journal: Option<Reader>,
         nudge: Box<dyn Fn() + Send>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let journal = match shared.journal_memory() {
-            Some(_) => Some(Reader::spawn(number, shared)?),
-            None => None,
-        };
         let (commands, worker) = apart(number, shared, nudge, journal);
         let name = thread_name(number);
         let join = std::thread::Builder::new().name(name).spawn(move || worker.run())?;

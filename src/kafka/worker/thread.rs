@@ -8,10 +8,10 @@ use super::command::{Accepted, Adoption, Command, Keep};
 use super::partition::Partition;
 use super::turn::Turn;
 use crate::detect::{Detector, Origin};
-use crate::kafka::client::Code;
+use crate::kafka::client::{Attempt, Code, note_missing_right};
 use crate::kafka::journal::Reader;
 use crate::kafka::state::clock::since_start;
-use crate::kafka::state::{Heart, Lease, Shared};
+use crate::kafka::state::{Concern, Heart, Lease, Shared};
 
 /// How long a worker sleeps when nothing wakes it.
 const NAP: Duration = Duration::from_millis(100);
@@ -178,9 +178,16 @@ impl Worker {
 fn report(shared: &Shared, origin: &Origin, fault: Code) {
     let reason = format!("{fault:?}");
     shared.metrics.kafka.partition_faults.with_label_values(&[&reason]).inc();
-    match fault.is_record_gone() {
-        true => shared.requests.ask_for_restart(origin),
-        false => tracing::warn!(topic = %origin.topic, partition = origin.partition, %reason,
+    match fault {
+        _ if fault.is_record_gone() => shared.requests.ask_for_restart(origin),
+        _ if fault.is_denied() => {
+            if let Some(state) = shared.partitions.find(origin) {
+                state.note_refusal();
+            }
+            let (health, attempt) = (&shared.health, Attempt::Read(&origin.topic));
+            note_missing_right(health, &shared.settings, Concern::Fetch, fault, attempt);
+        }
+        _ => tracing::warn!(topic = %origin.topic, partition = origin.partition, %reason,
             "the client reports a fault of a partition"),
     }
 }

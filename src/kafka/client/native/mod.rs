@@ -10,6 +10,6 @@ mod generation;
 mod queue;
 
 pub(in crate::kafka) use commit::PendingCommit;
-pub(super) use entries::entries_of;
+pub(super) use entries::{Entry, entries_of};
 pub(super) use generation::generation_of;
 pub(in crate::kafka) use queue::{Headers, Item, PartitionQueue, Records};
