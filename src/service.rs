@@ -76,7 +76,7 @@ pub async fn run_with(
     started: impl FnOnce(View),
 ) -> Result<(), ServiceError> {
     let memory = config.memory.memory();
-    config.state.max_total_bytes.get_or_insert(memory.state());
+    config.state.max_total_bytes.get_or_insert_with(|| memory.state());
     config.kafka.memory = memory;
     let setup = Setup::new(&config, files);
     if setup.rules.rules().is_empty() {

@@ -399,6 +399,8 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("kafka::watch::topics", &["client::*", "settings::*", "state::*", "watch::advice"]),
     ("kafka::watch", &[]),
     ("kafka::error", &["client::*"]),
+    // Workers and committer under schedules that a seed chooses: tests alone.
+    ("kafka::simulation", &["client::*", "delivery::*", "settings::*", "state::*", "worker::*"]),
     (
         "kafka::polling",
         &[

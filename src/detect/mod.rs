@@ -96,6 +96,8 @@ struct Cuts {
     count: u64,
     /// The last one that was accepted.
     accepted: Option<Cut>,
+    /// What the clock first showed.
+    first_shown: Option<EventTime>,
     /// What the clock showed where a restart at the last one begins to read.
     replays_from: Option<EventTime>,
     /// Whether idle time has decided something since the last one.
@@ -279,6 +281,7 @@ impl Detector {
             self.begin_unseen(record.offset);
         }
         take(self);
+        self.cuts.first_shown = self.cuts.first_shown.or(self.clock.shows);
         self.position = Some(record.offset + 1);
         // A quiet partition's replay ends with its last record, not with the next one.
         if self.phase.replaying().is_some_and(|replaying| record.offset + 1 >= replaying.until) {
@@ -371,7 +374,8 @@ impl Detector {
         let Lanes { input, journal } = &mut self.lanes;
         let input = part(input, ROOM_OF_INPUT);
         let journal = (!journal.is_empty()).then(|| part(journal, ROOM_OF_JOURNAL));
-        self.cuts.replays_from = input.start.clock.shows;
+        // Before the first record of all the clock shows nothing.
+        self.cuts.replays_from = input.start.clock.shows.or(self.cuts.first_shown);
         let checkpoint = Checkpoint {
             cut: self.cuts.count,
             owner: self.owner(),

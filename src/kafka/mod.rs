@@ -13,6 +13,8 @@ mod group;
 mod journal;
 mod polling;
 mod settings;
+#[cfg(test)]
+mod simulation;
 mod start;
 mod state;
 mod watch;

@@ -39,10 +39,6 @@ impl Polling {
     pub(super) fn start(shared: &Arc<Shared>) -> Result<Self, Error> {
         // Made here even where it is opened later: wrong settings are told at once.
         let writer = Writer::new(&shared.settings, &shared.journal_ends)?;
-        let way: Box<dyn Way> = match shared.settings.delivery {
-            Delivery::AtLeastOnce => Box::new(Plain::new(writer)),
-            Delivery::ExactlyOnce => Box::new(Transactional::new(shared, writer)),
-        };
         let (committer, inbox) = inbox();
         let mut threads = Vec::new();
         let mut workers = Vec::new();
@@ -59,9 +55,12 @@ impl Polling {
         let group = Arc::new(Group::new(shared, workers.clone(), committer));
         let events: Arc<dyn GroupEvents> = Arc::<Group>::clone(&group);
         let consumer = Consumer::open(&shared.settings, events)?;
+        let way: Box<dyn Way> = match shared.settings.delivery {
+            Delivery::AtLeastOnce => Box::new(Plain::new(writer, consumer.clone())),
+            Delivery::ExactlyOnce => Box::new(Transactional::new(shared, writer, consumer.clone())),
+        };
         let outside = Outside {
             shared: Arc::clone(shared),
-            consumer: consumer.clone(),
             workers,
             heart: shared.health.heart("committer"),
         };

@@ -134,7 +134,7 @@ impl KafkaMetrics {
             outbox: area
                 .gauge("outbox_records", "Alerts and dead letters that are not committed yet.")?,
             rebuilds: area.counter(
-                "detector_rebuilds_total",
+                "detector_rebuilds",
                 "States that were rebuilt since a detector had failed on a record.",
             )?,
             outbox_bytes: area.gauge(

@@ -31,8 +31,8 @@ fn c33_many_partitions_on_a_long_line() {
     let many: i32 = 120;
     let mut setup = setup_wide(broker, "many", RULES, AMPLE, many);
     setup.kafka =
-        setup.kafka.replace("properties = {", "properties = { \"max.poll.interval.ms\" = 10000,");
-    proxy.slow(Link { latency: Duration::from_millis(50), bytes_per_second: 10_000_000 });
+        setup.kafka.replace("properties = {", "properties = { \"max.poll.interval.ms\" = 30000,");
+    proxy.slow(Link { latency: Duration::from_millis(150), bytes_per_second: 10_000_000 });
     let first = setup.instance_at(&address, 0, "");
     broker.until("the first has joined", || broker.is_stable("many", 1));
     let second = setup.instance_at(&address, 1, "");
@@ -56,5 +56,5 @@ fn c33_many_partitions_on_a_long_line() {
     assert_eq!(first.metric("maxspan_rebalances_total", "kind=\"lost\""), 0.0);
     proxy.fast();
     end([first]);
-    done(began, "120 partitions at 50 ms");
+    done(began, "120 partitions at 150 ms");
 }

@@ -65,3 +65,30 @@ fn c32_the_only_broker_is_frozen_and_goes_on() {
     end(instances);
     done(began, "the only broker frozen for 20 s");
 }
+
+/// A fault of ours, in the midst of a partition's state.
+#[test]
+fn c36_detector_that_fails_on_a_record_goes_on_without_it() {
+    let Some((broker, _turn)) = broker() else { return };
+    let began = Instant::now();
+    let setup = setup_of(broker, "fault-of-ours", RULES, AMPLE);
+    let instance = setup.instance_that(0, "in_record:150:PANIC");
+    under_load(&setup, || ());
+    let (letters, found) = (PAIRS / EVERY, "what is not the failing record's is there");
+    instance.wait_for(found, |i| i.metric("maxspan_dlq_records_total", "") >= letters as f64);
+    let reason = |record: &Received| record.headers["reason"].clone();
+    let dead = setup.read("dead", |records| records.len() >= letters);
+    let failed: Vec<&Received> =
+        dead.iter().filter(|record| reason(record) == "internal").collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(instance.metric("maxspan_detector_rebuilds_total", ""), 1.0);
+    // The record may be a step of a pair, or unreadable itself: at most one pair is missed.
+    wait_committed(&setup);
+    let alerts = setup.read("alerts", |records| records.len() >= PAIRS - 1);
+    let finals: BTreeSet<String> = alerts.iter().map(final_id).collect();
+    assert_eq!(finals.len(), alerts.len(), "each alert once");
+    assert!(alerts.len() >= PAIRS - 1);
+    instance.wait_ready();
+    end([instance]);
+    done(began, "the detector fails on one record");
+}

@@ -31,6 +31,8 @@ pub(in crate::kafka) struct Committer {
     cuts: Cuts,
     /// Cuts that came when nobody waited for them any more.
     late: Vec<Bundle>,
+    /// How long a cycle waits for cuts.
+    cut_patience: Duration,
     pace: Pace,
 }
 
@@ -45,7 +47,21 @@ impl Committer {
     /// Returns a committer that delivers in this way.
     pub(in crate::kafka) fn new(inbox: Inbox, outside: Outside, delivery: Box<dyn Way>) -> Self {
         let cuts = Cuts::new(outside.workers.len());
-        Self { inbox, outside, delivery, cuts, late: Vec::new(), pace: Pace::default() }
+        Self {
+            inbox,
+            outside,
+            delivery,
+            cuts,
+            late: Vec::new(),
+            cut_patience: CUT_PATIENCE,
+            pace: Pace::default(),
+        }
+    }
+
+    /// Returns the same committer that waits for nobody: each cut comes with a later cycle.
+    #[cfg(test)]
+    pub(in crate::kafka) fn without_patience(self) -> Self {
+        Self { cut_patience: Duration::ZERO, ..self }
     }
 
     /// Works until it is told to stop.
@@ -99,7 +115,7 @@ impl Committer {
     }
 
     /// Cuts and delivers, as far as it goes this time.
-    fn cycle(&mut self) {
+    pub(in crate::kafka) fn cycle(&mut self) {
         let began = Instant::now();
         self.inbox.lower();
         self.delivery.drop_ended(&self.outside.shared.leases);
@@ -127,7 +143,7 @@ impl Committer {
         let late_before = self.cuts.owing().to_vec();
         self.cuts.ask(&self.outside.workers);
         let mut bundles = std::mem::take(&mut self.late);
-        bundles.extend(self.cuts.gather(&late_before, CUT_PATIENCE));
+        bundles.extend(self.cuts.gather(&late_before, self.cut_patience));
         self.outside.shared.leases.with_held(|held| {
             bundles.retain(|bundle| held.has(&bundle.origin, bundle.lease));
         });

@@ -1,9 +1,9 @@
-//! What every way of delivery works with: the client, the workers, and what is told of it.
+//! What every way of delivery works with: the workers, what all threads share, and what is told of it.
 
 use std::sync::Arc;
 
 use crate::kafka::client::outcome::{Delivered, on_delivery};
-use crate::kafka::client::{Attempt, Audience, Code, Consumer, missing_right};
+use crate::kafka::client::{Attempt, Audience, Code, missing_right};
 use crate::kafka::state::clock::{seconds, unix_millis};
 use crate::kafka::state::{Concern, Heart, Output, Shared};
 use crate::kafka::worker::{self, Accepted, Command};
@@ -12,14 +12,13 @@ use crate::transaction::Pending;
 /// What every way of delivery works with.
 pub(in crate::kafka) struct Outside {
     pub(in crate::kafka) shared: Arc<Shared>,
-    pub(in crate::kafka) consumer: Consumer,
     pub(in crate::kafka) workers: Vec<worker::Handle>,
     pub(in crate::kafka) heart: Arc<Heart>,
 }
 
 impl Outside {
     /// Tells the workers that cuts are committed.
-    pub(super) fn accept(&self, cuts: Vec<Accepted>) {
+    pub(in crate::kafka) fn accept(&self, cuts: Vec<Accepted>) {
         let mut by_worker: Vec<Vec<Accepted>> = self.workers.iter().map(|_| Vec::new()).collect();
         for accepted in cuts {
             let lease = self.shared.leases.of(&accepted.origin);

@@ -10,7 +10,7 @@ use super::outside::{Outside, may_write};
 use super::way::{PATIENCE, Way};
 use crate::detect::Origin;
 use crate::kafka::client::outcome::{Commit, Delivered, on_commit, on_delivery};
-use crate::kafka::client::{Code, Positions, Writer};
+use crate::kafka::client::{Code, Consumer, Positions, Writer};
 use crate::kafka::state::{Concern, Leases};
 use crate::kafka::worker::Accepted;
 use crate::transaction::Bundle;
@@ -18,6 +18,7 @@ use crate::transaction::Bundle;
 /// Bundles on their way, and the tickets of their records that the client holds.
 pub(in crate::kafka) struct Plain {
     writer: Writer,
+    consumer: Consumer,
     open: Vec<Parcel>,
     /// By ticket: the lease of the bundle, and the place in it.
     in_flight: HashMap<usize, (u64, usize)>,
@@ -85,8 +86,8 @@ impl Way for Plain {
 
 impl Plain {
     /// Returns a way without anything under way.
-    pub(in crate::kafka) fn new(writer: Writer) -> Self {
-        Self { writer, open: Vec::new(), in_flight: HashMap::new(), next_ticket: 0 }
+    pub(in crate::kafka) fn new(writer: Writer, consumer: Consumer) -> Self {
+        Self { writer, consumer, open: Vec::new(), in_flight: HashMap::new(), next_ticket: 0 }
     }
 
     /// Writes what is not yet durable; tells whether all of it is now.
@@ -119,7 +120,7 @@ impl Plain {
 
     /// Hands the client what it has not been given yet; tells whether it has no room for some of it.
     fn send_waiting(&mut self, outside: &Outside) -> bool {
-        let Self { writer, open, in_flight, next_ticket } = self;
+        let Self { writer, open, in_flight, next_ticket, .. } = self;
         let mut refusal = None;
         for parcel in open {
             let outputs = parcel.bundle.outputs.iter().zip(&mut parcel.progress).enumerate();
@@ -173,7 +174,7 @@ impl Plain {
             for Parcel { bundle, .. } in self.open.iter().filter(is_ready) {
                 positions.add(&bundle.origin, bundle.cut.position, &bundle.cut.metadata);
             }
-            (!positions.is_empty()).then(|| outside.consumer.commit(&positions))
+            (!positions.is_empty()).then(|| self.consumer.commit(&positions))
         });
         let Some(started) = started else { return true };
         let answers = started.and_then(|pending| pending.wait(PATIENCE));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use crate::detect::{Cut, Detector, Origin};
-use crate::kafka::client::PartitionQueue;
+use crate::kafka::client::Records;
 use crate::kafka::state::{Lease, PartitionState};
 use crate::transaction::Bundle;
 
@@ -52,7 +52,7 @@ pub(in crate::kafka) enum Keep {
 pub(in crate::kafka) struct Adoption {
     pub(in crate::kafka) origin: Origin,
     pub(in crate::kafka) lease: Lease,
-    pub(in crate::kafka) queue: PartitionQueue,
+    pub(in crate::kafka) queue: Box<dyn Records>,
     pub(in crate::kafka) detector: Detector,
     pub(in crate::kafka) state: Arc<PartitionState>,
     /// Offsets of records that are not shown to the detector.

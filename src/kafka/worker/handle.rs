@@ -28,13 +28,21 @@ impl Handle {
         journal: Option<Reader>,
         nudge: Box<dyn Fn() + Send>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (commands, inbox) = sync_channel(COMMANDS);
-        let thread_name = format!("worker-{number}");
-        let heart = shared.health.heart(thread_name.as_str());
-        let shared = Arc::clone(shared);
-        let worker = Worker::new(number, inbox, shared, nudge, heart, journal);
-        let join = std::thread::Builder::new().name(thread_name).spawn(move || worker.run())?;
+        let (commands, worker) = apart(number, shared, nudge, journal);
+        let name = thread_name(number);
+        let join = std::thread::Builder::new().name(name).spawn(move || worker.run())?;
         Ok((Self { commands, thread: join.thread().clone() }, join))
+    }
+
+    /// Returns the way to a worker that has no thread: somebody else gives it its turns.
+    #[cfg(test)]
+    pub(in crate::kafka) fn without_thread(
+        number: usize,
+        shared: &Arc<Shared>,
+        nudge: Box<dyn Fn() + Send>,
+    ) -> (Self, Worker) {
+        let (commands, worker) = apart(number, shared, nudge, None);
+        (Self { commands, thread: std::thread::current() }, worker)
     }
 
     /// Sends a command; false if the worker has ended.
@@ -48,4 +56,19 @@ impl Handle {
     pub(in crate::kafka) fn thread(&self) -> Thread {
         self.thread.clone()
     }
+}
+
+fn thread_name(number: usize) -> String {
+    format!("worker-{number}")
+}
+
+fn apart(
+    number: usize,
+    shared: &Arc<Shared>,
+    nudge: Box<dyn Fn() + Send>,
+    journal: Option<Reader>,
+) -> (SyncSender<Command>, Worker) {
+    let (commands, inbox) = sync_channel(COMMANDS);
+    let heart = shared.health.heart(thread_name(number));
+    (commands, Worker::new(number, inbox, Arc::clone(shared), nudge, heart, journal))
 }

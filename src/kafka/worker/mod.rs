@@ -14,3 +14,5 @@ mod waiting;
 
 pub(super) use command::{Accepted, Adoption, Command, Cuts, Keep};
 pub(super) use handle::Handle;
+#[cfg(test)]
+pub(super) use thread::Worker;

@@ -17,7 +17,7 @@ use crate::kafka::state::{Concern, Heart, Lease, Shared};
 const NAP: Duration = Duration::from_millis(100);
 
 /// The thread.
-pub(super) struct Worker {
+pub(in crate::kafka) struct Worker {
     number: usize,
     inbox: Receiver<Command>,
     shared: Arc<Shared>,
@@ -62,7 +62,7 @@ impl Worker {
     }
 
     /// Does what has been asked; false if that is to end.
-    fn obey(&mut self) -> bool {
+    pub(in crate::kafka) fn obey(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
@@ -144,7 +144,7 @@ impl Worker {
     }
 
     /// Gives the next partition its turn; tells whether it had anything to do.
-    fn give_turn(&mut self) -> bool {
+    pub(in crate::kafka) fn give_turn(&mut self) -> bool {
         self.next = (self.next + 1) % self.partitions.len().max(1);
         let Some(partition) = self.partitions.get_mut(self.next) else { return false };
         let turn = Turn::begin(&since_start);

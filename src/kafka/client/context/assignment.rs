@@ -9,7 +9,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::{Context, PartitionQueue, Questions};
 use crate::detect::Origin;
 use crate::kafka::client::error::ClientError;
-use crate::kafka::client::native::{Headers, entries_of};
+use crate::kafka::client::native::{Headers, Records, entries_of};
 
 /// Partitions that the group gives us.
 ///
@@ -47,8 +47,9 @@ impl<'a> Assignment<'a> {
         origin: &Origin,
         headers: Headers,
         waker: Thread,
-    ) -> Option<PartitionQueue> {
-        PartitionQueue::open(&self.consumer()?, origin, headers, waker)
+    ) -> Option<Box<dyn Records>> {
+        let queue = PartitionQueue::open(&self.consumer()?, origin, headers, waker)?;
+        Some(Box::new(queue))
     }
 
     /// Returns the partitions.

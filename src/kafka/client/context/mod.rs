@@ -21,7 +21,7 @@ pub(in crate::kafka) use assignment::Assignment;
 /// The way to ask the brokers.
 pub(in crate::kafka) type Questions<'a> = questions::Questions<'a, Context>;
 /// The queue of one assigned partition.
-pub(in crate::kafka) type PartitionQueue = native::PartitionQueue<Context>;
+type PartitionQueue = native::PartitionQueue<Context>;
 /// A commit whose answer has not come yet.
 pub(in crate::kafka) type PendingCommit = native::PendingCommit<Context>;
 

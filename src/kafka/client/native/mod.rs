@@ -12,4 +12,4 @@ mod queue;
 pub(in crate::kafka) use commit::PendingCommit;
 pub(super) use entries::{Entry, entries_of};
 pub(super) use generation::generation_of;
-pub(in crate::kafka) use queue::{Headers, Item, PartitionQueue};
+pub(in crate::kafka) use queue::{Headers, Item, PartitionQueue, Records};

@@ -53,6 +53,16 @@ pub(in crate::kafka) enum Item<'a> {
     Fault(Code),
 }
 
+/// Where the records of one partition come from.
+pub(in crate::kafka) trait Records: Send {
+    /// Hands waiting items to `each`, without waiting, until it breaks off or about as many as are
+    /// taken at once are done. Returns how many there were.
+    fn drain(&mut self, each: &mut dyn FnMut(Item<'_>) -> ControlFlow<()>) -> usize;
+
+    /// Forgets what was taken and not handed on: reading goes on somewhere else.
+    fn clear(&mut self);
+}
+
 // SAFETY: librdkafka's queues and messages may be used from any thread; `Thread` and `Arc` are `Send`.
 unsafe impl<C: ConsumerContext + 'static> Send for PartitionQueue<C> {}
 
@@ -89,30 +99,6 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         Some(Self { queue, headers, taken, bytes_of_one: 1, waker, _consumer })
     }
 
-    /// Hands waiting items to `each`, without waiting, until it breaks off or about as many as are
-    /// taken at once are done. Returns how many there were.
-    pub(in crate::kafka) fn drain(
-        &mut self,
-        mut each: impl FnMut(Item<'_>) -> ControlFlow<()>,
-    ) -> usize {
-        if self.taken.as_slice().is_empty() {
-            self.take();
-        }
-        let mut count = 0;
-        for message in self.taken.by_ref() {
-            count += 1;
-            if each(message.view(self.headers)).is_break() {
-                break;
-            }
-        }
-        count
-    }
-
-    /// Forgets what was taken and not handed on: reading goes on somewhere else.
-    pub(in crate::kafka) fn clear(&mut self) {
-        self.taken = Vec::new().into_iter();
-    }
-
     fn take(&mut self) {
         let most = (BATCH_BYTES / self.bytes_of_one.max(1)).clamp(1, BATCH);
         let mut messages = [ptr::null_mut(); BATCH];
@@ -126,6 +112,26 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
             self.bytes_of_one = mean;
         }
         self.taken = taken.into_iter();
+    }
+}
+
+impl<C: ConsumerContext + 'static> Records for PartitionQueue<C> {
+    fn drain(&mut self, each: &mut dyn FnMut(Item<'_>) -> ControlFlow<()>) -> usize {
+        if self.taken.as_slice().is_empty() {
+            self.take();
+        }
+        let mut count = 0;
+        for message in self.taken.by_ref() {
+            count += 1;
+            if each(message.view(self.headers)).is_break() {
+                break;
+            }
+        }
+        count
+    }
+
+    fn clear(&mut self) {
+        self.taken = Vec::new().into_iter();
     }
 }
 

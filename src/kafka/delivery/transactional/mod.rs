@@ -11,7 +11,7 @@ use super::way::Way;
 use crate::detect::Origin;
 use crate::event::TimeSpan;
 use crate::kafka::client::outcome::{failed_for_good, is_rebalance, on_transaction};
-use crate::kafka::client::{ClientError, Writer};
+use crate::kafka::client::{ClientError, Consumer, Writer};
 use crate::kafka::state::{Concern, Leases, Shared, failpoint};
 use crate::kafka::worker::Accepted;
 use crate::transaction::{Answer, Bundle, Outcome, Step, Transactions};
@@ -23,6 +23,7 @@ const CALL: Duration = Duration::from_secs(1);
 pub(in crate::kafka) struct Transactional {
     transactions: Transactions,
     writer: Option<Writer>,
+    consumer: Consumer,
     /// How many outputs of the open transaction the client has been given.
     written: usize,
     /// Where the protocol's clock starts.
@@ -102,11 +103,12 @@ impl Way for Transactional {
 
 impl Transactional {
     /// Returns a way that has not met a broker yet.
-    pub(in crate::kafka) fn new(shared: &Shared, writer: Writer) -> Self {
+    pub(in crate::kafka) fn new(shared: &Shared, writer: Writer, consumer: Consumer) -> Self {
         let timeout = i64::from(shared.settings.transaction_timeout());
         Self {
             transactions: Transactions::new(TimeSpan::from_millis(timeout)),
             writer: Some(writer),
+            consumer,
             written: 0,
             epoch: Instant::now(),
             reason: None,

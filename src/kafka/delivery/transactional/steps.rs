@@ -91,7 +91,7 @@ impl Transactional {
         // as soon as there is a newer one.
         let membership = outside.shared.leases.with_held(|held| {
             let is_held = |bundle: &Bundle| held.has(&bundle.origin, bundle.lease);
-            bundles.iter().all(is_held).then(|| outside.consumer.membership())
+            bundles.iter().all(is_held).then(|| self.consumer.membership())
         });
         let Some(membership) = membership else { return Ok(Answer::Abort) };
         let mut positions = Positions::default();
@@ -134,7 +134,7 @@ impl Transactional {
     pub(super) fn ask(&mut self, outside: &Outside) -> Option<Outcome> {
         let bundles = self.transactions.bundles();
         let origins: Vec<Origin> = bundles.iter().map(|bundle| bundle.origin.clone()).collect();
-        match outside.consumer.questions().committed(&origins, CALL) {
+        match self.consumer.questions().committed(&origins, CALL) {
             Ok(found) => {
                 let found: Vec<(Origin, i64, String)> = found
                     .into_iter()

@@ -21,7 +21,7 @@ use super::waiting::Waiting;
 use crate::alert::Renderer;
 use crate::detect::{Cut, Detector, Held, Origin, Record};
 use crate::event::EventTime;
-use crate::kafka::client::{Code, Item, PartitionQueue};
+use crate::kafka::client::{Code, Item, Records};
 use crate::kafka::state::clock::{now_millis, seconds, unix_millis};
 use crate::kafka::state::{Committed, Lease, PartitionState, Sampler, Shared, failpoint};
 use crate::transaction::Bundle;
@@ -41,7 +41,7 @@ enum Failure {
 pub(super) struct Partition {
     origin: Origin,
     lease: Lease,
-    queue: PartitionQueue,
+    queue: Box<dyn Records>,
     detector: Detector,
     /// While the journal is read for it.
     journal: Option<Restoration>,
@@ -157,7 +157,7 @@ impl Partition {
         let (poisoned, failure) = (&self.poisoned, &mut self.failure);
         let (now, noted) = (unix_millis(), now_millis());
         let is_live = !detector.is_replaying();
-        let taken = queue.drain(|item| {
+        let taken = queue.drain(&mut |item| {
             match item {
                 Item::Record(record, key) => {
                     failpoint::reach("in_turn");
