@@ -24,7 +24,8 @@ use rdkafka::producer::{
 use rdkafka::{Offset, TopicPartitionList};
 
 const FILLERS: i64 = 5_000;
-const PAIRS: i64 = 40;
+/// So many that their entries come in several batches.
+const PAIRS: i64 = 2_000;
 
 const RULES: [(&str, &str); 2] = [
     (
