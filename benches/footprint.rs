@@ -75,7 +75,7 @@ fn setup(broker: &Broker, partitions: i32, workers: usize) -> Setup<'_> {
     setup.workers = workers;
     setup.kafka = format!("[kafka.journal]\ntopic = \"{name}-journal\"\n");
     pairs::write_rules(&mut setup, &[&pairs::RULE.replace("maxspan=60s", LONG)]);
-    setup.rules.push_str("\", \"config/rules");
+    setup.rules.push_str(&format!("\", \"{}", live::shipped_rules()));
     setup
 }
 
