@@ -239,6 +239,27 @@ fn without_the_topic_it_is_not_ready_and_says_why() {
     assert_eq!(instance.terminate(), Some(0));
 }
 
+/// Returns how many Kafka clients an instance has: each has one thread of this name.
+fn clients(instance: &Instance) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", instance.child.id())).unwrap();
+    // A thread may end while its name is read.
+    let names =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.trim() == "rdk:main").count()
+}
+
+#[test]
+fn journal_is_closed_while_nobody_reads_it() {
+    let Some((broker, _turn)) = broker() else { return };
+    let setup = with_journal(broker, "journal-idle", "exactly_once");
+    let instance = setup.instance(0);
+    // Beside the consumer and the producer one that is shown open transactions, and one that is not.
+    instance.wait_for("the journal is read", |instance| clients(instance) == 4);
+    instance.wait_ready();
+    instance.wait_for("it is closed", |instance| clients(instance) == 2);
+    assert_eq!(instance.terminate(), Some(0));
+}
+
 #[test]
 fn an_open_transaction_of_somebody_else_is_waited_for() {
     let Some((broker, _turn)) = broker() else { return };

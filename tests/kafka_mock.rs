@@ -446,6 +446,26 @@ fn group_that_refuses_us_is_told_as_a_missing_right() {
 }
 
 #[test]
+fn transactional_id_that_is_not_ours_is_told_as_a_missing_right() {
+    let broker = Broker::new(1);
+    let mut config = broker.config();
+    config.kafka.delivery = maxspan::kafka::Delivery::ExactlyOnce;
+    config.kafka.instance_id = Some("one".to_owned());
+    let denied = RespErr::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    broker.0.request_errors(RDKafkaApiKey::InitProducerId, &[denied; 40]);
+    broker.produce(0, &["not json"]);
+    let service = Service::start(config);
+    wait_for("says which right", || {
+        let (_, body) = service.get("/readyz");
+        body.contains("the right `Write` is missing on transactional id `group-one`")
+    });
+    broker.0.clear_request_errors(RDKafkaApiKey::InitProducerId);
+    wait_for("ready", || service.reasons().is_empty());
+    broker.read("dead", 1);
+    service.stop().unwrap();
+}
+
+#[test]
 fn committed_offsets_that_are_not_shown_are_told_as_a_missing_right() {
     let broker = Broker::new(1);
     let denied = RespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
