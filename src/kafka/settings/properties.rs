@@ -235,9 +235,9 @@ pub const LIMITED: &[Limit] = &[
     limit("message.timeout.ms", 5_000, 300_000, OUTPUT_WAITS),
     limit(
         "queue.buffering.max.kbytes",
-        65_536,
+        8_192,
         2_097_151,
-        "the output of a partition that waits to be committed has to fit",
+        "copies of output take that much memory; with less writing waits for each answer",
     ),
     limit(
         "queue.buffering.max.messages",
