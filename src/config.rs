@@ -112,8 +112,8 @@ pub struct ConfigError {
 
 impl Config {
     /// The names of all sections.
-    pub const SECTIONS: [&str; 8] =
-        ["kafka", "rules", "state", "input", "alerts", "http", "log", "shutdown"];
+    pub const SECTIONS: [&str; 9] =
+        ["kafka", "rules", "memory", "state", "input", "alerts", "http", "log", "shutdown"];
 
     /// Returns the configuration of a file, if one is named, with the overrides on top of it.
     ///

@@ -31,6 +31,7 @@ const LEAST: usize = 64 << 20;
 pub struct Settings {
     /// Most bytes for records, state and output; three quarters of the control group's limit if
     /// absent, 384 MiB if there is none. The rest of the limit is for rules, code and fragments.
+    #[serde(deserialize_with = "crate::setting::optional_at_least::<_, LEAST>")]
     pub max_bytes: Option<usize>,
 }
 

@@ -28,6 +28,33 @@ pub(crate) fn seconds<'de, D: Deserializer<'de>>(value: D) -> Result<TimeSpan, D
     }
 }
 
+/// Reads a length of time that is more than none.
+pub(crate) fn some_time<'de, D: Deserializer<'de>>(value: D) -> Result<TimeSpan, D::Error> {
+    let span = time_span(value)?;
+    match span > TimeSpan::ZERO {
+        true => Ok(span),
+        false => Err(de::Error::custom(format!("`{span}` is too short: write at least `1ms`"))),
+    }
+}
+
+/// Reads a limit below which nothing works.
+pub(crate) fn at_least<'de, D: Deserializer<'de>, const LEAST: usize>(
+    value: D,
+) -> Result<usize, D::Error> {
+    let limit = usize::deserialize(value)?;
+    match limit >= LEAST {
+        true => Ok(limit),
+        false => Err(de::Error::custom(format!("{limit} is too little: write at least {LEAST}"))),
+    }
+}
+
+/// Reads such a limit that may be left out.
+pub(crate) fn optional_at_least<'de, D: Deserializer<'de>, const LEAST: usize>(
+    value: D,
+) -> Result<Option<usize>, D::Error> {
+    at_least::<D, LEAST>(value).map(Some)
+}
+
 /// Reads a length of time that may be left out.
 pub(crate) fn optional_time_span<'de, D: Deserializer<'de>>(
     value: D,

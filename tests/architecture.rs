@@ -35,8 +35,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("transaction", &["alert", "detect", "event"]),
     // Layer 4: the outside. Each of these may use everything above the I/O line, and:
     ("metrics", &[]),
-    ("memory", &[]),
     ("setting", &[]),
+    ("memory", &["setting"]),
     ("shutdown", &["setting"]),
     ("telemetry", &[]),
     ("text_file", &[]),

@@ -243,6 +243,23 @@ fn the_share_of_a_rule_is_a_part_of_the_whole() {
 }
 
 #[test]
+fn limits_below_which_nothing_works_are_refused() {
+    for (section, key, value, least) in [
+        ("state", "max_keys", "0", "1"),
+        ("state", "max_candidates_per_key", "1", "2"),
+        ("state", "max_key_expansion", "0", "1"),
+        ("state", "max_bytes", "1", "16384"),
+        ("state", "max_total_bytes", "1", "16384"),
+        ("memory", "max_bytes", "1000", "67108864"),
+    ] {
+        let text = format!("[{section}]\n{key} = {value}\n");
+        refused(&text, &[&format!("{value} is too little: write at least {least}")]);
+        valid(&text.replace(value, least));
+    }
+    refused("[state]\ndefault_maxspan = \"0s\"\n", &["is too short: write at least `1ms`"]);
+}
+
+#[test]
 fn delivery_is_exactly_once_unless_it_says_otherwise() {
     refused(
         "[kafka]\ndelivery = \"sometimes\"\n",

@@ -6,36 +6,45 @@ use serde::Deserialize;
 
 use crate::detect::Options;
 use crate::event::TimeSpan;
+use crate::setting;
+
+/// With less than this no pair of events can be held.
+const LEAST_BYTES: usize = 16 << 10;
 
 /// `[state]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Step of a clock that needs a second host's word.
-    #[serde(deserialize_with = "crate::setting::time_span")]
+    #[serde(deserialize_with = "setting::time_span")]
     pub max_skew: TimeSpan,
     /// Largest record in bytes.
     pub max_record_bytes: usize,
     /// Deepest nesting of a record's JSON.
     pub max_nesting: usize,
     /// Keys of a partition of which each rule may take its share.
+    #[serde(deserialize_with = "setting::at_least::<_, 1>")]
     pub max_keys: usize,
     /// Most events per rule and key: everything that is held or remembered counts.
+    #[serde(deserialize_with = "setting::at_least::<_, 2>")]
     pub max_candidates_per_key: usize,
     /// Most join keys that one event's lists may expand to.
+    #[serde(deserialize_with = "setting::at_least::<_, 1>")]
     pub max_key_expansion: usize,
     /// Most bytes of state per partition.
+    #[serde(deserialize_with = "setting::at_least::<_, LEAST_BYTES>")]
     pub max_bytes: usize,
     /// What part of a partition's keys and bytes one rule may take, in hundredths.
-    #[serde(rename = "max_rule_share", deserialize_with = "crate::setting::percent")]
+    #[serde(rename = "max_rule_share", deserialize_with = "setting::percent")]
     pub max_rule_share_percent: u32,
     /// Most bytes of state in all partitions of an instance; for a service its part of the memory
     /// if absent, for commands over files 256 MiB.
+    #[serde(deserialize_with = "setting::optional_at_least::<_, LEAST_BYTES>")]
     pub max_total_bytes: Option<usize>,
     /// Largest alert in bytes.
     pub max_alert_bytes: usize,
     /// The maxspan of a rule that has none.
-    #[serde(deserialize_with = "crate::setting::time_span")]
+    #[serde(deserialize_with = "setting::some_time")]
     pub default_maxspan: TimeSpan,
 }
 
