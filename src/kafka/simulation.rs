@@ -327,6 +327,10 @@ impl World {
         self.seen.lost += 1;
         self.seen.lost_with_a_cut_on_its_way += usize::from(is_on_its_way);
         self.shared.leases.end(&[origin(partition)]);
+        if lock(&self.brokers).random.chance(50) {
+            // All workers have said so in time.
+            self.shared.leases.let_go(&[origin(partition)]);
+        }
         for worker in 0..self.workers.len() {
             let (done, _) = channel();
             let release = Command::Release(vec![origin(partition)], Keep::Nothing, done);

@@ -24,7 +24,7 @@ impl Group {
         let (adoptions, assigned) = match prepared {
             Ok(adoptions) => (adoptions, assignment.accept()),
             Err(refusal) => {
-                self.shared.leases.end(&origins);
+                self.shared.leases.forget(&origins);
                 self.refuse(&refusal);
                 // The protocol wants an answer: none of them.
                 (Vec::new(), assignment.refuse())
@@ -32,7 +32,7 @@ impl Group {
         };
         if let Err(error) = assigned {
             tracing::error!(%error, "assignment was refused by the client");
-            self.shared.leases.end(&origins);
+            self.shared.leases.forget(&origins);
             return self.shared.requests.ask_for_rejoin();
         }
         for adoption in adoptions {

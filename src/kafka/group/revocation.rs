@@ -59,12 +59,13 @@ impl Group {
         }
         drop(done);
         let deadline = Instant::now() + RELEASE_PATIENCE;
-        for _ in &self.workers {
+        let have_let_go = self.workers.iter().all(|_| {
             let left = deadline.saturating_duration_since(Instant::now());
-            if answers.recv_timeout(left).is_err() {
-                tracing::warn!("a worker is slow to give its partitions up");
-                break;
-            }
+            answers.recv_timeout(left).is_ok()
+        });
+        match have_let_go {
+            true => self.shared.leases.let_go(origins),
+            false => tracing::warn!("a worker is slow to give its partitions up"),
         }
         for origin in origins {
             self.shared.partitions.remove(origin);

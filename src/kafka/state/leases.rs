@@ -31,6 +31,9 @@ pub(in crate::kafka) struct Leases(Mutex<Held>);
 #[derive(Default)]
 pub(in crate::kafka) struct Held {
     leases: Vec<(Origin, Lease)>,
+    /// Workers that have not said yet that they have let a partition go. The client has one queue for
+    /// it: until then nobody else may read from there.
+    leaving: Vec<(Origin, usize)>,
     last: u64,
 }
 
@@ -61,10 +64,12 @@ impl Held {
 }
 
 impl Leases {
-    /// Begins a lease, with the worker that has the fewest partitions of so many workers.
+    /// Begins a lease, with the worker that has the fewest partitions of so many workers; but with
+    /// the one that had the partition before, if that has not let it go yet.
     pub(in crate::kafka) fn take(&self, origin: &Origin, workers: usize) -> Lease {
         let mut held = lock(&self.0);
-        let worker = held.idlest(workers);
+        let leaving = held.leaving.iter().find(|(other, _)| other == origin);
+        let worker = leaving.map_or_else(|| held.idlest(workers), |(_, worker)| *worker);
         held.begin(origin, worker)
     }
 
@@ -76,9 +81,25 @@ impl Leases {
         Some(held.begin(origin, worker))
     }
 
-    /// Ends the leases of partitions; returns when no commit of theirs is being enqueued.
+    /// Ends the leases of partitions; returns when no commit of theirs is being enqueued. Their
+    /// workers are to let them go: [`Leases::let_go`].
     pub(in crate::kafka) fn end(&self, origins: &[Origin]) {
+        let mut held = lock(&self.0);
+        let leases = std::mem::take(&mut held.leases);
+        let (ended, left): (Vec<_>, Vec<_>) =
+            leases.into_iter().partition(|(origin, _)| origins.contains(origin));
+        held.leases = left;
+        held.leaving.extend(ended.into_iter().map(|(origin, lease)| (origin, lease.worker)));
+    }
+
+    /// Ends the leases of partitions that no worker was told of.
+    pub(in crate::kafka) fn forget(&self, origins: &[Origin]) {
         lock(&self.0).leases.retain(|(origin, _)| !origins.contains(origin));
+    }
+
+    /// Notes that the workers have let partitions go.
+    pub(in crate::kafka) fn let_go(&self, origins: &[Origin]) {
+        lock(&self.0).leaving.retain(|(origin, _)| !origins.contains(origin));
     }
 
     /// Does something with the leases that are held, and that stay so meanwhile.
@@ -144,5 +165,10 @@ mod tests {
         assert_eq!(workers, [0, 1, 2, 3]);
         leases.end(&[origin(4)]);
         assert_eq!(leases.take(&origin(16), 4).worker, 1);
+        // Its worker has not let it go yet: it has two from now on.
+        assert_eq!(leases.take(&origin(4), 4).worker, 1);
+        leases.end(&[origin(4)]);
+        leases.let_go(&[origin(4)]);
+        assert_eq!(leases.take(&origin(4), 4).worker, 0);
     }
 }
