@@ -125,8 +125,10 @@ impl Config {
             let what = format!("cannot read the configuration `{name}`: {error}");
             ConfigError::new(None, Diagnostic::error(codes::UNREADABLE, what))
         })?;
+        let names_rules = paths::names_rules(&text.contents);
         let mut config = Self::parse(Some(text), overrides)?;
-        config.resolve(path.parent().unwrap_or_else(|| Path::new("")), overrides);
+        let directory = path.parent().unwrap_or_else(|| Path::new(""));
+        config.resolve(directory, overrides, names_rules);
         Ok(config)
     }
 

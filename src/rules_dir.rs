@@ -117,7 +117,7 @@ fn condition(text: &str) -> rule::Condition {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            paths: vec![PathBuf::from("rules")],
+            paths: vec![PathBuf::from("config/rules")],
             defaults: RuleSettings::default(),
             overrides: BTreeMap::new(),
         }

@@ -159,20 +159,18 @@ fn paths_of_a_configuration_are_relative_to_it() {
     let nested = directory.path().join("mine");
     std::fs::create_dir(&nested).unwrap();
     std::fs::write(nested.join("a.toml"), "[rule]\n").unwrap();
-    for (contents, folder) in [("paths = \"mine\"\n", "mine"), ("", "rules")] {
-        let head = "[kafka]\nbrokers = \"127.0.0.1:1\"\n[rules]\n";
-        let path = config(&directory, &format!("{head}{contents}"));
-        let found = directory.path().join(folder);
-        std::fs::create_dir_all(&found).unwrap();
-        std::fs::write(found.join("a.toml"), "[rule]\n").unwrap();
-        fails(&["run", "--config", &path], 1, &["no rule runs: 1 file(s) found"]);
-        let output = maxspan(&["check", &path]);
-        let said = String::from_utf8(output.stdout).unwrap();
-        let rule = found.join("a.toml").display().to_string();
-        assert!(said.contains(&rule) && said.contains("1 refused"), "{said}");
-        let elsewhere = ["run", "--config", &path, "--set", "rules.paths=no/rules"];
-        fails(&elsewhere, 2, &["cannot read rules from `no/rules`"]);
-    }
+    let head = "[kafka]\nbrokers = \"127.0.0.1:1\"\n[rules]\n";
+    let path = config(&directory, &format!("{head}paths = \"mine\"\n"));
+    fails(&["run", "--config", &path], 1, &["no rule runs: 1 file(s) found"]);
+    let checked = |path: &str| String::from_utf8(maxspan(&["check", path]).stdout).unwrap();
+    let rule = nested.join("a.toml").display().to_string();
+    let said = checked(&path);
+    assert!(said.contains(&rule) && said.contains("1 refused"), "{said}");
+    let elsewhere = ["run", "--config", &path, "--set", "rules.paths=no/rules"];
+    fails(&elsewhere, 2, &["cannot read rules from `no/rules`"]);
+    // Where nothing names rules, they are those of the working directory.
+    let said = checked(&config(&directory, head));
+    assert!(said.contains("3 rules: 3 run"), "{said}");
 }
 
 #[test]

@@ -47,6 +47,8 @@ fn the_shipped_file_says_the_defaults() {
     let shipped = valid(include_str!("../config/maxspan.toml"));
     let mut defaults = Config::default();
     defaults.kafka.brokers = vec!["localhost:9092".to_owned()];
+    // The shipped rules stand beside the shipped file.
+    defaults.rules.paths = vec!["rules".into()];
     assert_eq!(format!("{shipped:?}"), format!("{defaults:?}"));
 }
 

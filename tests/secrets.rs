@@ -136,7 +136,7 @@ fn no_secret_of_a_file_is_logged() {
             let config = format!(
                 "[kafka]\nbrokers = \"{}\"\n[kafka.security]\nprotocol = \"{protocol}\"\n[kafka.sasl]\n\
                  mechanism = \"{mechanism}\"\nusername = \"u\"\npassword_file = \"password\"\n\
-                 [kafka.properties]\ndebug = \"all\"\n[http]\nlisten = \"127.0.0.1:0\"\n[log]\n\
+                 [kafka.properties]\ndebug = \"all\"\n[rules]\npaths = \"rules\"\n[http]\nlisten = \"127.0.0.1:0\"\n[log]\n\
                  level = \"trace\"\n",
                 silent.local_addr().unwrap()
             );
