@@ -174,10 +174,10 @@ impl Plan {
 
     /// Returns for how long events must be held at least, where times may be wrong by `slack`.
     ///
-    /// That is what a decision looks back on, and how long it may wait: a match within maxspan, an
-    /// absence one maxspan further, and so the order tolerance (whether a hit extended nothing), two
-    /// lateness for the arrivals on either side, and for each stage what the order tolerance lets it
-    /// reach beyond. Order and time play no part for single events.
+    /// That is what a decision looks back on, and how long it may wait. A match lies within maxspan. An
+    /// absence looks back one maxspan further. So does the order tolerance: whether a hit took a strict
+    /// sequence. Arrivals on either side may be late, so the lateness counts twice. Each stage adds the
+    /// order tolerance. Order and time play no part for single events.
     pub fn least_hold(&self, slack: TimeSpan) -> TimeSpan {
         let lateness = self.times.allowed_lateness.times(2);
         if self.is_single() {

@@ -18,10 +18,12 @@ const LAST_CUT: Duration = Duration::from_secs(5);
 impl Group {
     /// Rebuilds a partition's state from what is committed, without a record.
     pub(in crate::kafka) fn rebuild(&self, consumer: &Consumer, origin: &Origin, poisoned: i64) {
-        tracing::error!(topic = %origin.topic, partition = origin.partition, offset = poisoned,
-            "the detector has failed on a record: it becomes a dead letter, and the partition's state is \
-             rebuilt; please report this with the record");
-        self.shared.requests.poisoned.note(origin, poisoned);
+        // It comes here again for as long as brokers do not answer.
+        if self.shared.requests.poisoned.note(origin, poisoned) {
+            tracing::error!(topic = %origin.topic, partition = origin.partition, offset = poisoned,
+                "the detector has failed on a record: it becomes a dead letter, and the partition's \
+                 state is rebuilt; please report this with the record");
+        }
         // What was cut before the failure is right. It has to be committed, or not, before it is asked
         // what is.
         if !self.committer.flush(vec![origin.clone()], LAST_CUT) {

@@ -16,14 +16,15 @@ const MOST: usize = 1_000;
 pub(in crate::kafka) struct Poisoned(Mutex<HashMap<Origin, BTreeSet<i64>>>);
 
 impl Poisoned {
-    /// Notes a record.
-    pub(in crate::kafka) fn note(&self, origin: &Origin, offset: i64) {
+    /// Notes a record; tells whether that is news.
+    pub(in crate::kafka) fn note(&self, origin: &Origin, offset: i64) -> bool {
         let mut all = lock(&self.0);
         let offsets = all.entry(origin.clone()).or_default();
-        offsets.insert(offset);
+        let is_news = offsets.insert(offset);
         if offsets.len() > MOST {
             offsets.pop_first();
         }
+        is_news
     }
 
     /// Returns the offsets of a partition.

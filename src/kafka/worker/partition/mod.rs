@@ -128,6 +128,9 @@ impl Partition {
         self.is_frozen = false;
         self.poisoned = poisoned;
         self.detector = detector;
+        if self.detector.is_replaying() {
+            self.state.replay_began.store(now_millis(), Ordering::Relaxed);
+        }
         self.is_cut = false;
         self.queue.clear();
         self.committed = None;
