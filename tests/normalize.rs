@@ -280,7 +280,7 @@ fn index_patterns_cover_raw_records() {
         let payload = json.to_string();
         let (fields, _) = reader.read(payload.as_bytes());
         let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
-        IndexPatterns::compile(&patterns).covers(&reader.normalizer, &fields)
+        reader.normalizer.is_covered(&IndexPatterns::compile(&patterns), &fields)
     };
     let sysmon = json!({"winlog": {
         "channel": "Microsoft-Windows-Sysmon/Operational", "event_id": "1"}});

@@ -7,7 +7,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Envelope, Normalizer, Options, Shape, invocation, nxlog, targets};
+use super::convert::BINDING;
+use super::envelope::Envelope;
+use super::normalizer::{Normalizer, targets};
+use super::options::Options;
+use super::shape::{Shape, nxlog};
 use crate::event::decode::{Decoder, Limits, is_deeper_than, repair};
 use crate::event::{FieldId, FieldTable, Fields, Value};
 
@@ -133,7 +137,7 @@ fn details(parts: &Map<String, Json>) -> Option<Json> {
     for ((kind, command), value) in kinds.iter().zip(commands).zip(values) {
         let mut line =
             serde_json::json!({"type": kind, "related_command": command, "value": value});
-        if kind == invocation::BINDING {
+        if kind == BINDING {
             line["name"] = names.next()?.clone();
         }
         lines.push(line);

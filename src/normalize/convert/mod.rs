@@ -3,11 +3,33 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::dns::{self, DomainPart};
-use super::invocation::{self, DetailPart};
-use super::{args, names, xml};
-use crate::event::ip::written_ip;
 use crate::event::{Value, Values};
+use crate::normalize::names;
+
+mod account;
+mod address;
+mod args;
+mod community_id;
+mod context;
+mod dns;
+mod hashes;
+mod invocation;
+mod keywords;
+mod number;
+mod registry;
+mod xml;
+
+pub(super) use community_id::of_texts as community_id;
+pub(super) use dns::DomainPart;
+pub(super) use invocation::{BINDING, DetailPart};
+
+use account::{common_name, domain_and_user};
+use address::{address, unmapped, version_of_address};
+use context::context_entry;
+use hashes::hashes;
+use keywords::outcome;
+use number::number;
+use registry::{hive_and_key, registry_data};
 
 /// One way to convert a value. A value that does not fit gives nothing.
 #[derive(Clone, Copy, Debug)]
@@ -316,115 +338,12 @@ fn named<'a>(table: Names, text: &str, other: impl FnOnce() -> Cow<'a, str>) -> 
     names::find(table, text).map_or_else(|| Value::Str(other()), Value::from)
 }
 
-fn number(text: &str) -> Option<i64> {
-    let text = text.trim();
-    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => i64::from_str_radix(digits, 16).ok().filter(|number| *number >= 0),
-        None => text.parse().ok(),
-    }
-}
-
-/// Returns the pairs of `MD5=…,SHA256=…`; a value of zeros alone is none.
-fn hashes(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let pairs = text.split(',').filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(_, hash)| hash.bytes().any(|byte| byte != b'0'))
-}
-
-pub(super) fn address(text: &str) -> Option<&str> {
-    written_ip(text).map(|_| text)
-}
-
-pub(super) fn unmapped(text: &str) -> &str {
-    const PREFIX: &str = "::ffff:";
-    match text.get(..PREFIX.len()) {
-        Some(start) if start.eq_ignore_ascii_case(PREFIX) => &text[PREFIX.len()..],
-        _ => text,
-    }
-}
-
-fn version_of_address(text: &str) -> Option<&'static str> {
-    match address(text)?.contains(':') {
-        true => Some("ipv6"),
-        false => Some("ipv4"),
-    }
-}
-
 fn word_of_truth(text: &str, yes: &'static str, no: &'static str) -> Option<&'static str> {
     match text {
         _ if text.eq_ignore_ascii_case("true") => Some(yes),
         _ if text.eq_ignore_ascii_case("false") => Some(no),
         _ => None,
     }
-}
-
-/// Splits `domain\user`; anything but two parts is neither.
-fn domain_and_user(text: &str) -> Option<(&str, &str)> {
-    text.split_once('\\').filter(|(_, user)| !user.contains('\\'))
-}
-
-/// Returns the short name of the hive and what follows it, if there is such a hive.
-fn hive_and_key(path: &str) -> Option<(&'static str, Option<&str>)> {
-    let (hive, key) = match path.split_once('\\') {
-        Some((hive, key)) => (hive, Some(key)),
-        None => (path, None),
-    };
-    Some((names::find(names::HIVES, hive)?, key))
-}
-
-/// Reads `DWORD (0x00000001)`, `QWORD (0x00000000-0x00000001)`, `Binary Data` or a text.
-fn registry_data<'a>(text: &Cow<'a, str>, shift: u32) -> (&'static str, Option<Cow<'a, str>>) {
-    let within = |prefix: &str| text.strip_prefix(prefix)?.strip_suffix(')');
-    if let Some(number) = within("DWORD (").and_then(number) {
-        return ("SZ_DWORD", Some(Cow::Owned(number.to_string())));
-    }
-    if let Some((high, low)) = within("QWORD (").and_then(|halves| halves.split_once('-'))
-        && let (Some(high), Some(low)) = (number(high), number(low))
-    {
-        let joined = (i128::from(high) << shift) + i128::from(low);
-        return ("SZ_QWORD", Some(Cow::Owned(joined.to_string())));
-    }
-    if &**text == "Binary Data" {
-        return ("REG_BINARY", None);
-    }
-    ("REG_SZ", Some(text.clone()))
-}
-
-/// Reads the words of `winlog.keywords`, or the number that NXLog writes instead.
-fn outcome(text: &str) -> Option<&'static str> {
-    const SUCCESS: u64 = 1 << 53;
-    const FAILURE: u64 = 1 << 52;
-    match text {
-        "Audit Success" => return Some("success"),
-        "Audit Failure" => return Some("failure"),
-        _ => {}
-    }
-    let bits = match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok()?,
-        None => text.parse::<i64>().ok()? as u64,
-    };
-    match (bits & SUCCESS != 0, bits & FAILURE != 0) {
-        (true, false) => Some("success"),
-        (false, true) => Some("failure"),
-        _ => None,
-    }
-}
-
-/// Returns the value of a line `key = value`; neither case nor blanks in the key count.
-fn context_entry<'t>(text: &'t str, key: &str) -> Option<&'t str> {
-    let mut entries = text.lines().filter_map(|line| line.split_once('='));
-    let is_key = |found: &str| {
-        let letters = found.chars().filter(|letter| !letter.is_whitespace());
-        letters
-            .map(|letter| letter.to_ascii_lowercase())
-            .eq(key.chars().map(|c| c.to_ascii_lowercase()))
-    };
-    let (_, value) = entries.find(|(found, _)| is_key(found))?;
-    Some(value.trim()).filter(|value| !value.is_empty())
-}
-
-fn common_name(text: &str) -> Option<&str> {
-    let start = text.get(..3).filter(|start| start.eq_ignore_ascii_case("CN="))?;
-    text[start.len()..].split(',').next()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::event::ip::written_ip;
 
 /// Returns the Community ID of source address and port, destination address and port, and
 /// protocol (`tcp`, `udp`, `sctp` or their numbers); nothing if one of them cannot be read.
-pub(super) fn of_texts(parts: [Option<Cow<'_, str>>; 5]) -> Option<String> {
+pub(in crate::normalize) fn of_texts(parts: [Option<Cow<'_, str>>; 5]) -> Option<String> {
     let [source, source_port, destination, destination_port, protocol] = &parts;
     let protocol = protocol.as_deref()?;
     let number = match protocol {
