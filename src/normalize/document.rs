@@ -13,7 +13,7 @@ use super::normalizer::{Normalizer, targets};
 use super::options::Options;
 use super::shape::{Shape, nxlog};
 use crate::event::decode::{Decoder, Limits, is_deeper_than, repair};
-use crate::event::{FieldId, FieldTable, Fields, Value};
+use crate::event::{Arena, FieldId, FieldTable, Fields, Value};
 
 /// Makes whole ECS documents of records.
 #[derive(Debug)]
@@ -76,7 +76,8 @@ impl Documents {
     /// As [`document`](Self::document), with what is known of the record as a whole.
     pub fn read(&self, payload: &[u8]) -> Option<(Map<String, Json>, Envelope)> {
         let mut document = parse(payload)?;
-        let mut before = Fields::new(self.fields_len);
+        let arena = Arena::new();
+        let mut before = Fields::new(self.fields_len, &arena);
         self.decoder.decode(payload, &mut before).ok()?;
         let mut after = before.clone();
         let envelope = self.normalizer.normalize(&mut after);

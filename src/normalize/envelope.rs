@@ -91,7 +91,7 @@ impl EngineFields {
 
     fn written(&self, fields: &Fields<'_>) -> Option<EventTime> {
         let written = fields.get(self.timestamp).first()?;
-        EventTime::of(written).filter(|time| time.is_plausible())
+        EventTime::of(*written).filter(|time| time.is_plausible())
     }
 
     /// Tells whether the record comes from a Windows event log, whatever its shape.

@@ -131,8 +131,8 @@ impl Hosts {
         if let Some(id) = self.wanted_id {
             let is_there = matches!(fields.get(id), [Value::Str(text)] if canonical.is(text));
             if !is_there {
-                let text = canonical.text();
-                fields.set(id, Value::from(text));
+                let text = fields.arena().text(&canonical.text());
+                fields.set(id, Value::Str(text));
             }
         }
         Settled { host, is_forwarded, has_foreign_id, machine }

@@ -40,8 +40,9 @@ pub(super) fn identity(
     partition: i32,
     offset: i64,
 ) -> Identity {
-    let text =
-        |id: FieldId| fields.get(id).first().and_then(Value::text).filter(|text| !text.is_empty());
+    let text = |id: FieldId| {
+        fields.get(id).first().and_then(|value| value.text()).filter(|text| !text.is_empty())
+    };
     let lower = |id: FieldId| text(id).map(|text| text.to_lowercase());
     let nanos = envelope.event_time.map(|time| time.nanos().to_string());
 

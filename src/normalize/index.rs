@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 use super::engine_fields::EngineFields;
-use crate::event::{Fields, Value};
+use crate::event::Fields;
 
 /// The index names of one record; none if the record names no dataset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl IndexNames {
     pub(super) fn of(engine: &EngineFields, fields: &Fields<'_>) -> Self {
         let mut names = SmallVec::new();
         let namespace = fields.str(engine.stream_namespace).unwrap_or("default");
-        let datasets = fields.get(engine.stream_dataset).iter().filter_map(Value::as_str);
+        let datasets = fields.get(engine.stream_dataset).iter().filter_map(|value| value.as_str());
         names.extend(datasets.map(|dataset| format!("logs-{dataset}-{namespace}")));
         if !names.is_empty() {
             let is_windows = fields.has(engine.channel);

@@ -152,7 +152,8 @@ impl Normalizer {
             }
         }
         if let Some(timestamp) = self.wanted.timestamp {
-            fields.set(timestamp, Value::from(happened.to_string()));
+            let text = fields.arena().text(&happened.to_string());
+            fields.set(timestamp, Value::Str(text));
         }
     }
 
@@ -161,7 +162,8 @@ impl Normalizer {
         if let (Some(timestamp), Some(written)) = (self.wanted.timestamp, written)
             && fields.str(timestamp).is_some_and(|text| text.contains(' '))
         {
-            fields.set(timestamp, Value::from(written.to_string()));
+            let text = fields.arena().text(&written.to_string());
+            fields.set(timestamp, Value::Str(text));
         }
     }
 }

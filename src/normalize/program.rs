@@ -145,32 +145,32 @@ impl Operation {
     }
 
     fn values<'a>(&self, agent: Agent, fields: &Fields<'a>) -> Values<'a> {
-        let mut values = Values::new();
+        let (mut values, arena) = (Values::new(), fields.arena());
         let first = |source: &FieldId| fields.get(*source).iter().find(|value| is_usable(value));
         match self.how {
             How::First(convert) => {
                 if let Some(value) = self.sources.iter().find_map(first) {
-                    convert::value(convert, value, &mut values);
+                    convert::value(convert, *value, arena, &mut values);
                 }
             }
             How::Each(convert) => {
                 let all = self.sources.iter().flat_map(|source| fields.get(*source));
                 all.filter(|value| is_usable(value))
-                    .for_each(|value| convert::value(convert, value, &mut values));
+                    .for_each(|value| convert::value(convert, *value, arena, &mut values));
                 convert::remove_repetitions(&mut values);
             }
             How::Path(convert) => {
                 let mut parts = self.sources.iter().map_while(|source| first(source)?.text());
                 if let (Some(head), Some(tail)) = (parts.next(), parts.next()) {
                     let joined = format!("{}\\{tail}", head.trim_end_matches('\\'));
-                    convert::value(convert, &Value::from(joined), &mut values);
+                    convert::value(convert, Value::Str(arena.text(&joined)), arena, &mut values);
                 }
             }
             How::CommunityId => {
                 let mut parts = self.sources.iter().map(|source| first(source)?.text());
                 let mut part = || parts.next().flatten();
                 let id = convert::community_id([part(), part(), part(), part(), part()]);
-                values.extend(id.map(Value::from));
+                values.extend(id.map(|id| Value::Str(arena.text(&id))));
             }
             How::Text(texts) => values.extend(texts.iter().map(|text| Value::from(*text))),
             How::Module(beats, elastic_agent) => {
@@ -186,7 +186,7 @@ impl Operation {
 fn is_usable(value: &Value<'_>) -> bool {
     match value {
         Value::Str(text) => !matches!(
-            &**text,
+            *text,
             "" | "-"
                 | "{00000000-0000-0000-0000-000000000000}"
                 | "00000000-0000-0000-0000-000000000000"

@@ -15,10 +15,7 @@ pub(super) fn hive_and_key(path: &str) -> Option<(&'static str, Option<&str>)> {
 }
 
 /// Reads `DWORD (0x00000001)`, `QWORD (0x00000000-0x00000001)`, `Binary Data` or a text.
-pub(super) fn registry_data<'a>(
-    text: &Cow<'a, str>,
-    shift: u32,
-) -> (&'static str, Option<Cow<'a, str>>) {
+pub(super) fn registry_data<'a>(text: &'a str, shift: u32) -> (&'static str, Option<Cow<'a, str>>) {
     let within = |prefix: &str| text.strip_prefix(prefix)?.strip_suffix(')');
     if let Some(number) = within("DWORD (").and_then(number) {
         return ("SZ_DWORD", Some(Cow::Owned(number.to_string())));
@@ -29,8 +26,8 @@ pub(super) fn registry_data<'a>(
         let joined = (i128::from(high) << shift) + i128::from(low);
         return ("SZ_QWORD", Some(Cow::Owned(joined.to_string())));
     }
-    if &**text == "Binary Data" {
+    if text == "Binary Data" {
         return ("REG_BINARY", None);
     }
-    ("REG_SZ", Some(text.clone()))
+    ("REG_SZ", Some(Cow::Borrowed(text)))
 }

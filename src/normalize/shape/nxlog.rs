@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::event::{FieldId, FieldTable, Fields, Value};
+use crate::event::{FieldId, FieldTable, Fields, Value, Values};
 use crate::normalize::scalars::scalars;
 
 /// Parts of the envelope, and where Winlogbeat has them. Of two with one target the first that
@@ -123,7 +123,8 @@ impl Nxlog {
         }
         for (source, target) in &self.entries {
             if !fields.has(*target) && fields.has(*source) {
-                fields.set_all(*target, fields.get(*source).into());
+                let values = Values::from(fields.get(*source));
+                fields.set_all(*target, values);
             }
         }
         if let Some(data) = self.data.filter(|id| !fields.has(*id)) {
