@@ -11,9 +11,11 @@ use super::index::{IndexNames, IndexPatterns};
 use super::options::Options;
 use super::program::{Agent, EventKind, Program};
 use super::reads::Reads;
-use super::scalars::scalars;
+use super::scalars::copy_scalars;
 use super::shape::{self, Nxlog, Shape};
-use crate::event::{EventTime, FieldId, FieldTable, Fields, Identity, Ordinal, Value};
+use crate::event::{
+    EventTime, FieldId, FieldTable, Fields, Identity, Ordinal, OrdinalValue, Value,
+};
 
 /// Turns decoded records into ECS, for the fields of one field table.
 #[derive(Debug)]
@@ -181,6 +183,11 @@ impl Normalizer {
         IndexNames::of(&self.engine, fields)
     }
 
+    /// Returns what orders events of one time for a rule with this tiebreaker.
+    pub fn tiebreaker(&self, fields: &Fields<'_>, field: FieldId) -> Option<OrdinalValue> {
+        identity::ordinal_value(fields, field)
+    }
+
     /// Tells whether index patterns, a rule's, cover this normalized record.
     pub fn is_covered(&self, patterns: &IndexPatterns, fields: &Fields<'_>) -> bool {
         patterns.is_empty() || patterns.covers_names(&self.index_names(fields))
@@ -199,10 +206,7 @@ impl Normalizer {
             }
         };
         if let Some(created) = self.wanted.event_created {
-            let written = scalars(fields.get(self.engine.timestamp));
-            if !written.is_empty() {
-                fields.set_all(created, written);
-            }
+            copy_scalars(fields, self.engine.timestamp, created);
         }
         if let Some(timestamp) = self.wanted.timestamp {
             let text = fields.arena().text(&happened.to_string());
