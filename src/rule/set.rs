@@ -224,6 +224,11 @@ impl RuleSet {
         undecided
     }
 
+    /// Hands out the terms that are asked about an event: each that it satisfies, and few others.
+    pub fn candidates(&self, event: &Fields<'_>, visit: impl FnMut(TermRef)) {
+        self.index.candidates(event, visit);
+    }
+
     fn judge(&self, at: TermRef, event: &Fields<'_>) -> Judgement {
         let rule = &self.rules[at.rule as usize];
         let term = &rule.terms[at.term as usize];
