@@ -12,9 +12,9 @@ impl Gram {
     /// Returns the n-gram of these bytes, four at most.
     #[inline]
     pub(super) fn of<const WIDTH: usize>(bytes: [u8; WIDTH]) -> Self {
-        let mut four = [0; 4];
-        four[..WIDTH].copy_from_slice(&bytes);
-        Self(u32::from_le_bytes(four))
+        // Written out: the compiler makes a single load of it.
+        let byte = |at: usize| if at < WIDTH { u32::from(bytes[at]) << (8 * at) } else { 0 };
+        Self(byte(0) | byte(1) | byte(2) | byte(3))
     }
 
     /// Returns a number of `32 - shift` bits that differs for most n-grams.
