@@ -15,7 +15,7 @@ use crate::detect::{Detector, Engine, Origin, Output, Record, Stamp, Stats};
 
 mod parallel;
 
-use parallel::Line;
+use parallel::Judged;
 
 /// How many unreadable lines of a file are named on stderr; all are counted.
 const NAMED_LINES: u64 = 5;
@@ -140,8 +140,8 @@ impl Replay {
         let mut partition = Partition::new(self, path, alerts);
         match jobs {
             0 | 1 => lines::of_file(path, |number, line| partition.line(number, line))?,
-            _ => parallel::of_file(path, &self.engine, jobs, |before, lines| {
-                partition.lines(before, lines)
+            _ => parallel::of_file(path, &self.engine, jobs, |before, judged| {
+                partition.judged(before, judged)
             })?,
         }
         partition.end()
@@ -193,10 +193,9 @@ impl<'a> Partition<'a> {
     }
 
     /// Takes in the lines of a block that have been judged; there are `before` lines before it.
-    fn lines(&mut self, before: i64, lines: &[Line<'_>]) -> anyhow::Result<()> {
-        for line in lines {
-            let record = record(before + line.number, line.text);
-            self.detector.on_screened(&record, &line.screened);
+    fn judged(&mut self, before: i64, judged: &Judged) -> anyhow::Result<()> {
+        for (number, line, screened) in judged.lines() {
+            self.detector.on_screened(&record(before + number, line), screened);
         }
         overfull::check(&self.detector)?;
         self.flush()

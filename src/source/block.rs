@@ -22,16 +22,21 @@ impl Block {
         &self.room[..self.len]
     }
 
-    /// Returns the lines without their ends, each with the number of lines before it in the block.
-    /// Lines of nothing but white space are counted and left out.
-    pub fn lines(&self) -> impl Iterator<Item = (usize, &[u8])> {
+    /// Returns where the lines stand, without their ends, each with the number of lines before it in
+    /// the block. Lines of nothing but white space are counted and left out.
+    pub fn lines(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
         let mut next = 0;
         let lines = std::iter::from_fn(move || {
             let (line, behind) = self.line_at(next)?;
             next = behind;
-            Some(&self.bytes()[line])
+            Some(line)
         });
-        lines.enumerate().filter(|(_, line)| !is_blank(line))
+        lines.enumerate().filter(|(_, line)| !is_blank(self.text(line)))
+    }
+
+    /// Returns the text of a line.
+    pub fn text(&self, line: &Range<usize>) -> &[u8] {
+        &self.bytes()[line.clone()]
     }
 
     /// Returns how many lines there are, blank ones too.

@@ -1,8 +1,12 @@
 //! One file, judged by several threads, and taken in by one detector in the order of its lines.
 //!
-//! Each thread takes the next block of lines, judges it for itself, and waits for its turn to hand it to
-//! the detector. So the answer is that of one thread, and no more than one block a thread is held.
+//! Each thread reads the next block of lines, judges it for itself, and puts it down. Whoever puts down
+//! the block that is next hands it to the detector, with those behind it that are there already. So the
+//! answer is that of one thread. Threads may be a few blocks ahead, and no more.
 
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -13,11 +17,32 @@ use crate::detect::Engine;
 use crate::detect::screen::{Screen, Screened};
 use crate::source::{self, Block, Blocks};
 
-/// A line of a block: its number there, the first being 1, its text, and what the screen says of it.
-pub(super) struct Line<'b> {
-    pub(super) number: i64,
-    pub(super) text: &'b [u8],
-    pub(super) screened: Screened,
+/// By how many blocks for each thread the judging may be ahead of the detector.
+const AHEAD: u64 = 8;
+
+/// Some lines that have been judged.
+#[derive(Default)]
+pub(super) struct Judged {
+    block: Block,
+    lines: Vec<(Range<usize>, i64, Screened)>,
+}
+
+impl Judged {
+    /// Returns each line: its number in the block, the first being 1, its text, and what the screen says
+    /// of it.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (i64, &[u8], &Screened)> {
+        let lines = self.lines.iter();
+        lines.map(|(place, number, screened)| (*number, self.block.text(place), screened))
+    }
+
+    fn judge(&mut self, screen: &mut Screen) {
+        let Self { block, lines } = self;
+        lines.clear();
+        lines.extend(block.lines().map(|(before, place)| {
+            let screened = screen.screen(block.text(&place));
+            (place, before as i64 + 1, screened)
+        }));
+    }
 }
 
 /// Calls `take` with the lines of a file, block by block, each time with the number of the lines before
@@ -29,18 +54,20 @@ pub(super) fn of_file(
     path: &Path,
     engine: &Engine,
     jobs: usize,
-    take: impl FnMut(i64, &[Line<'_>]) -> anyhow::Result<()> + Send,
+    take: impl FnMut(i64, &Judged) -> anyhow::Result<()> + Send,
 ) -> anyhow::Result<()> {
     let blocks = source::open_blocks(path).with_context(|| lines::unreadable(path))?;
     let queue = Queue {
         path,
+        ahead: AHEAD * jobs as u64,
         input: Mutex::new(Input { blocks, count: 0, has_ended: false }),
-        turn: Mutex::new(Turn { next: 0, lines: 0, is_over: false, take }),
+        order: Mutex::default(),
         moved_on: Condvar::new(),
+        taker: Mutex::new(Taker { lines: 0, take }),
     };
     std::thread::scope(|scope| {
-        let work = || queue.work(engine.screen());
-        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> =
+            (0..jobs).map(|_| scope.spawn(|| queue.work(engine.screen()))).collect();
         let results = threads.into_iter().map(|thread| match thread.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -53,9 +80,12 @@ pub(super) fn of_file(
 /// What the threads share.
 struct Queue<'p, T> {
     path: &'p Path,
+    ahead: u64,
     input: Mutex<Input>,
-    turn: Mutex<Turn<T>>,
+    order: Mutex<Order>,
     moved_on: Condvar,
+    /// Locked by the thread alone that [`Order::is_taking`] stands for.
+    taker: Mutex<Taker<T>>,
 }
 
 struct Input {
@@ -65,43 +95,46 @@ struct Input {
     has_ended: bool,
 }
 
-/// Whose turn it is to be taken in.
-struct Turn<T> {
+/// What is taken in next.
+#[derive(Default)]
+struct Order {
     /// The number of the block.
     next: u64,
-    /// How many lines there were before it.
-    lines: i64,
+    /// By number: what waits for those before it.
+    waiting: BTreeMap<u64, io::Result<Judged>>,
+    /// Whether a thread is handing blocks to the detector.
+    is_taking: bool,
     /// Whether nothing is taken in any more.
     is_over: bool,
+    /// Memory for the next blocks.
+    spare: Vec<Judged>,
+}
+
+struct Taker<T> {
+    /// How many lines have been taken in.
+    lines: i64,
     take: T,
 }
 
-impl<T: FnMut(i64, &[Line<'_>]) -> anyhow::Result<()>> Queue<'_, T> {
+impl<T: FnMut(i64, &Judged) -> anyhow::Result<()>> Queue<'_, T> {
     fn work(&self, mut screen: Screen) -> anyhow::Result<()> {
         let _guard = EndOnPanic(self);
-        let mut block = Block::default();
-        while let Some((number, read)) = self.read(&mut block) {
-            let lines: Vec<Line<'_>> = match read {
-                Ok(()) => block.lines().map(|line| judge(&mut screen, line)).collect(),
-                Err(_) => Vec::new(),
-            };
-            let Some(mut turn) = self.wait_for(number) else { break };
-            let taken = read.with_context(|| lines::unreadable(self.path)).and_then(|()| {
-                let before = turn.lines;
-                turn.lines += block.line_count() as i64;
-                (turn.take)(before, &lines)
+        loop {
+            let mut judged = lock(&self.order).spare.pop().unwrap_or_default();
+            let Some((number, read)) = self.read(&mut judged.block) else { return Ok(()) };
+            let judged = read.map(|()| {
+                judged.judge(&mut screen);
+                judged
             });
-            turn.next += 1;
-            turn.is_over = taken.is_err();
-            drop(turn);
-            self.moved_on.notify_all();
-            taken?;
+            self.put_down(number, judged)?;
+            if lock(&self.order).is_over {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Reads the next block; returns its number, and whether it could be read.
-    fn read(&self, block: &mut Block) -> Option<(u64, std::io::Result<()>)> {
+    fn read(&self, block: &mut Block) -> Option<(u64, io::Result<()>)> {
         let mut input = lock(&self.input);
         if input.has_ended {
             return None;
@@ -116,27 +149,49 @@ impl<T: FnMut(i64, &[Line<'_>]) -> anyhow::Result<()>> Queue<'_, T> {
         }
     }
 
-    /// Waits until it is a block's turn; nothing if it never will be.
-    fn wait_for(&self, number: u64) -> Option<MutexGuard<'_, Turn<T>>> {
-        let is_early = |turn: &mut Turn<T>| turn.next != number && !turn.is_over;
-        let turn = self.moved_on.wait_while(lock(&self.turn), is_early);
-        let turn = turn.unwrap_or_else(PoisonError::into_inner);
-        (!turn.is_over).then_some(turn)
+    /// Puts a block down in its place, and hands on what is next.
+    fn put_down(&self, number: u64, judged: io::Result<Judged>) -> anyhow::Result<()> {
+        let is_early = |order: &mut Order| !order.is_over && number >= order.next + self.ahead;
+        let order = self.moved_on.wait_while(lock(&self.order), is_early);
+        let mut order = order.unwrap_or_else(PoisonError::into_inner);
+        order.waiting.insert(number, judged);
+        if order.is_taking || order.is_over {
+            return Ok(());
+        }
+        order.is_taking = true;
+        loop {
+            let next = order.next;
+            let Some(judged) = order.waiting.remove(&next) else { break };
+            drop(order);
+            let taken = judged
+                .with_context(|| lines::unreadable(self.path))
+                .and_then(|judged| self.hand_on(&judged).map(|()| judged));
+            order = lock(&self.order);
+            order.next += 1;
+            order.is_over |= taken.is_err();
+            self.moved_on.notify_all();
+            order.spare.push(taken?);
+        }
+        order.is_taking = false;
+        Ok(())
+    }
+
+    fn hand_on(&self, judged: &Judged) -> anyhow::Result<()> {
+        let mut taker = lock(&self.taker);
+        let before = taker.lines;
+        taker.lines += judged.block.line_count() as i64;
+        (taker.take)(before, judged)
     }
 }
 
-fn judge<'b>(screen: &mut Screen, (before, text): (usize, &'b [u8])) -> Line<'b> {
-    Line { number: before as i64 + 1, text, screened: screen.screen(text) }
-}
-
-/// A thread that panics is waited for by the others: none may wait for it.
+/// A thread that panics takes nothing in any more, and the others must not wait for it.
 struct EndOnPanic<'q, T>(&'q Queue<'q, T>);
 
 impl<T> Drop for EndOnPanic<'_, T> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             lock(&self.0.input).has_ended = true;
-            lock(&self.0.turn).is_over = true;
+            lock(&self.0.order).is_over = true;
             self.0.moved_on.notify_all();
         }
     }
