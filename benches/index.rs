@@ -17,7 +17,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use maxspan::event::Fields;
+use maxspan::event::{Arena, Fields};
 use maxspan::rule::set::{Defaults, RuleSet};
 use maxspan::text::Text;
 use random::Random;
@@ -179,6 +179,7 @@ struct Tally {
 
 fn measure(rules: &RuleSet, lines: &[Vec<u8>], rounds: usize) {
     let scan = Scan::new(rules);
+    let arenas: Vec<Arena> = lines.iter().map(|_| Arena::new()).collect();
     let category = rules.fields().get("event.category").unwrap();
     let mut tally = Tally::default();
     let mut by_category = BTreeMap::<String, Vec<Fields<'_>>>::new();
@@ -186,8 +187,8 @@ fn measure(rules: &RuleSet, lines: &[Vec<u8>], rounds: usize) {
         ask(rules, &scan, events, rounds, name, &mut tally);
         events.clear();
     };
-    for line in lines {
-        let mut fields = Fields::new(rules.fields().len());
+    for (line, arena) in lines.iter().zip(&arenas) {
+        let mut fields = Fields::new(rules.fields().len(), arena);
         rules.decoder().decode(line, &mut fields).unwrap();
         black_box(rules.normalizer().normalize(&mut fields));
         let name = fields.str(category).unwrap_or("none").to_owned();

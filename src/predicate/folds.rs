@@ -35,7 +35,7 @@ const VALUES: usize = 4;
 impl Folds {
     /// Returns the folded text of a value; nothing if it has no text. A value of the event is found
     /// again by where it stands.
-    pub(super) fn text(&mut self, value: &Value<'_>, at: Option<At>) -> Option<&[u8]> {
+    pub(super) fn text(&mut self, value: Value<'_>, at: Option<At>) -> Option<&[u8]> {
         let at = at.filter(|(_, at)| *at < VALUES);
         if let Some(at) = at
             && let Some(known) = self.known.iter().find(|known| known.at == at)
@@ -74,12 +74,12 @@ mod tests {
             for field in fields {
                 for (at, text) in texts.iter().enumerate() {
                     let text = format!("{text}{field:?}");
-                    let folded = folds.text(&Value::from(&*text), Some((field, at))).unwrap();
+                    let folded = folds.text(Value::from(&*text), Some((field, at))).unwrap();
                     assert_eq!(folded, fold(&text).as_bytes(), "{field:?} {at}");
                 }
             }
         }
-        assert_eq!(folds.text(&Value::Int(-5), None), Some(&b"-5"[..]));
-        assert_eq!(folds.text(&Value::Object, None), None);
+        assert_eq!(folds.text(Value::Int(-5), None), Some(&b"-5"[..]));
+        assert_eq!(folds.text(Value::Object, None), None);
     }
 }

@@ -160,6 +160,7 @@ impl Branch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Arena;
 
     /// Returns which of the queries, by their place, an event is offered to.
     fn candidates(queries: &[&str], event: &[(&str, Value<'static>)]) -> Vec<usize> {
@@ -186,7 +187,8 @@ mod tests {
         for (path, _) in event {
             table.intern(path);
         }
-        let mut fields = Fields::new(table.len());
+        let arena = Arena::new();
+        let mut fields = Fields::new(table.len(), &arena);
         for (path, value) in event {
             fields.push(table.get(path).unwrap(), value.clone());
         }

@@ -123,7 +123,7 @@ impl Node {
 fn any_passes(source: FieldSource, test: &Test, fields: &Fields<'_>, folds: &mut Folds) -> bool {
     let (field, values) = source.found(fields);
     let mut numbered = values.iter().enumerate();
-    numbered.any(|(at, value)| test.holds_at(value, Some((field, at)), folds))
+    numbered.any(|(at, value)| test.holds_at(*value, Some((field, at)), folds))
 }
 
 /// `and` and `or`: `decisive` is the judgement that decides alone.
@@ -162,8 +162,8 @@ impl Combination {
     fn is_true_of_any(&self, lists: &[&[Value<'_>]]) -> bool {
         let mut at: SmallVec<[usize; 4]> = SmallVec::from_elem(0, lists.len());
         loop {
-            let slots: SmallVec<[Option<&Value<'_>>; 4]> =
-                lists.iter().zip(&at).map(|(list, index)| list.get(*index)).collect();
+            let slots: SmallVec<[Option<Value<'_>>; 4]> =
+                lists.iter().zip(&at).map(|(list, index)| list.get(*index).copied()).collect();
             if self.scalar.is_true(&slots) {
                 return true;
             }

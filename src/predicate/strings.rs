@@ -41,7 +41,7 @@ impl Strings {
     }
 
     /// Tells whether a value's text matches; `folds` and `at` as for [`Folds::text`].
-    pub(super) fn hold(&self, value: &Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
+    pub(super) fn hold(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
         if self.case == Case::Sensitive {
             return text_satisfies(value, |text| self.matches_folded(text.as_bytes()));
         }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn matches(strings: &Strings, text: &str) -> bool {
-        strings.hold(&Value::from(text), None, &mut Folds::default())
+        strings.hold(Value::from(text), None, &mut Folds::default())
     }
 
     #[test]

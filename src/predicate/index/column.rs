@@ -108,14 +108,14 @@ impl Column {
             1..=MANY_VALUES => {
                 found.extend(&self.with_value);
                 for (at, value) in values.iter().enumerate() {
-                    self.listed_under(at, value, folds, found);
+                    self.listed_under(at, *value, folds, found);
                 }
             }
             _ => found.extend(&self.all),
         }
     }
 
-    fn listed_under(&self, at: usize, value: &Value<'_>, folds: &mut Folds, found: &mut Found) {
+    fn listed_under(&self, at: usize, value: Value<'_>, folds: &mut Folds, found: &mut Found) {
         let mut find = |list: &usize| found.extend(&self.lists[*list]);
         if self.wants_text(value)
             && let Some(text) = folds.text(value, Some((self.field, at)))
@@ -128,7 +128,7 @@ impl Column {
         }
         if !self.numbers.is_empty()
             && let Some(list) =
-                number_of(value).and_then(|number| self.numbers.get(&Exact::of(&number)?))
+                number_of(value).and_then(|number| self.numbers.get(&Exact::of(number)?))
         {
             find(list);
         }
@@ -141,7 +141,7 @@ impl Column {
     }
 
     /// Tells whether something could be listed under a value's folded text.
-    fn wants_text(&self, value: &Value<'_>) -> bool {
+    fn wants_text(&self, value: Value<'_>) -> bool {
         if !self.parts.is_empty() {
             return true;
         }
