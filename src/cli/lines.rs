@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::event::{EventTime, Fields};
+use crate::event::{Arena, EventTime, Fields};
 use crate::rule::set::RuleSet;
 use crate::source::{self, Lines};
 
@@ -76,7 +76,8 @@ impl Head {
         if !self.lines.advance()? {
             return Ok(false);
         }
-        let mut fields = Fields::new(rules.fields().len());
+        let arena = Arena::new();
+        let mut fields = Fields::new(rules.fields().len(), &arena);
         self.event_time = match rules.decoder().decode(self.lines.line(), &mut fields) {
             Ok(()) => rules.normalizer().normalize(&mut fields).event_time,
             Err(_) => None,

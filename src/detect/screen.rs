@@ -4,7 +4,7 @@
 //! apart from all other records: each thread has a screen of its own. The few others are judged once
 //! more by the detector, in their order.
 
-use super::judge::Judge;
+use super::judge::{Judge, Judged};
 use crate::normalize::Envelope;
 use crate::rule::set::TermRef;
 
@@ -41,10 +41,16 @@ impl Screen {
 
     /// Judges a record.
     pub fn screen(&mut self, payload: &[u8]) -> Screened {
-        let mut judged = match self.judge.judge(Some(payload)) {
-            Ok(judged) => judged,
-            Err(reason) => return Screened::Unreadable(reason),
+        let arena = self.judge.arena();
+        let screened = match self.judge.judge(Some(payload), &arena) {
+            Ok(judged) => self.screened(judged),
+            Err(reason) => Screened::Unreadable(reason),
         };
+        self.judge.keep(arena);
+        screened
+    }
+
+    fn screened(&mut self, mut judged: Judged<'_>) -> Screened {
         let screened = match judged.hits.is_empty() {
             false => Screened::Hit,
             true => {
