@@ -445,6 +445,7 @@ impl Detector {
         Held {
             keys: self.lanes.iter().map(|lane| lane.sequences.key_count()).sum(),
             bytes: self.bytes(),
+            bytes_beside_events: self.bytes() - self.room.kept_bytes(),
             pending: self.places.iter().map(pending).collect(),
         }
     }
