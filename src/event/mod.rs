@@ -5,6 +5,7 @@
 pub mod admitted;
 mod date;
 pub mod decode;
+mod extract;
 pub mod field;
 mod instant;
 pub mod ip;

@@ -1,0 +1,3 @@
+//! The wanted fields of a record by its structural index, without parsing the rest.
+
+mod structure;
