@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use maxspan::alert::{Format, Renderer};
 use maxspan::detect::{Detector, Options, Origin, Output, Past, Record, Stamp};
-use maxspan::event::{Fields, TimeSpan};
+use maxspan::event::{Arena, Fields, TimeSpan};
 use maxspan::rule::Emit;
 use maxspan::rule::set::{Defaults, RuleSet};
 use maxspan::{rules_dir, source};
@@ -102,7 +102,8 @@ fn run(rules: &Arc<RuleSet>, file: &Path, step: Step) -> Vec<Output> {
         match step {
             Step::Read => seen += usize::from(line[0]),
             Step::Decode | Step::Normalize => {
-                let mut fields = Fields::new(rules.fields().len());
+                let arena = Arena::new();
+                let mut fields = Fields::new(rules.fields().len(), &arena);
                 rules.decoder().decode(&line, &mut fields).unwrap();
                 if let Step::Normalize = step {
                     let envelope = rules.normalizer().normalize(&mut fields);

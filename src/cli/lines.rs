@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::event::{EventTime, Fields};
+use crate::event::{Arena, EventTime, Fields};
 use crate::rule::set::RuleSet;
 use crate::source;
 
@@ -81,7 +81,8 @@ impl Head {
         if !source::next_line(&mut *self.input, &mut self.line, &mut self.number)? {
             return Ok(false);
         }
-        let mut fields = Fields::new(rules.fields().len());
+        let arena = Arena::new();
+        let mut fields = Fields::new(rules.fields().len(), &arena);
         self.event_time = match rules.decoder().decode(&self.line, &mut fields) {
             Ok(()) => rules.normalizer().normalize(&mut fields).event_time,
             Err(_) => None,

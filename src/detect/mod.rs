@@ -466,13 +466,15 @@ impl Detector {
 
     fn read(&mut self, record: &Record<'_>) {
         self.noticed.host = None;
-        match self.judge.judge(record.payload) {
+        let arena = self.judge.arena();
+        match self.judge.judge(record.payload, &arena) {
             Ok(judged) => {
                 self.take_in(record, &judged);
                 self.judge.recycle(judged);
             }
             Err(reason) => self.dead_letter(record, reason),
         }
+        self.judge.keep(arena);
     }
 
     /// Offers a record to the rules whose terms it satisfies.

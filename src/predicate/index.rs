@@ -140,6 +140,7 @@ impl<T: Copy> Branch<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Arena;
 
     /// Returns which of the queries, by their place, an event is offered to.
     fn candidates(queries: &[&str], event: &[(&str, Value<'static>)]) -> Vec<usize> {
@@ -166,7 +167,8 @@ mod tests {
         for (path, _) in event {
             table.intern(path);
         }
-        let mut fields = Fields::new(table.len());
+        let arena = Arena::new();
+        let mut fields = Fields::new(table.len(), &arena);
         for (path, value) in event {
             fields.push(table.get(path).unwrap(), value.clone());
         }

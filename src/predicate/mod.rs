@@ -82,14 +82,15 @@ impl Judgement {
 /// A condition, ready to be asked about events.
 ///
 /// ```
-/// use maxspan::event::{FieldTable, Fields, Value};
+/// use maxspan::event::{Arena, FieldTable, Fields, Value};
 /// use maxspan::predicate::Predicate;
 ///
 /// let (condition, _) = maxspan::eql::parse_condition(r#"process.name : "cmd.*""#);
 /// let mut fields = FieldTable::default();
 /// let predicate = Predicate::compile(&condition.unwrap(), &mut fields).unwrap();
 ///
-/// let mut event = Fields::new(fields.len());
+/// let arena = Arena::new();
+/// let mut event = Fields::new(fields.len(), &arena);
 /// assert!(!predicate.matches(&event));
 /// event.push(fields.get("process.name").unwrap(), Value::from("CMD.EXE"));
 /// assert!(predicate.matches(&event));

@@ -83,7 +83,9 @@ impl Node {
         Judgement::of(match self {
             Self::Constant(truth) => *truth,
             Self::Exists(source) => source.has_value(fields),
-            Self::Test(source, test) => source.values(fields).iter().any(|value| test.holds(value)),
+            Self::Test(source, test) => {
+                source.values(fields).iter().any(|value| test.holds(*value))
+            }
             Self::Any(combination) => return combination.judge(fields),
             Self::Not(inner) => return inner.judge(fields).inverted(),
             Self::And(nodes) => return judge_chain(nodes, fields, Judgement::Fails),
@@ -149,8 +151,8 @@ impl Combination {
     fn is_true_of_any(&self, lists: &[&[Value<'_>]]) -> bool {
         let mut at: SmallVec<[usize; 4]> = SmallVec::from_elem(0, lists.len());
         loop {
-            let slots: SmallVec<[Option<&Value<'_>>; 4]> =
-                lists.iter().zip(&at).map(|(list, index)| list.get(*index)).collect();
+            let slots: SmallVec<[Option<Value<'_>>; 4]> =
+                lists.iter().zip(&at).map(|(list, index)| list.get(*index).copied()).collect();
             if self.scalar.is_true(&slots) {
                 return true;
             }

@@ -48,7 +48,7 @@ impl FieldSource {
 
     /// Returns a value as a text by which it is told from others: folded where letter case does not
     /// count.
-    pub fn text<'v>(self, value: &'v Value<'_>) -> Option<Cow<'v, str>> {
+    pub fn text<'v>(self, value: Value<'v>) -> Option<Cow<'v, str>> {
         let text = value.text()?;
         Some(match self.case {
             Case::Sensitive => text,
@@ -71,11 +71,13 @@ impl From<FieldId> for FieldSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Arena;
 
     fn values(written: &str, event: &[(&str, Value<'static>)]) -> Vec<Value<'static>> {
         let mut table = FieldTable::default();
         let source = FieldSource::of(written, &mut table);
-        let mut fields = Fields::new(table.len());
+        let arena: &Arena = Box::leak(Box::default());
+        let mut fields = Fields::new(table.len(), arena);
         for (path, value) in event {
             if let Some(id) = table.get(path) {
                 fields.push(id, value.clone());

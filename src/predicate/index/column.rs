@@ -105,11 +105,11 @@ impl<T: Copy> Column<T> {
 
     fn for_each_list(&self, value: &Value<'_>, mut found: impl FnMut(usize)) {
         if !self.texts.is_empty() {
-            text_satisfies(value, |text| self.list_of_text(text).map(&mut found).is_some());
+            text_satisfies(*value, |text| self.list_of_text(text).map(&mut found).is_some());
         }
         if !self.numbers.is_empty()
             && let Some(list) =
-                number_of(value).and_then(|number| self.numbers.get(&Exact::of(&number)?))
+                number_of(*value).and_then(|number| self.numbers.get(&Exact::of(number)?))
         {
             found(*list);
         }
