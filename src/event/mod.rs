@@ -15,6 +15,7 @@ pub mod key;
 pub mod number;
 mod stamp;
 pub mod time;
+mod trie;
 pub mod value;
 
 pub use admitted::{Admitted, Identity, NullsLast, Ordinal, OrdinalValue, Place};

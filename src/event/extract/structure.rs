@@ -47,6 +47,10 @@ struct Classes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     /// With nothing but words.
+    #[cfg_attr(
+        all(target_arch = "x86_64", not(test)),
+        expect(dead_code, reason = "the way of other processors, and the twin of the others")
+    )]
     Portable,
     /// With what every x86-64 has.
     #[cfg(target_arch = "x86_64")]

@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, Classes, Structure, prefix_xor};
+use super::{Classes, Structure, prefix_xor};
 
 /// For each low half of a byte, which byte with bit 5 set is structure: `:`, `{` or `[`, `}` or `]`.
 /// Twice, as vectors of 32 bytes are looked up by halves.
