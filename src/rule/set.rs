@@ -12,7 +12,7 @@ use super::{Emit, Rekeying, RuleFile, Settings, Suppression};
 use crate::diag::Diagnostic;
 use crate::event::decode::{Decoder, Limits};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
-use crate::normalize::{Documents, Normalizer};
+use crate::normalize::{Documents, Normalizer, Reads};
 use crate::predicate::index::{Entry, Index};
 use crate::predicate::{Folds, Judgement};
 use crate::text::Text;
@@ -36,6 +36,9 @@ pub struct Defaults {
     pub index_patterns: bool,
     /// How records are normalized.
     pub normalize: crate::normalize::Options,
+    /// Whether each event gets the fields of all rules, and not only those that rules read of its
+    /// category. For who looks at events that no rule would look at.
+    pub whole_events: bool,
     /// Deepest nesting of a record.
     pub max_nesting: usize,
     /// Which rules get their events sorted by join key first.
@@ -53,6 +56,7 @@ impl Default for Defaults {
             default_maxspan: TimeSpan::from_secs(3_600),
             index_patterns: true,
             normalize: crate::normalize::Options::default(),
+            whole_events: false,
             max_nesting: 64,
             rekeying: Rekeying::None,
         }
@@ -168,7 +172,11 @@ impl RuleSet {
             Builder { defaults, fields: &mut fields, rules: Vec::new(), ids: BTreeMap::new() };
         let reports = files.into_iter().map(|text| builder.file(text)).collect();
         let rules = builder.rules;
-        let normalizer = Normalizer::new(&mut fields, defaults.normalize.clone());
+        let options = defaults.normalize.clone();
+        let normalizer = match defaults.whole_events {
+            true => Normalizer::new(&mut fields, options),
+            false => Normalizer::narrowed(&mut fields, options, &reads(&rules)),
+        };
         let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting });
         let index = index(&rules, category, &fields);
         let documents = Arc::new(Documents::new(defaults.normalize.clone()));
@@ -236,6 +244,13 @@ impl RuleSet {
         };
         if in_category { term.predicate.judge_folded(event, folds) } else { Judgement::Fails }
     }
+}
+
+/// Lists which fields the rules read of which events.
+fn reads(rules: &[CompiledRule]) -> Reads {
+    let mut reads = Reads::default();
+    rules.iter().for_each(|rule| rule.note_reads(&mut reads));
+    reads
 }
 
 /// Lists the terms of all rules.
