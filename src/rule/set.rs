@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::compile::{self, CompiledRule};
+use super::cost::{Observer, Unobserved};
 use super::file::{self, Parsed};
 use super::lint;
 use super::{Emit, Rekeying, RuleFile, Settings, Suppression};
@@ -213,11 +214,21 @@ impl RuleSet {
     /// Returns those that would take too much work to decide. They are hits where a hit leads to an
     /// alert, and none where it prevents one.
     pub fn hits(&self, event: &Fields<'_>, hits: &mut Vec<TermRef>) -> Vec<TermRef> {
+        self.observed_hits(event, hits, &mut Unobserved)
+    }
+
+    /// Does the same as [`hits`](Self::hits) while somebody looks on.
+    pub fn observed_hits(
+        &self,
+        event: &Fields<'_>,
+        hits: &mut Vec<TermRef>,
+        observer: &mut impl Observer,
+    ) -> Vec<TermRef> {
         hits.clear();
         let mut undecided = Vec::new();
         self.index.candidates(event, |at, folds| {
             let term = &self.rules[at.rule as usize].terms[at.term as usize];
-            let judgement = self.judge(at, event, folds);
+            let judgement = observer.observe(at, || self.judge(at, event, folds));
             if judgement == Judgement::Undecided {
                 undecided.push(at);
             }
