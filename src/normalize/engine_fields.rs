@@ -63,4 +63,27 @@ impl EngineFields {
             flat_event_id: id("EventID"),
         }
     }
+
+    /// Returns the fields that tell layout, event, time and host; the others are read of hits alone.
+    pub(super) fn of_envelope(&self) -> [FieldId; 17] {
+        [
+            self.timestamp,
+            self.utc_time,
+            self.event_category,
+            self.event_code,
+            self.event_dataset,
+            self.stream_dataset,
+            self.host_id,
+            self.host_name,
+            self.host_hostname,
+            self.agent_id,
+            self.agent_type,
+            self.channel,
+            self.computer_name,
+            self.windows_event_id,
+            self.tags,
+            self.flat_channel,
+            self.flat_event_id,
+        ]
+    }
 }

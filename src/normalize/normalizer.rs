@@ -92,8 +92,19 @@ impl Normalizer {
         opened.envelope
     }
 
-    /// Reads the envelope of a record: before anything is mapped, and from the fields alone that the
-    /// engine itself reads.
+    /// Returns the fields that have to be decoded before a record can be opened, in the order of
+    /// their ids.
+    pub fn envelope_fields(&self) -> Vec<FieldId> {
+        let own = self.engine.of_envelope();
+        let mut all = self.nxlog.sources_of(&own);
+        all.extend(own);
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Reads the envelope of a record: before anything is mapped, and from nothing but its
+    /// [`envelope_fields`](Self::envelope_fields).
     ///
     /// Writes the canonical host to `host.id` if a rule reads that. What remains to be done is
     /// [`fill`](Self::fill).
@@ -122,6 +133,10 @@ impl Normalizer {
     /// Fills the wanted ECS fields of an opened record whose fields have all been decoded.
     pub fn fill(&self, opened: &Opened<'_>, fields: &mut Fields<'_>) {
         let shape = opened.envelope.shape;
+        if shape == Shape::Nxlog {
+            // What has been decoded since the record was opened.
+            self.nxlog.lift(fields);
+        }
         self.write_times(shape, opened.happened, fields);
         if let Some(kind) = opened.kind {
             // Only Elastic Agent names modules as its integrations do.
