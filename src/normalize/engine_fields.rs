@@ -63,4 +63,60 @@ impl EngineFields {
             flat_event_id: id("EventID"),
         }
     }
+
+    /// Returns all of them.
+    pub(super) fn all(&self) -> Vec<FieldId> {
+        let Self {
+            timestamp,
+            utc_time,
+            event_category,
+            event_code,
+            event_id,
+            event_action,
+            event_sequence,
+            event_dataset,
+            stream_dataset,
+            stream_namespace,
+            host_id,
+            host_name,
+            host_hostname,
+            agent_id,
+            agent_type,
+            agent_version,
+            channel,
+            computer_name,
+            windows_event_id,
+            provider_name,
+            record_id,
+            tags,
+            flat_channel,
+            flat_event_id,
+        } = *self;
+        vec![
+            timestamp,
+            utc_time,
+            event_category,
+            event_code,
+            event_id,
+            event_action,
+            event_sequence,
+            event_dataset,
+            stream_dataset,
+            stream_namespace,
+            host_id,
+            host_name,
+            host_hostname,
+            agent_id,
+            agent_type,
+            agent_version,
+            channel,
+            computer_name,
+            windows_event_id,
+            provider_name,
+            record_id,
+            tags,
+            flat_channel,
+            flat_event_id,
+        ]
+    }
 }
