@@ -91,7 +91,8 @@ impl Trie {
         self.edges.iter().map(|edge| (edge.parent, edge.child))
     }
 
-    #[inline]
+    /// Returns the node that a segment leads to.
+    #[inline(always)]
     fn child(&self, node: u32, segment: &[u8], ends: Ends) -> Option<u32> {
         let hash = ends.hash(node);
         let mask = self.slots.len() - 1;
@@ -113,24 +114,21 @@ impl Trie {
         }
     }
 
-    /// Follows the key that stands at `start..end` of a record down from a node, as
-    /// [`step`](Self::step) does.
-    #[inline]
-    pub(crate) fn step_at(
-        &self,
-        node: u32,
-        (record, start, end): (&[u8], usize, usize),
-        passed: &mut Passed,
-    ) -> Option<u32> {
-        let key = record.get(start..end)?;
-        let ends = match record.get(..end).and_then(|record| record.last_chunk()) {
-            Some(last) if key.len() < 8 => Ends::short(u64::from_le_bytes(*last), key.len()),
+    /// Looks up the key that stands at `start..end` of a record.
+    #[inline(always)]
+    pub(crate) fn look_up(&self, node: u32, record: &[u8], start: usize, end: usize) -> Found {
+        let Some(key) = record.get(start..end) else { return Found::Nothing };
+        let before_end = record.get(..end).and_then(|record| record.last_chunk());
+        let ends = match (before_end, key.first_chunk()) {
+            (Some(tail), Some(head)) if key.len() > 8 => Ends::long(*head, *tail, key.len()),
+            (Some(tail), _) if !key.is_empty() => Ends::short(*tail, key.len()),
             _ => Ends::of(key),
         };
-        self.child(node, key, ends).or_else(|| match ends.may_have(b'.') {
-            true => self.step_by_segments(node, key, passed),
-            false => None,
-        })
+        match self.child(node, key, ends) {
+            Some(child) => Found::Node(child),
+            None if ends.has_dot() || key.len() > 16 && key.contains(&b'.') => Found::Dotted,
+            None => Found::Nothing,
+        }
     }
 
     /// Follows a key, dotted or not, down from a node. Returns the node that it ends in, if a
@@ -141,6 +139,7 @@ impl Trie {
         child.or_else(|| self.step_by_segments(node, key, passed))
     }
 
+    #[inline(never)]
     fn step_by_segments(&self, node: u32, key: &[u8], passed: &mut Passed) -> Option<u32> {
         if !key.contains(&b'.') {
             return None;
@@ -160,7 +159,19 @@ impl Trie {
 /// Wanted fields that a dotted key has passed: if there is a value, they are objects.
 pub(crate) type Passed = SmallVec<[FieldId; 2]>;
 
-/// Length, first and last eight bytes of a key; if there are fewer, all of them and zero.
+/// Where a key leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// To this node.
+    Node(u32),
+    /// It has dots: perhaps to a node further down.
+    Dotted,
+    /// To no wanted path.
+    Nothing,
+}
+
+/// Length, first and last eight bytes of a key. One of up to eight bytes is all in the last ones,
+/// before zeros, and the first ones are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ends {
     len: usize,
@@ -169,40 +180,43 @@ struct Ends {
 }
 
 impl Ends {
-    #[inline]
     fn of(key: &[u8]) -> Self {
-        let word = |bytes: Option<&[u8; 8]>| bytes.map(|bytes| u64::from_le_bytes(*bytes));
-        let (head, tail) = match (word(key.first_chunk()), word(key.last_chunk())) {
-            (Some(head), Some(tail)) => (head, tail),
-            _ => (key.iter().rev().fold(0, |head, byte| head << 8 | u64::from(*byte)), 0),
-        };
-        Self { len: key.len(), head, tail }
+        match (key.first_chunk(), key.last_chunk()) {
+            (Some(head), Some(tail)) if key.len() > 8 => Self::long(*head, *tail, key.len()),
+            _ => {
+                let tail = key.iter().rev().fold(0, |tail, byte| tail << 8 | u64::from(*byte));
+                Self { len: key.len(), head: 0, tail }
+            }
+        }
     }
 
-    /// Returns the ends of a key of fewer than eight bytes: the last ones of `last`.
-    #[inline]
-    fn short(last: u64, len: usize) -> Self {
-        let head = last.checked_shr(64 - 8 * len as u32).unwrap_or(0);
-        Self { len, head, tail: 0 }
+    #[inline(always)]
+    fn long(head: [u8; 8], tail: [u8; 8], len: usize) -> Self {
+        Self { len, head: u64::from_le_bytes(head), tail: u64::from_le_bytes(tail) }
     }
 
-    /// Tells whether the key may have the byte: not all of a long key is looked at.
-    #[inline]
-    fn may_have(self, byte: u8) -> bool {
+    /// Returns the ends of a key of one to eight bytes: the last ones of `before_end`.
+    #[inline(always)]
+    fn short(before_end: [u8; 8], len: usize) -> Self {
+        let tail = u64::from_le_bytes(before_end) >> (8 * (8 - len.clamp(1, 8)));
+        Self { len, head: 0, tail }
+    }
+
+    #[inline(always)]
+    fn has_dot(self) -> bool {
         const EACH: u64 = 0x0101_0101_0101_0101;
         let is_in = |word: u64| {
-            let zero_if_is = word ^ EACH * u64::from(byte);
-            zero_if_is.wrapping_sub(EACH) & !zero_if_is & EACH << 7 != 0
+            let zero_if_dot = word ^ EACH * 0x2E;
+            zero_if_dot.wrapping_sub(EACH) & !zero_if_dot & EACH << 7 != 0
         };
-        self.len > 16 || is_in(self.head) || is_in(self.tail)
+        is_in(self.tail) || is_in(self.head)
     }
 
     /// The table is fixed by the wanted fields, so that no record can make its searches longer.
-    #[inline]
+    #[inline(always)]
     fn hash(self, node: u32) -> u32 {
-        let Self { len, head, tail } = self;
-        let mixed = head ^ tail.rotate_left(29) ^ (len as u64) << 56 ^ u64::from(node) << 20;
-        let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = self.tail ^ (self.len as u64) << 56 ^ u64::from(node) << 24;
+        let mixed = (mixed ^ self.head.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 32) as u32
     }
 }

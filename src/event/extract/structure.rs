@@ -23,6 +23,27 @@ pub(crate) struct Structure {
     ends_in_string: bool,
 }
 
+/// The structural index of one record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'s> {
+    /// INVARIANT: an empty block, those of the record, an empty block.
+    blocks: &'s [Block],
+    /// Positions of braces, brackets and colons outside of strings. Where the record is not valid,
+    /// control characters may be among them.
+    pub(crate) marks: &'s [u32],
+    /// Whether the last string has no end.
+    pub(crate) ends_in_string: bool,
+}
+
+/// What stands between two quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Whether there are backslashes or control characters.
+    pub(crate) has_specials: bool,
+}
+
 /// What is kept of 64 bytes; the lowest bit is the first byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Block {
@@ -71,64 +92,13 @@ impl Structure {
         true
     }
 
-    /// Returns the positions of braces, brackets and colons outside of strings. Where the record
-    /// is not valid, control characters may be among them.
-    pub(crate) fn marks(&self) -> &[u32] {
-        &self.marks[..self.marks_len]
-    }
-
-    /// Tells whether the last string has no end.
-    pub(crate) fn ends_in_string(&self) -> bool {
-        self.ends_in_string
-    }
-
-    /// Returns the position of the first quote from `at` on that begins or ends a string.
-    #[inline]
-    pub(crate) fn quote_from(&self, at: usize) -> Option<usize> {
-        let near = self.window(at, |block| block.quotes);
-        if near != 0 {
-            return Some(at + near.trailing_zeros() as usize);
+    /// Returns the index of the record, to be read.
+    pub(crate) fn view(&self) -> View<'_> {
+        View {
+            blocks: &self.blocks[..self.blocks_len],
+            marks: &self.marks[..self.marks_len],
+            ends_in_string: self.ends_in_string,
         }
-        let later = self.blocks[..self.blocks_len].iter().enumerate().skip(at / BLOCK + 2);
-        let (block, found) = later.into_iter().find(|(_, block)| block.quotes != 0)?;
-        Some((block - 1) * BLOCK + found.quotes.trailing_zeros() as usize)
-    }
-
-    /// Returns the position of the last quote before `end` that begins or ends a string.
-    #[inline]
-    pub(crate) fn quote_before(&self, end: usize) -> Option<usize> {
-        let last = end.checked_sub(1)?;
-        let (block, bit) = (last / BLOCK + 1, last % BLOCK);
-        let here = self.blocks.get(block)?.quotes << (BLOCK - 1 - bit);
-        let before = self.blocks.get(block - 1)?.quotes >> 1 >> bit;
-        let near = here | before;
-        if near != 0 {
-            return Some(last - near.leading_zeros() as usize);
-        }
-        let (at, block) = self.blocks[..block].iter().enumerate().rfind(|(_, b)| b.quotes != 0)?;
-        Some(at * BLOCK - 1 - block.quotes.leading_zeros() as usize)
-    }
-
-    /// Tells whether a part of the record has backslashes or control characters.
-    #[inline]
-    pub(crate) fn has_specials(&self, start: usize, end: usize) -> bool {
-        let mut at = start;
-        while at + BLOCK < end {
-            if self.window(at, |block| block.specials) != 0 {
-                return true;
-            }
-            at += BLOCK;
-        }
-        let below_end = u64::MAX.checked_shr((BLOCK - (end - at)) as u32).unwrap_or(0);
-        self.window(at, |block| block.specials) & below_end != 0
-    }
-
-    /// Returns the bits of the 64 bytes from `at` on.
-    #[inline]
-    fn window(&self, at: usize, bits: impl Fn(&Block) -> u64) -> u64 {
-        let (first, bit) = (at / BLOCK + 1, at % BLOCK);
-        let of = |block: usize| self.blocks.get(block).map_or(0, &bits);
-        of(first) >> bit | of(first + 1) << 1 << (BLOCK - 1 - bit)
     }
 
     fn index_by(&mut self, way: Way, payload: &[u8]) {
@@ -194,6 +164,67 @@ impl Structure {
                 marks &= marks.wrapping_sub(1);
             }
         }
+    }
+}
+
+impl View<'_> {
+    /// Returns the string that begins at `start`, behind its quote.
+    #[inline]
+    pub(crate) fn string_from(&self, start: usize) -> Option<Span> {
+        let (block, bit) = (start / BLOCK + 1, start % BLOCK);
+        let [near, far] = self.blocks.get(block..)?.first_chunk()?;
+        let window = |near: u64, far: u64| near >> bit | far << 1 << (BLOCK - 1 - bit);
+        let quotes = window(near.quotes, far.quotes);
+        if quotes == 0 {
+            return self.long_string_from(start);
+        }
+        let before_quote = quotes ^ (quotes - 1);
+        let has_specials = window(near.specials, far.specials) & before_quote != 0;
+        Some(Span { start, end: start + quotes.trailing_zeros() as usize, has_specials })
+    }
+
+    /// Returns the string that ends at `end`, with its quote there.
+    #[inline]
+    pub(crate) fn string_before(&self, end: usize) -> Option<Span> {
+        let last = end.checked_sub(1)?;
+        let (block, bit) = (last / BLOCK, last % BLOCK);
+        let [far, near] = self.blocks.get(block..)?.first_chunk()?;
+        let window = |far: u64, near: u64| near << (BLOCK - 1 - bit) | far >> 1 >> bit;
+        let quotes = window(far.quotes, near.quotes);
+        if quotes == 0 {
+            return self.long_string_before(end);
+        }
+        let len = quotes.leading_zeros();
+        let has_specials = window(far.specials, near.specials) & !(u64::MAX >> len) != 0;
+        Some(Span { start: end - len as usize, end, has_specials })
+    }
+
+    #[cold]
+    fn long_string_from(&self, start: usize) -> Option<Span> {
+        let mut blocks = self.blocks.iter().enumerate().skip(start / BLOCK + 2);
+        let (block, found) = blocks.find(|(_, block)| block.quotes != 0)?;
+        let end = (block - 1) * BLOCK + found.quotes.trailing_zeros() as usize;
+        Some(Span { start, end, has_specials: self.has_specials(start, end) })
+    }
+
+    #[cold]
+    fn long_string_before(&self, end: usize) -> Option<Span> {
+        let blocks = self.blocks.get(..(end - 1) / BLOCK + 1)?;
+        let (block, found) = blocks.iter().enumerate().rfind(|(_, block)| block.quotes != 0)?;
+        let start = block * BLOCK - found.quotes.leading_zeros() as usize;
+        Some(Span { start, end, has_specials: self.has_specials(start, end) })
+    }
+
+    fn has_specials(&self, start: usize, end: usize) -> bool {
+        let (first, last) = (start / BLOCK + 1, end / BLOCK + 1);
+        let not_before = u64::MAX << (start % BLOCK);
+        let below_end = !(u64::MAX << (end % BLOCK));
+        let bits = |block: usize| {
+            let all = self.blocks.get(block).map_or(0, |block| block.specials);
+            let all = if block == first { all & not_before } else { all };
+            if block == last { all & below_end } else { all }
+        };
+        (first..=last).any(|block| bits(block) != 0)
     }
 }
 
@@ -327,20 +358,24 @@ mod tests {
         }
 
         /// Reads an index out by the calls that the walk makes.
-        fn of(structure: &Structure, payload: &[u8]) -> Self {
+        fn of(view: &View<'_>, payload: &[u8]) -> Self {
             let mut quotes = Vec::new();
-            while let Some(at) = structure.quote_from(quotes.last().map_or(0, |last| last + 1)) {
-                quotes.push(at);
+            let behind = |last: &usize| last + 1;
+            while let Some(string) = view.string_from(quotes.last().map_or(0, behind)) {
+                quotes.push(string.end);
             }
             let is_mark = |at: &usize| b"{}[]:".contains(&payload[*at]);
             Self {
                 quotes,
-                specials: (0..payload.len())
-                    .filter(|at| structure.has_specials(*at, at + 1))
-                    .collect(),
-                marks: structure.marks().iter().map(|at| *at as usize).filter(is_mark).collect(),
-                ends_in_string: structure.ends_in_string(),
+                specials: (0..payload.len()).filter(|at| view.has_specials(*at, at + 1)).collect(),
+                marks: view.marks.iter().map(|at| *at as usize).filter(is_mark).collect(),
+                ends_in_string: view.ends_in_string,
             }
+        }
+
+        fn span(&self, start: usize, end: usize) -> Span {
+            let has_specials = self.specials.iter().any(|at| (start..end).contains(at));
+            Span { start, end, has_specials }
         }
     }
 
@@ -348,13 +383,15 @@ mod tests {
         let slow = Slow::new(payload);
         for way in WAYS {
             structure.index_by(*way, payload);
-            assert_eq!(Slow::of(structure, payload), slow, "{way:?}: {payload:?}");
-            for end in (0..=payload.len()).rev().step_by(5) {
-                let before = slow.quotes.iter().rfind(|at| **at < end).copied();
-                assert_eq!(structure.quote_before(end), before, "{way:?}: {end}: {payload:?}");
-                let start = end / 3;
-                let any = slow.specials.iter().any(|at| (start..end).contains(at));
-                assert_eq!(structure.has_specials(start, end), any, "{way:?}: {start}..{end}");
+            let view = structure.view();
+            assert_eq!(Slow::of(&view, payload), slow, "{way:?}: {payload:?}");
+            for at in 0..payload.len() {
+                let before = slow.quotes.iter().rfind(|quote| **quote < at);
+                let before = before.map(|quote| slow.span(quote + 1, at));
+                assert_eq!(view.string_before(at), before, "{way:?}: {at}: {payload:?}");
+                let from = slow.quotes.iter().find(|quote| **quote >= at);
+                let from = from.map(|quote| slow.span(at, *quote));
+                assert_eq!(view.string_from(at), from, "{way:?}: {at}: {payload:?}");
             }
         }
     }
