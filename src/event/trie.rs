@@ -24,7 +24,8 @@ struct Edge {
     parent: u32,
     child: u32,
     // INVARIANT: the ends of `segment`.
-    ends: Ends,
+    tail: u64,
+    head: [u8; 8],
     segment: Box<[u8]>,
 }
 
@@ -57,14 +58,21 @@ impl Trie {
         let child = self.fields.len() as u32;
         self.fields.push(None);
         let segment = segment.as_bytes();
-        self.edges.push(Edge { parent, child, ends: Ends::of(segment), segment: segment.into() });
+        let head = segment.first_chunk().copied().unwrap_or_default();
+        self.edges.push(Edge {
+            parent,
+            child,
+            tail: tail_of(segment),
+            head,
+            segment: segment.into(),
+        });
         child
     }
 
     fn fill_slots(&mut self) {
         self.slots = vec![Slot::default(); (self.edges.len() * 4).next_power_of_two().max(4)];
         for (edge, number) in self.edges.iter().zip(1..) {
-            let hash = edge.ends.hash(edge.parent);
+            let hash = hash(edge.parent, edge.tail);
             let mask = self.slots.len() - 1;
             let mut at = hash as usize & mask;
             while self.slots[at].edge != 0 {
@@ -92,42 +100,64 @@ impl Trie {
     }
 
     /// Returns the node that a segment leads to.
+    fn child(&self, node: u32, segment: &[u8]) -> Option<u32> {
+        let tail = tail_of(segment);
+        self.find(node, tail, |edge| *edge.segment == *segment)
+    }
+
+    /// Returns the node that a key leads to, if a segment of the wanted paths is like it. The key
+    /// ends before `end`, where its quote stands, and has no escapes. Where it begins need not be
+    /// known: the quote before it is looked for in the last bytes alone.
     #[inline(always)]
-    fn child(&self, node: u32, segment: &[u8], ends: Ends) -> Option<u32> {
-        let hash = ends.hash(node);
+    pub(crate) fn child_before(
+        &self,
+        node: u32,
+        record: &[u8],
+        end: usize,
+    ) -> Option<(u32, usize)> {
+        let Some(last) = record.get(..end).and_then(|record| record.last_chunk::<8>()) else {
+            return self.child_near_start(node, record, end);
+        };
+        let mut start = 0;
+        let is_key = |edge: &Edge| {
+            let Some(quote) = end.checked_sub(edge.segment.len() + 1) else { return false };
+            start = quote + 1;
+            let is_quoted = record.get(quote) == Some(&b'"');
+            // Both ends together are all of a segment of up to 16 bytes.
+            is_quoted
+                && (edge.segment.len() <= 8
+                    || record.get(start..).and_then(|key| key.first_chunk()) == Some(&edge.head)
+                        && (edge.segment.len() <= 16
+                            || record.get(start..end) == Some(&*edge.segment)))
+        };
+        let child = self.find(node, behind_quote(u64::from_le_bytes(*last)), is_key)?;
+        Some((child, start))
+    }
+
+    #[cold]
+    fn child_near_start(&self, node: u32, record: &[u8], end: usize) -> Option<(u32, usize)> {
+        let quote = record.get(..end)?.iter().rposition(|byte| *byte == b'"')?;
+        let child = self.child(node, &record[quote + 1..end])?;
+        Some((child, quote + 1))
+    }
+
+    #[inline(always)]
+    fn find(&self, node: u32, tail: u64, mut is_it: impl FnMut(&Edge) -> bool) -> Option<u32> {
+        let hash = hash(node, tail);
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
-            let slot = self.slots[at];
+            let slot = self.slots[at & mask];
             if slot.edge == 0 {
                 return None;
             }
             if slot.hash == hash {
                 let edge = &self.edges[slot.edge as usize - 1];
-                // Both ends together are all of a segment of up to 16 bytes.
-                let is_same = (edge.parent, edge.ends) == (node, ends);
-                if is_same && (segment.len() <= 16 || *edge.segment == *segment) {
+                if (edge.parent, edge.tail) == (node, tail) && is_it(edge) {
                     return Some(edge.child);
                 }
             }
-            at = (at + 1) & mask;
-        }
-    }
-
-    /// Looks up the key that stands at `start..end` of a record.
-    #[inline(always)]
-    pub(crate) fn look_up(&self, node: u32, record: &[u8], start: usize, end: usize) -> Found {
-        let Some(key) = record.get(start..end) else { return Found::Nothing };
-        let before_end = record.get(..end).and_then(|record| record.last_chunk());
-        let ends = match (before_end, key.first_chunk()) {
-            (Some(tail), Some(head)) if key.len() > 8 => Ends::long(*head, *tail, key.len()),
-            (Some(tail), _) if !key.is_empty() => Ends::short(*tail, key.len()),
-            _ => Ends::of(key),
-        };
-        match self.child(node, key, ends) {
-            Some(child) => Found::Node(child),
-            None if ends.has_dot() || key.len() > 16 && key.contains(&b'.') => Found::Dotted,
-            None => Found::Nothing,
+            at += 1;
         }
     }
 
@@ -135,7 +165,7 @@ impl Trie {
     /// wanted path goes there.
     pub(crate) fn step(&self, node: u32, key: &[u8], passed: &mut Passed) -> Option<u32> {
         // A segment has no dots: where the whole key is one, there is no other way.
-        let child = self.child(node, key, Ends::of(key));
+        let child = self.child(node, key);
         child.or_else(|| self.step_by_segments(node, key, passed))
     }
 
@@ -147,7 +177,7 @@ impl Trie {
         let mut node = node;
         let mut segments = key.split(|byte| *byte == b'.').peekable();
         while let Some(segment) = segments.next() {
-            node = self.child(node, segment, Ends::of(segment))?;
+            node = self.child(node, segment)?;
             if segments.peek().is_some() {
                 passed.extend(self.field(node));
             }
@@ -159,64 +189,27 @@ impl Trie {
 /// Wanted fields that a dotted key has passed: if there is a value, they are objects.
 pub(crate) type Passed = SmallVec<[FieldId; 2]>;
 
-/// Where a key leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// To this node.
-    Node(u32),
-    /// It has dots: perhaps to a node further down.
-    Dotted,
-    /// To no wanted path.
-    Nothing,
+/// Returns the last eight bytes of a segment; of a shorter one all, and zeros behind them.
+fn tail_of(segment: &[u8]) -> u64 {
+    match segment.last_chunk() {
+        Some(last) => u64::from_le_bytes(*last),
+        None => segment.iter().rev().fold(0, |tail, byte| tail << 8 | u64::from(*byte)),
+    }
 }
 
-/// Length, first and last eight bytes of a key. One of up to eight bytes is all in the last ones,
-/// before zeros, and the first ones are zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ends {
-    len: usize,
-    head: u64,
-    tail: u64,
+/// Returns what stands behind the last quote of eight bytes, and zeros behind that.
+#[inline(always)]
+fn behind_quote(bytes: u64) -> u64 {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    let zero_if_quote = bytes ^ 0x2222_2222_2222_2222;
+    let quotes = !((zero_if_quote & LOW) + LOW | zero_if_quote | LOW);
+    // A quote in the last byte is that of an empty key: nothing is left.
+    bytes.checked_shr(u64::BITS - quotes.leading_zeros()).unwrap_or(0)
 }
 
-impl Ends {
-    fn of(key: &[u8]) -> Self {
-        match (key.first_chunk(), key.last_chunk()) {
-            (Some(head), Some(tail)) if key.len() > 8 => Self::long(*head, *tail, key.len()),
-            _ => {
-                let tail = key.iter().rev().fold(0, |tail, byte| tail << 8 | u64::from(*byte));
-                Self { len: key.len(), head: 0, tail }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn long(head: [u8; 8], tail: [u8; 8], len: usize) -> Self {
-        Self { len, head: u64::from_le_bytes(head), tail: u64::from_le_bytes(tail) }
-    }
-
-    /// Returns the ends of a key of one to eight bytes: the last ones of `before_end`.
-    #[inline(always)]
-    fn short(before_end: [u8; 8], len: usize) -> Self {
-        let tail = u64::from_le_bytes(before_end) >> (8 * (8 - len.clamp(1, 8)));
-        Self { len, head: 0, tail }
-    }
-
-    #[inline(always)]
-    fn has_dot(self) -> bool {
-        const EACH: u64 = 0x0101_0101_0101_0101;
-        let is_in = |word: u64| {
-            let zero_if_dot = word ^ EACH * 0x2E;
-            zero_if_dot.wrapping_sub(EACH) & !zero_if_dot & EACH << 7 != 0
-        };
-        is_in(self.tail) || is_in(self.head)
-    }
-
-    /// The table is fixed by the wanted fields, so that no record can make its searches longer.
-    #[inline(always)]
-    fn hash(self, node: u32) -> u32 {
-        let mixed = self.tail ^ (self.len as u64) << 56 ^ u64::from(node) << 24;
-        let mixed = (mixed ^ self.head.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 32) as u32
-    }
+/// The table is fixed by the wanted fields, so that no record can make its searches longer.
+#[inline(always)]
+fn hash(node: u32, tail: u64) -> u32 {
+    let mixed = (tail ^ u64::from(node) << 17).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as u32
 }

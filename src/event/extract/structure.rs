@@ -21,6 +21,7 @@ pub(crate) struct Structure {
     marks: Vec<u32>,
     marks_len: usize,
     ends_in_string: bool,
+    has_odd_keys: bool,
 }
 
 /// The structural index of one record.
@@ -28,11 +29,13 @@ pub(crate) struct Structure {
 pub(crate) struct View<'s> {
     /// INVARIANT: an empty block, those of the record, an empty block.
     blocks: &'s [Block],
-    /// Positions of braces, brackets and colons outside of strings. Where the record is not valid,
-    /// control characters may be among them.
+    /// Positions of braces, brackets and colons outside of strings.
     pub(crate) marks: &'s [u32],
     /// Whether the last string has no end.
     pub(crate) ends_in_string: bool,
+    /// Whether some string with a colon right behind it has a dot, a backslash or a control
+    /// character. What stands before a colon behind a blank is not looked at.
+    pub(crate) has_odd_keys: bool,
 }
 
 /// What stands between two quotes.
@@ -59,9 +62,10 @@ struct Classes {
     quotes: u64,
     backslashes: u64,
     controls: u64,
-    /// Braces, brackets and colons; perhaps also control characters, which no valid record has
-    /// outside of strings.
-    marks: u64,
+    dots: u64,
+    colons: u64,
+    /// Braces and brackets.
+    brackets: u64,
 }
 
 /// How an index is made. All ways make the same.
@@ -98,6 +102,7 @@ impl Structure {
             blocks: &self.blocks[..self.blocks_len],
             marks: &self.marks[..self.marks_len],
             ends_in_string: self.ends_in_string,
+            has_odd_keys: self.has_odd_keys,
         }
     }
 
@@ -138,13 +143,14 @@ impl Structure {
         self.blocks[count + 1] = Block::default();
         self.blocks_len = count + 2;
         self.ends_in_string = strings.is_inside != 0;
+        self.has_odd_keys = strings.odd_keys != 0;
     }
 
     #[inline(always)]
     fn add(&mut self, at: usize, classes: &Classes) {
-        let Classes { quotes, backslashes, controls, mut marks } = *classes;
+        let (quotes, specials) = (classes.quotes, classes.specials());
         // No bit is in both. Of an `or` compilers make vectors of single bits, which is slow.
-        let specials = backslashes.wrapping_add(controls);
+        let mut marks = classes.brackets.wrapping_add(classes.colons);
         self.blocks[at + 1] = Block { quotes, specials };
         if self.marks.len() < self.marks_len + BLOCK {
             self.marks.resize(2 * (self.marks_len + BLOCK), 0);
@@ -237,6 +243,15 @@ impl Way {
     }
 }
 
+impl Classes {
+    /// Returns backslashes and control characters.
+    #[inline(always)]
+    fn specials(&self) -> u64 {
+        // Not by `or`, as for marks.
+        self.backslashes.wrapping_add(self.controls)
+    }
+}
+
 /// What one block has to know of those before it.
 #[derive(Default)]
 struct Strings {
@@ -244,6 +259,12 @@ struct Strings {
     is_escaped: u64,
     /// All ones if the next byte stands in a string.
     is_inside: u64,
+    /// Whether that string has something odd so far.
+    is_odd: bool,
+    /// 1 if the last byte ended a string that has something odd.
+    has_ended_odd: u64,
+    /// Colons right behind such strings.
+    odd_keys: u64,
 }
 
 impl Strings {
@@ -253,8 +274,22 @@ impl Strings {
         classes.quotes &= !self.escaped(classes.backslashes);
         let inside = prefix_xor(classes.quotes) ^ self.is_inside;
         self.is_inside = ((inside as i64) >> 63) as u64;
-        classes.marks &= !inside;
+        classes.brackets &= !inside;
+        classes.colons &= !inside;
+        self.find_odd_keys(&classes, inside);
         classes
+    }
+
+    /// A string is a run of ones in `inside`. If anything in it is added the sum carries to its
+    /// closing quote, once.
+    #[inline(always)]
+    fn find_odd_keys(&mut self, classes: &Classes, inside: u64) {
+        let odd = classes.specials().wrapping_add(classes.dots);
+        let (sum, is_odd) = inside.carrying_add(odd & inside, self.is_odd);
+        let ended_odd = sum & classes.quotes & !inside;
+        self.is_odd = is_odd;
+        self.odd_keys |= (ended_odd << 1 | self.has_ended_odd) & classes.colons;
+        self.has_ended_odd = ended_odd >> 63;
     }
 
     /// Returns the bytes that an odd number of backslashes stands before. A subtraction carries
@@ -282,11 +317,13 @@ fn classes(bytes: &[u8; BLOCK]) -> Classes {
         let word = u64::from_le_bytes(*word);
         let with_bit_5 = word | EACH * 0x20;
         let is = |word: u64, byte: u8| is_zero(word ^ EACH * u64::from(byte));
-        let marks = is(with_bit_5, b'{') | is(with_bit_5, b'}') | is(word, b':');
+        let brackets = is(with_bit_5, b'{') | is(with_bit_5, b'}');
         all.quotes |= gathered(is(word, b'"')) << shift;
         all.backslashes |= gathered(is(word, b'\\')) << shift;
         all.controls |= gathered(is_zero(word & (EACH * 0xE0))) << shift;
-        all.marks |= gathered(marks) << shift;
+        all.dots |= gathered(is(word, b'.')) << shift;
+        all.colons |= gathered(is(word, b':')) << shift;
+        all.brackets |= gathered(brackets) << shift;
     }
     all
 }
@@ -335,6 +372,7 @@ mod tests {
         specials: Vec<usize>,
         marks: Vec<usize>,
         ends_in_string: bool,
+        has_odd_keys: bool,
     }
 
     impl Slow {
@@ -354,6 +392,11 @@ mod tests {
                 }
                 is_escaped = *byte == b'\\' && !is_escaped;
             }
+            let is_odd = |byte: &u8| b"\\.".contains(byte) || *byte < b' ';
+            slow.has_odd_keys = slow.quotes.chunks_exact(2).any(|string| {
+                let [start, end] = [string[0], string[1]];
+                payload.get(end + 1) == Some(&b':') && payload[start..end].iter().any(is_odd)
+            });
             slow
         }
 
@@ -364,12 +407,12 @@ mod tests {
             while let Some(string) = view.string_from(quotes.last().map_or(0, behind)) {
                 quotes.push(string.end);
             }
-            let is_mark = |at: &usize| b"{}[]:".contains(&payload[*at]);
             Self {
                 quotes,
                 specials: (0..payload.len()).filter(|at| view.has_specials(*at, at + 1)).collect(),
-                marks: view.marks.iter().map(|at| *at as usize).filter(is_mark).collect(),
+                marks: view.marks.iter().map(|at| *at as usize).collect(),
                 ends_in_string: view.ends_in_string,
+                has_odd_keys: view.has_odd_keys,
             }
         }
 
@@ -431,7 +474,7 @@ mod tests {
             payloads in prop::collection::vec(
                 prop::collection::vec(
                     prop_oneof![
-                        6 => prop::sample::select(br#""\{}[]:, a"#.to_vec()),
+                        6 => prop::sample::select(br#""\{}[]:, a."#.to_vec()),
                         1 => any::<u8>(),
                     ],
                     0..400,

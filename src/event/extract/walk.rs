@@ -10,7 +10,7 @@ use super::structure::{Span, View};
 use super::{Class, GiveUp, Plan, Scratch};
 use crate::event::field::FieldId;
 use crate::event::fields::Fields;
-use crate::event::trie::{Found, Passed, Trie};
+use crate::event::trie::{Passed, Trie};
 use crate::event::value::Value;
 
 /// One walk over one record.
@@ -44,8 +44,8 @@ pub(super) struct Later {
 enum Target {
     /// Its value stands in this node.
     Value(u32),
-    /// Its key begins at this node, and passes fields.
-    Key(u32),
+    /// Its key begins at this node, behind this byte, and passes fields.
+    Key(u32, u8),
 }
 
 /// Where a value ends, and whether it holds anything but null.
@@ -95,7 +95,9 @@ impl<'w, 'a> Walk<'w, 'a> {
             let colon = self.mark()?;
             match *target {
                 Target::Value(node) => self.wanted::<false>(node, colon, false)?,
-                Target::Key(node) => self.member::<false>(node, self.key(colon)?, colon, false)?,
+                Target::Key(node, before) => {
+                    self.odd_member::<false>(node, colon, before, false)?
+                }
             };
         }
         Ok(())
@@ -115,11 +117,10 @@ impl<'w, 'a> Walk<'w, 'a> {
             let mark = self.mark()?;
             match self.byte(mark)? {
                 b':' => {
-                    let key = self.key(mark)?;
-                    if self.last_before(key.start - 1)? != before {
-                        return Err(GiveUp);
-                    }
-                    is_filled |= self.member::<EARLY>(node, key, mark, probe)?;
+                    is_filled |= match self.view.has_odd_keys {
+                        true => self.odd_member::<EARLY>(node, mark, before, probe)?,
+                        false => self.member::<EARLY>(node, mark, before, probe)?,
+                    };
                     before = b',';
                 }
                 b'}' if !matches!(self.last_before(mark)?, b',' | b':') => break mark + 1,
@@ -134,36 +135,50 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// Reads the member of an object in a node; tells whether it holds anything but null, if some
-    /// wanted field names an object around it.
+    /// wanted field names an object around it. Its key has no dots and no escapes, or blanks behind.
     #[inline(always)]
     fn member<const EARLY: bool>(
         &mut self,
         node: u32,
-        key: Span,
         colon: usize,
+        before: u8,
         probe: bool,
     ) -> Result<bool, GiveUp> {
-        match self.trie.look_up(node, self.bytes, key.start, key.end) {
-            Found::Node(child) if EARLY => self.early_member(child, colon),
-            Found::Node(child) => self.wanted::<false>(child, colon, probe),
-            Found::Dotted => self.dotted_member::<EARLY>(node, key, colon, probe),
-            Found::Nothing if probe => self.wanted::<false>(Trie::NOWHERE, colon, true),
-            Found::Nothing => self.unwanted(colon),
+        let end = colon.checked_sub(1).ok_or(GiveUp)?;
+        if self.byte(end)? != b'"' {
+            return self.odd_member::<EARLY>(node, colon, before, probe);
+        }
+        let Some((child, start)) = self.trie.child_before(node, self.bytes, end) else {
+            return match probe {
+                true => self.wanted::<false>(Trie::NOWHERE, colon, true),
+                false => self.unwanted(colon),
+            };
+        };
+        if self.last_before(start - 1)? != before {
+            return Err(GiveUp);
+        }
+        match EARLY {
+            true => self.early_member(child, colon),
+            false => self.wanted::<false>(child, colon, probe),
         }
     }
 
-    /// Reads the member whose key has dots.
+    /// Reads a member, whatever its key is.
     #[inline(never)]
-    fn dotted_member<const EARLY: bool>(
+    fn odd_member<const EARLY: bool>(
         &mut self,
         node: u32,
-        key: Span,
         colon: usize,
+        before: u8,
         probe: bool,
     ) -> Result<bool, GiveUp> {
+        let key = self.key(colon)?;
+        if self.last_before(key.start - 1)? != before {
+            return Err(GiveUp);
+        }
         let mut passed = Passed::new();
-        let key = self.bytes.get(key.start..key.end).ok_or(GiveUp)?;
-        let child = self.trie.step(node, key, &mut passed);
+        let name = self.bytes.get(key.start..key.end).ok_or(GiveUp)?;
+        let child = self.trie.step(node, name, &mut passed);
         if EARLY && passed.is_empty() {
             let Some(child) = child else { return self.unwanted(colon) };
             return self.early_member(child, colon);
@@ -171,7 +186,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         if EARLY {
             // No early field is below one that is passed. Even where it leads nowhere it makes an
             // object of what it passes.
-            return self.put_off(Target::Key(node), colon);
+            return self.put_off(Target::Key(node, before), colon);
         }
         let probe = probe || !passed.is_empty();
         let Some(child) = child.or(probe.then_some(Trie::NOWHERE)) else {
