@@ -104,6 +104,19 @@ impl Node {
         }
     }
 
+    /// Returns how much work it is on average, roughly: each part of a chain decides every other
+    /// time.
+    pub(super) fn effort(&self) -> u32 {
+        match self {
+            Self::Not(inner) => inner.effort(),
+            Self::And(nodes) | Self::Or(nodes) => {
+                let efforts = (0..u32::BITS).zip(nodes).map(|(at, node)| node.effort() >> at);
+                efforts.fold(1, u32::saturating_add)
+            }
+            _ => self.cost(),
+        }
+    }
+
     /// Returns how much work it is, roughly.
     fn cost(&self) -> u32 {
         match self {

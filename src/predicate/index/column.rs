@@ -171,7 +171,8 @@ impl Texts {
     }
 
     fn get(&self, folded: &[u8]) -> Option<&usize> {
-        self.lengths.may_contain(folded.len()).then(|| self.places.get(folded)).flatten()
+        let fits = folded.len() <= self.longest && self.lengths.may_contain(folded.len());
+        fits.then(|| self.places.get(folded)).flatten()
     }
 
     /// Tells whether the folded form of a text could be there.
