@@ -52,8 +52,17 @@ impl Hasher for Words {
     fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         words.iter().for_each(|word| self.add(u64::from_le_bytes(*word)));
-        let last = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        self.add(last);
+        match bytes.last_chunk::<8>() {
+            // Some bytes count twice.
+            Some(last) => self.add(u64::from_le_bytes(*last)),
+            None => {
+                let mut last = 0;
+                for byte in rest {
+                    last = last << 8 | u64::from(*byte);
+                }
+                self.add(last);
+            }
+        }
     }
 
     #[inline]
