@@ -93,13 +93,13 @@ impl<T: Copy> Index<T> {
     /// with them the event's folded texts, which asking them takes.
     ///
     /// Each that the event satisfies is among them, and few others.
-    pub fn candidates(&self, event: &Fields<'_>, mut visit: impl FnMut(T, &mut Folds)) {
-        let mut folds = Folds::default();
+    pub fn candidates(&self, event: &Fields<'_>, mut visit: impl FnMut(T, &mut Folds<'_>)) {
+        let mut folds = Folds::of(event);
         let found = self.found(event, &mut folds);
         found.for_each(|number| visit(self.terms[number], &mut folds));
     }
 
-    fn found(&self, event: &Fields<'_>, folds: &mut Folds) -> Found {
+    fn found(&self, event: &Fields<'_>, folds: &mut Folds<'_>) -> Found {
         let mut found = Found::new(self.terms.len());
         self.any.candidates(event, folds, &mut found);
         let mut done: SmallVec<[usize; 8]> = SmallVec::new();
@@ -160,7 +160,7 @@ impl Branch {
         Self { unlisted, columns: columns.collect() }
     }
 
-    fn candidates(&self, event: &Fields<'_>, folds: &mut Folds, found: &mut Found) {
+    fn candidates(&self, event: &Fields<'_>, folds: &mut Folds<'_>, found: &mut Found) {
         found.extend(&self.unlisted);
         for column in &self.columns {
             column.candidates(event.get(column.field()), folds, found);

@@ -80,7 +80,7 @@ impl Node {
         }
     }
 
-    pub(super) fn judge(&self, fields: &Fields<'_>, folds: &mut Folds) -> Judgement {
+    pub(super) fn judge(&self, fields: &Fields<'_>, folds: &mut Folds<'_>) -> Judgement {
         Judgement::of(match self {
             Self::Constant(truth) => *truth,
             Self::Exists(source) => source.has_value(fields),
@@ -133,7 +133,12 @@ impl Node {
 }
 
 /// Tells whether any value of a field passes a test.
-fn any_passes(source: FieldSource, test: &Test, fields: &Fields<'_>, folds: &mut Folds) -> bool {
+fn any_passes(
+    source: FieldSource,
+    test: &Test,
+    fields: &Fields<'_>,
+    folds: &mut Folds<'_>,
+) -> bool {
     let (field, values) = source.found(fields);
     let mut numbered = values.iter().enumerate();
     numbered.any(|(at, value)| test.holds_at(*value, Some((field, at)), folds))
@@ -143,7 +148,7 @@ fn any_passes(source: FieldSource, test: &Test, fields: &Fields<'_>, folds: &mut
 fn judge_chain(
     nodes: &[Node],
     fields: &Fields<'_>,
-    folds: &mut Folds,
+    folds: &mut Folds<'_>,
     decisive: Judgement,
 ) -> Judgement {
     let mut all = decisive.inverted();

@@ -170,7 +170,7 @@ impl Test {
 
     /// As [`holds`](Self::holds), with the folded texts of the event to which the value belongs, and
     /// where it stands there.
-    pub(super) fn holds_at(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
+    pub(super) fn holds_at(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds<'_>) -> bool {
         match self {
             Self::OneOf(constants) => constants.contains(value, at, folds),
             Self::Strings(strings) => strings.hold(value, at, folds),
@@ -237,7 +237,7 @@ impl Test {
 }
 
 impl OneOf {
-    fn contains(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
+    fn contains(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds<'_>) -> bool {
         // Without texts no number is written as one.
         (!self.strings.is_empty() && self.strings.hold(value, at, folds))
             || self.truths.iter().any(|truth| is_truth(value, *truth))

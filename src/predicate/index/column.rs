@@ -102,7 +102,12 @@ impl Column {
     }
 
     /// Finds what may be satisfied by an event with these values.
-    pub(super) fn candidates(&self, values: &[Value<'_>], folds: &mut Folds, found: &mut Found) {
+    pub(super) fn candidates(
+        &self,
+        values: &[Value<'_>],
+        folds: &mut Folds<'_>,
+        found: &mut Found,
+    ) {
         match values.len() {
             0 => {}
             1..=MANY_VALUES => {
@@ -115,7 +120,7 @@ impl Column {
         }
     }
 
-    fn listed_under(&self, at: usize, value: Value<'_>, folds: &mut Folds, found: &mut Found) {
+    fn listed_under(&self, at: usize, value: Value<'_>, folds: &mut Folds<'_>, found: &mut Found) {
         let mut find = |list: &usize| found.extend(&self.lists[*list]);
         if self.wants_text(value)
             && let Some(text) = folds.text(value, Some((self.field, at)))
