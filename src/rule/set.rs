@@ -297,7 +297,7 @@ impl RuleSet {
         self.index.candidates(event, |at, _| visit(at));
     }
 
-    fn judge(&self, at: TermRef, event: &Fields<'_>, folds: &mut Folds) -> Judgement {
+    fn judge(&self, at: TermRef, event: &Fields<'_>, folds: &mut Folds<'_>) -> Judgement {
         let rule = &self.rules[at.rule as usize];
         let term = &rule.terms[at.term as usize];
         let in_category = match (rule.category_field, &term.category) {
