@@ -13,6 +13,9 @@ use maxspan::eql;
 use maxspan::event::{FieldTable, Fields, Value};
 use maxspan::predicate::Predicate;
 
+#[path = "../tests/support/lasting.rs"]
+mod lasting;
+
 type Values = Vec<Value<'static>>;
 
 fn main() {
@@ -27,10 +30,10 @@ fn main() {
 /// 2,000,000 characters that contain 1,000,000 others but for the last.
 fn texts(rounds: usize) {
     for (name, letter) in [("ASCII", "a"), ("Cyrillic", "Ж")] {
-        let a = vec![Value::from(letter.repeat(2_000_000))];
+        let a = vec![text(letter.repeat(2_000_000))];
         let part = format!("{}b", letter.repeat(1_000_000));
         let half = letter.repeat(500_000);
-        let b = vec![Value::from(part.clone())];
+        let b = vec![text(part.clone())];
         println!("{name}: 2,000,000 characters against 1,000,000");
         for function in [
             "indexOf{}(a, P) == 0",
@@ -66,7 +69,7 @@ fn texts(rounds: usize) {
 
 fn lists(rounds: usize) {
     let texts = |letter: &str, count: usize| -> Values {
-        (0..count).map(|n| Value::from(format!("{letter}{n}"))).collect()
+        (0..count).map(|n| text(format!("{letter}{n}"))).collect()
     };
     let numbers = |count: i64| -> Values { (0..count).map(Value::Int).collect() };
     println!("one list of 70,001");
@@ -128,10 +131,14 @@ fn compiled(condition: &str) -> (FieldTable, Predicate) {
     (table, predicate)
 }
 
+fn text(text: String) -> Value<'static> {
+    Value::from(&*text.leak())
+}
+
 fn event(table: &FieldTable, a: &Values, b: &Values) -> Fields<'static> {
-    let mut fields = Fields::new(table.len());
+    let mut fields = Fields::new(table.len(), lasting::arena());
     for (name, values) in [("a", a), ("b", b)] {
-        values.iter().for_each(|value| fields.push(table.get(name).unwrap(), value.clone()));
+        values.iter().for_each(|value| fields.push(table.get(name).unwrap(), *value));
     }
     fields
 }

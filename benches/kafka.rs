@@ -6,7 +6,7 @@
 //! `maxspan replay` from a file, a plain client (the crate's own, record by record), and the service. Compare
 //! within one run only.
 //!
-//! `cargo bench --bench kafka [-- --events 300000 --rounds 3 --batch 50]`; `make kafka-jars` fetches Kafka.
+//! `cargo bench --bench kafka [-- --events 300000 --rounds 3 --batch 50 --codec lz4]`; `make kafka-jars` fetches Kafka.
 //! Lines that begin with `{` are for machines.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers")]
 
@@ -54,7 +54,11 @@ fn main() {
     println!("{events} records of {bytes} bytes, {batch} in a batch, median of {rounds} rounds");
     let known = ["v100", "2023", "20s"].map(|rule| corpus.finals(rule).len()).iter().sum();
     let of_codec = |codec| Topic::fill(&broker, codec, &input, batch, known);
-    let mut topics = CODECS.map(of_codec);
+    let chosen: Vec<&str> = match after("--codec") {
+        Some([codec]) => CODECS.into_iter().filter(|known| *known == codec).collect(),
+        None => CODECS.into(),
+    };
+    let mut topics: Vec<Topic<'_>> = chosen.into_iter().map(of_codec).collect();
     let mut from_file = Vec::new();
     for _ in 0..rounds {
         from_file.push(of_file(&input) / events as f64);

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maxspan::event::Fields;
+use maxspan::event::{Arena, Fields, Memory};
 use maxspan::rule::set::{Defaults, RuleSet};
 use maxspan::text::Text;
 
@@ -55,38 +55,41 @@ fn main() {
 }
 
 fn decode(rules: &RuleSet, lines: &[Vec<u8>]) {
-    let mut spare = Fields::new(rules.fields().len());
+    let (mut spare, mut arena) = (Memory::default(), Arena::new());
     for line in lines {
-        let mut fields = spare.recycled();
+        let mut fields = Fields::within(spare, rules.fields().len(), &arena);
         rules.decoder().decode(line, &mut fields).ok();
         black_box(&fields);
-        spare = fields.recycled();
+        spare = fields.into_memory();
+        arena.reset();
     }
 }
 
 fn normalize(rules: &RuleSet, lines: &[Vec<u8>]) {
-    let mut spare = Fields::new(rules.fields().len());
+    let (mut spare, mut arena) = (Memory::default(), Arena::new());
     for line in lines {
-        let mut fields = spare.recycled();
+        let mut fields = Fields::within(spare, rules.fields().len(), &arena);
         if rules.decoder().decode(line, &mut fields).is_ok() {
             black_box(rules.normalizer().normalize(&mut fields));
         }
         black_box(&fields);
-        spare = fields.recycled();
+        spare = fields.into_memory();
+        arena.reset();
     }
 }
 
 fn hits(rules: &RuleSet, lines: &[Vec<u8>]) {
-    let mut spare = Fields::new(rules.fields().len());
+    let (mut spare, mut arena) = (Memory::default(), Arena::new());
     let mut hits = Vec::new();
     for line in lines {
-        let mut fields = spare.recycled();
+        let mut fields = Fields::within(spare, rules.fields().len(), &arena);
         if rules.decoder().decode(line, &mut fields).is_ok() {
             black_box(rules.normalizer().normalize(&mut fields));
             rules.hits(&fields, &mut hits);
             black_box(&hits);
         }
-        spare = fields.recycled();
+        spare = fields.into_memory();
+        arena.reset();
     }
 }
 

@@ -19,7 +19,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
-use maxspan::event::Fields;
+use maxspan::event::{Arena, Fields, Memory};
 use maxspan::rule::set::{Defaults, RuleSet, TermRef};
 use maxspan::text::Text;
 use replay::{Corpus, shared};
@@ -124,10 +124,10 @@ fn run(rules: &RuleSet, file: &Path, way: Way) -> Tally {
     let mut input = BufReader::with_capacity(1 << 20, File::open(file).unwrap());
     let scan = Scan::new(rules);
     let (mut line, mut hits, mut others) = (Vec::new(), Vec::<TermRef>::new(), Vec::new());
-    let mut spare = Fields::new(rules.fields().len());
+    let (mut spare, mut arena) = (Memory::default(), Arena::new());
     let mut tally = Tally::default();
     while input.read_until(b'\n', &mut line).unwrap() > 0 {
-        let mut fields = spare.recycled();
+        let mut fields = Fields::within(spare, rules.fields().len(), &arena);
         rules.decoder().decode(&line, &mut fields).unwrap();
         black_box(rules.normalizer().normalize(&mut fields));
         match way {
@@ -142,7 +142,8 @@ fn run(rules: &RuleSet, file: &Path, way: Way) -> Tally {
         }
         tally.events += 1;
         tally.hits += hits.len();
-        spare = fields.recycled();
+        spare = fields.into_memory();
+        arena.reset();
         line.clear();
     }
     tally

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use maxspan::detect::{Detector, Options, Origin, Output, Past, Record, Stamp};
 use maxspan::eql;
-use maxspan::event::{FieldTable, Fields, Value};
+use maxspan::event::{Arena, FieldTable, Fields, Value};
 use maxspan::predicate::{Doubt, Judgement, Predicate};
 use maxspan::rule::set::{Defaults, RuleSet};
 use maxspan::text::Text;
@@ -28,9 +28,10 @@ fn judge(condition: &str, a: &[Value<'_>], b: &[Value<'_>]) -> Judgement {
     let mut table = FieldTable::default();
     let (id_of_a, id_of_b) = (table.intern("a"), table.intern("b"));
     let predicate = Predicate::compile(&parsed, &mut table).unwrap();
-    let mut fields = Fields::new(table.len());
-    a.iter().for_each(|value| fields.push(id_of_a, value.clone()));
-    b.iter().for_each(|value| fields.push(id_of_b, value.clone()));
+    let arena = Arena::new();
+    let mut fields = Fields::new(table.len(), &arena);
+    a.iter().for_each(|value| fields.push(id_of_a, *value));
+    b.iter().for_each(|value| fields.push(id_of_b, *value));
     predicate.judge(&fields)
 }
 
@@ -50,7 +51,7 @@ fn functions_search_long_texts_for_long_texts() {
         assert!(holds(&format!("not stringContains{tilde}(a, b)"), &a, &b));
         assert!(holds(&format!("between{tilde}(a, \"a\", b, true) == \"\""), &a, &b));
     }
-    let found = [Value::from(format!("{text}B"))];
+    let found = [Value::from(&*format!("{text}B").leak())];
     assert!(holds("indexOf~(a, b) == 1000000", &found, &b));
     assert!(holds("stringContains~(a, b)", &found, &b));
     assert!(holds("length(between~(a, \"a\", b, true)) == 999999", &found, &b));
@@ -60,7 +61,7 @@ fn functions_search_long_texts_for_long_texts() {
 fn constant_texts_are_as_long() {
     let (text, part) = adversary();
     let upper = part.to_uppercase();
-    let (absent, found) = ([Value::from(&*text)], [Value::from(format!("{text}b"))]);
+    let (absent, found) = ([Value::from(&*text)], [Value::from(&*format!("{text}b").leak())]);
     for condition in [
         format!("indexOf(a, \"{part}\") >= 0"),
         format!("indexOf~(a, \"{upper}\") >= 0"),
@@ -80,7 +81,7 @@ fn other_alphabets_are_searched_as_far() {
     let part = format!("{}b", "ж".repeat(1_000_000));
     let (a, b) = ([Value::from(&*text)], [Value::from(&*part)]);
     assert!(holds("indexOf~(a, b) == null and indexOf(a, b) == null", &a, &b));
-    let found = [Value::from(format!("😀{text}B"))];
+    let found = [Value::from(&*format!("😀{text}B").leak())];
     assert!(holds("indexOf~(a, b) == 1000002", &found, &b));
     assert!(holds("length(between~(a, \"😀\", b)) == 1000000", &found, &b));
 }
@@ -89,7 +90,7 @@ fn other_alphabets_are_searched_as_far() {
 fn wildcards_search_as_far() {
     let (text, part) = adversary();
     let half = "a".repeat(500_000);
-    let (absent, found) = ([Value::from(&*text)], [Value::from(format!("{text}bxbx"))]);
+    let (absent, found) = ([Value::from(&*text)], [Value::from(&*format!("{text}bxbx").leak())]);
     for pattern in [
         format!("*{part}*"),
         format!("*{half}?{half}b*"),
@@ -125,7 +126,7 @@ fn intervals_of_many_digits_are_no_larger_than_their_digits() {
 
 /// Values `a0`, `a1`, …
 fn numbered(letter: &str, count: usize) -> Vec<Value<'static>> {
-    (0..count).map(|number| Value::from(format!("{letter}{number}"))).collect()
+    (0..count).map(|number| Value::from(&*format!("{letter}{number}").leak())).collect()
 }
 
 #[test]

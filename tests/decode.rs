@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use maxspan::event::decode::{DecodeError, Decoder, Limits};
-use maxspan::event::{FieldTable, Fields};
+use maxspan::event::{Arena, FieldTable, Fields};
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
@@ -62,7 +62,8 @@ proptest! {
         let mut table = FieldTable::default();
         PATHS.iter().for_each(|path| { table.intern(path); });
         let decoder = Decoder::new(&table, Limits { max_nesting: 127 });
-        let mut fields = Fields::new(table.len());
+        let arena = Arena::new();
+        let mut fields = Fields::new(table.len(), &arena);
         let decoded = decoder.decode(&payload, &mut fields);
         // Broken encoding and endless numbers are repaired.
         let is_strict = std::str::from_utf8(&payload).is_ok()

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use maxspan::eql;
-use maxspan::event::Fields;
+use maxspan::event::{Arena, Fields};
 use maxspan::rule::set::{Defaults, RuleSet, TermRef};
 use maxspan::text::Text;
 use random::{Random, cases};
@@ -47,7 +47,8 @@ impl<'r> Asked<'r> {
     }
 
     fn about(&mut self, line: &[u8], context: &str) {
-        let mut fields = Fields::new(self.rules.fields().len());
+        let arena = Arena::new();
+        let mut fields = Fields::new(self.rules.fields().len(), &arena);
         if self.rules.decoder().decode(line, &mut fields).is_err() {
             return;
         }

@@ -4,7 +4,7 @@
 
 use maxspan::eql;
 use maxspan::event::decode::{Decoder, Limits};
-use maxspan::event::{EventTime, FieldTable, Fields};
+use maxspan::event::{Arena, EventTime, FieldTable, Fields};
 use maxspan::normalize::{Normalizer, Options};
 use maxspan::predicate::key::KeyPlan;
 use maxspan::predicate::{Judgement, Predicate};
@@ -48,7 +48,8 @@ fn event_time(written: &str) -> Option<EventTime> {
     let normalizer = Normalizer::new(&mut table, Options::default());
     let decoder = Decoder::new(&table, Limits { max_nesting: 64 });
     let record = format!(r#"{{"@timestamp":{written},"event":{{"category":"process"}}}}"#);
-    let mut fields = Fields::new(table.len());
+    let arena = Arena::new();
+    let mut fields = Fields::new(table.len(), &arena);
     decoder.decode(record.as_bytes(), &mut fields).unwrap();
     normalizer.normalize(&mut fields).event_time
 }
@@ -59,7 +60,8 @@ fn holds(condition: &str, created: &str) -> bool {
     let mut table = FieldTable::default();
     let predicate = Predicate::compile(&expr.unwrap_or_else(|| panic!("{findings:?}")), &mut table);
     let record = format!(r#"{{"event":{{"created":{created}}}}}"#);
-    let mut fields = Fields::new(table.len());
+    let arena = Arena::new();
+    let mut fields = Fields::new(table.len(), &arena);
     let decoder = Decoder::new(&table, Limits { max_nesting: 64 });
     decoder.decode(record.as_bytes(), &mut fields).unwrap();
     predicate.unwrap().judge(&fields) == Judgement::Holds
@@ -72,7 +74,8 @@ fn key(created: &str) -> String {
     let mut table = FieldTable::default();
     let plan = KeyPlan::compile(&sequence.by, &mut table);
     let record = format!(r#"{{"event":{{"created":{created}}}}}"#);
-    let mut fields = Fields::new(table.len());
+    let arena = Arena::new();
+    let mut fields = Fields::new(table.len(), &arena);
     let decoder = Decoder::new(&table, Limits { max_nesting: 64 });
     decoder.decode(record.as_bytes(), &mut fields).unwrap();
     plan.expand(&fields, 1).keys[0].text()

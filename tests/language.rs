@@ -11,7 +11,7 @@ use std::sync::Arc;
 use maxspan::diag::Diagnostic;
 use maxspan::eql::ast::Expr;
 use maxspan::eql::{self, functions::FUNCTIONS};
-use maxspan::event::{FieldTable, Fields};
+use maxspan::event::{Arena, FieldTable, Fields};
 use maxspan::predicate::Predicate;
 use maxspan::rule::set::{Defaults, RuleSet, Status};
 use maxspan::text::Text;
@@ -169,7 +169,8 @@ fn indexed_rules_are_hit_by_what_their_predicates_match() {
 /// The rule set's own decoder gives the same hits as the flattened event.
 fn check_decoded(set: &RuleSet, event: &str) {
     let (mut decoded, mut flattened) = (Vec::new(), Vec::new());
-    let mut fields = Fields::new(set.fields().len());
+    let arena = Arena::new();
+    let mut fields = Fields::new(set.fields().len(), &arena);
     set.decoder().decode(event.as_bytes(), &mut fields).unwrap();
     set.hits(&fields, &mut decoded);
     set.hits(&flat::fields(&flat::flatten(event), set.fields()), &mut flattened);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use maxspan::event::decode::Limits;
-use maxspan::event::{Fields, decode::Decoder};
+use maxspan::event::{Arena, Fields, decode::Decoder};
 use maxspan::rule::field_limit::MAX_FIELDS;
 use maxspan::rule::set::{Defaults, RuleReport, RuleSet, Status};
 use maxspan::rule::{Condition, Settings, Severity, SeverityWhen};
@@ -44,7 +44,8 @@ fn errors(report: &RuleReport) -> Vec<(&'static str, String, bool)> {
 /// Tells which of the rules an event satisfies.
 fn hits(rules: &RuleSet, event: &str) -> Vec<u32> {
     let decoder = Decoder::new(rules.fields(), Limits { max_nesting: 8 });
-    let mut fields = Fields::new(rules.fields().len());
+    let arena = Arena::new();
+    let mut fields = Fields::new(rules.fields().len(), &arena);
     decoder.decode(event.as_bytes(), &mut fields).unwrap();
     let mut hits = Vec::new();
     rules.hits(&fields, &mut hits);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use maxspan::eql;
-use maxspan::event::{FieldTable, Fields, Value};
+use maxspan::event::{Arena, FieldTable, Fields, Value};
 use maxspan::predicate::index::{Entry, Index};
 use maxspan::predicate::{Judgement, Predicate};
 use proptest::prelude::*;
@@ -445,7 +445,8 @@ fn a_long_list_compiles_quickly_and_finds_its_members() {
     assert!(took.as_millis() < 100, "{took:?}");
     let id = table.get("dll.name").unwrap();
     let ask = |name: &str| {
-        let mut fields = Fields::new(table.len());
+        let arena = Arena::new();
+        let mut fields = Fields::new(table.len(), &arena);
         fields.push(id, Value::from(name));
         predicate.matches(&fields)
     };

@@ -21,6 +21,9 @@ use maxspan::text::Text;
 use serde_json::{Value as Json, json};
 use support::random::{Random, cases};
 
+#[path = "support/lasting.rs"]
+mod lasting;
+
 fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/normalize/ids")
 }
@@ -60,7 +63,7 @@ impl Reader {
     }
 
     fn read<'a>(&self, payload: &'a [u8]) -> (Fields<'a>, Envelope) {
-        let mut fields = Fields::new(self.table.len());
+        let mut fields = Fields::new(self.table.len(), lasting::arena());
         self.decoder.decode(payload, &mut fields).unwrap();
         let envelope = self.normalizer.normalize(&mut fields);
         (fields, envelope)
@@ -69,7 +72,7 @@ impl Reader {
     fn values(&self, payload: &str, path: &str) -> Vec<Value<'static>> {
         let (fields, _) = self.read(payload.as_bytes());
         let id = self.table.get(path).unwrap();
-        fields.get(id).iter().map(|value| value.clone().into_owned()).collect()
+        fields.get(id).iter().map(|value| lasting::value(*value)).collect()
     }
 
     fn texts(&self, payload: &str, path: &str) -> Vec<String> {
@@ -322,7 +325,7 @@ fn assert_agrees(
     reader.normalizer.identity(&fields, &envelope, "t", 0, 0);
     let mut table = FieldTable::default();
     let ids: Vec<_> = wanted.iter().map(|path| table.intern(path)).collect();
-    let mut plain = Fields::new(table.len());
+    let mut plain = Fields::new(table.len(), lasting::arena());
     let decoder = Decoder::new(&table, decode::Limits { max_nesting: 127 });
     decoder.decode(document.as_bytes(), &mut plain).unwrap();
     for (path, id) in wanted.iter().zip(ids) {
@@ -347,7 +350,7 @@ fn mutated_bytes_harm_nobody() {
             let part = *random.pick(&parts);
             payload.splice(at..=at, part.iter().copied());
         }
-        let mut fields = Fields::new(reader.table.len());
+        let mut fields = Fields::new(reader.table.len(), lasting::arena());
         let decoded = reader.decoder.decode(&payload, &mut fields).is_ok();
         reader.normalizer.normalize(&mut fields);
         assert_eq!(decoded, documents.document(&payload).is_some(), "seed {seed}");

@@ -36,8 +36,10 @@ impl Detector {
             let place = self.places[index];
             let is_elsewhere = !self.phase.shows_to(place.lane);
             let before_start = self.lanes[place.lane].starts_after(place.index, offset);
-            let uncovered =
-                rule.index.as_ref().is_some_and(|index| !index.covers(rules.normalizer(), fields));
+            let uncovered = rule
+                .index
+                .as_ref()
+                .is_some_and(|index| !rules.normalizer().is_covered(index, fields));
             if is_elsewhere || before_start || uncovered {
                 continue;
             }

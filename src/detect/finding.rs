@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Detector, Past, suppress};
-use crate::event::{EventTime, Fields, Identity, JoinKey, Place, TimeSpan};
+use crate::event::{Arena, EventTime, Fields, Identity, JoinKey, Place, TimeSpan};
 use crate::predicate::FieldSource;
 use crate::rule::compile::CompiledRule;
 use crate::rule::suppress::CompiledSuppression;
@@ -135,8 +135,9 @@ impl Detector {
         let rules = Arc::clone(&self.rules);
         let rule = &rules.rules()[found.rule];
         let candidates = &found.found.events;
+        let arena = Arena::new();
         let read: Vec<Fields<'_>> = match needs_fields(rule) {
-            true => candidates.iter().map(|candidate| self.fields(candidate)).collect(),
+            true => candidates.iter().map(|candidate| self.fields(candidate, &arena)).collect(),
             false => Vec::new(),
         };
         let created = self.created(found);
@@ -220,12 +221,12 @@ impl Detector {
     }
 
     /// Reads the fields of a kept record again.
-    fn fields<'c>(&self, candidate: &'c Candidate) -> Fields<'c> {
-        let mut fields = Fields::new(self.rules.fields().len());
+    fn fields<'c>(&self, candidate: &'c Candidate, arena: &'c Arena) -> Fields<'c> {
+        let mut fields = Fields::new(self.rules.fields().len(), arena);
         if self.rules.decoder().decode(candidate.event.body.bytes(), &mut fields).is_err() {
             // It could be read when it was kept.
             debug_assert!(false, "a kept record has become unreadable");
-            return Fields::new(self.rules.fields().len());
+            return Fields::new(self.rules.fields().len(), arena);
         }
         self.rules.normalizer().normalize(&mut fields);
         fields
@@ -290,7 +291,8 @@ fn terms(
 /// Returns the values of a field that all events have, sorted; nothing if there is none.
 fn common(events: &[Fields<'_>], source: FieldSource) -> Option<Vec<String>> {
     let of = |event: &Fields<'_>| -> BTreeSet<String> {
-        source.values(event).iter().filter_map(|v| source.text(v)).map(Cow::into_owned).collect()
+        let values = source.values(event).iter().filter_map(|value| source.text(*value));
+        values.map(Cow::into_owned).collect()
     };
     let shared = events.iter().map(of).reduce(|shared, values| &shared & &values)?;
     (!shared.is_empty()).then(|| shared.into_iter().collect())

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::event::Fields;
+use crate::event::{Arena, Fields, Memory};
 use crate::normalize::Envelope;
 use crate::rule::set::{RuleSet, TermRef};
 
@@ -13,11 +13,13 @@ pub(super) const INTERNAL: &str = "internal";
 
 /// Judges records by a rule set.
 ///
-/// Give each [`Judged`] back with [`recycle`](Self::recycle): its memory serves the next record.
+/// For each record take [`arena`](Self::arena), judge within it, and give back first the [`Judged`] with
+/// [`recycle`](Self::recycle), then the arena with [`keep`](Self::keep): their memory serves the next record.
 pub(super) struct Judge {
     rules: Arc<RuleSet>,
     max_record_bytes: usize,
-    spare: Fields<'static>,
+    spare: Memory,
+    spare_arena: Arena,
     spare_hits: Vec<TermRef>,
 }
 
@@ -38,8 +40,19 @@ pub(super) struct Judged<'p> {
 impl Judge {
     /// Returns a judge of records of at most so many bytes.
     pub(super) fn new(rules: Arc<RuleSet>, max_record_bytes: usize) -> Self {
-        let (spare, spare_hits) = (Fields::default(), Vec::new());
-        Self { rules, max_record_bytes, spare, spare_hits }
+        let (spare, spare_arena, spare_hits) = (Memory::default(), Arena::new(), Vec::new());
+        Self { rules, max_record_bytes, spare, spare_arena, spare_hits }
+    }
+
+    /// Returns an empty arena for the next record.
+    pub(super) fn arena(&mut self) -> Arena {
+        std::mem::take(&mut self.spare_arena)
+    }
+
+    /// Takes the arena of a record back.
+    pub(super) fn keep(&mut self, mut arena: Arena) {
+        arena.reset();
+        self.spare_arena = arena;
     }
 
     /// Judges a record. A panic on the way is a fault of ours that this record brings to light: no
@@ -50,25 +63,28 @@ impl Judge {
     pub(super) fn judge<'p>(
         &mut self,
         payload: Option<&'p [u8]>,
+        arena: &'p Arena,
     ) -> Result<Judged<'p>, &'static str> {
         // What a panic leaves behind is memory for the next record, which is taken out at first.
-        let judged = catch_unwind(AssertUnwindSafe(|| self.try_judge(payload)));
+        let judged = catch_unwind(AssertUnwindSafe(|| self.try_judge(payload, arena)));
         judged.unwrap_or(Err(INTERNAL))
     }
 
-    fn try_judge<'p>(&mut self, payload: Option<&'p [u8]>) -> Result<Judged<'p>, &'static str> {
+    fn try_judge<'p>(
+        &mut self,
+        payload: Option<&'p [u8]>,
+        arena: &'p Arena,
+    ) -> Result<Judged<'p>, &'static str> {
         #[cfg(test)]
         assert_ne!(payload, Some(tests::PANICS), "as a fault of ours would");
         let payload = payload.ok_or("null_payload")?;
         if payload.len() > self.max_record_bytes {
             return Err("too_large");
         }
-        let mut fields = std::mem::take(&mut self.spare).recycled();
-        if fields.len() != self.rules.fields().len() {
-            fields = Fields::new(self.rules.fields().len());
-        }
+        let memory = std::mem::take(&mut self.spare);
+        let mut fields = Fields::within(memory, self.rules.fields().len(), arena);
         if let Err(error) = self.rules.decoder().decode(payload, &mut fields) {
-            self.spare = fields.recycled();
+            self.spare = fields.into_memory();
             return Err(error.reason());
         }
         let envelope = self.rules.normalizer().normalize(&mut fields);
@@ -85,7 +101,7 @@ impl Judge {
 
     /// Takes the memory of a record back.
     pub(super) fn recycle(&mut self, judged: Judged<'_>) {
-        self.spare = judged.fields.recycled();
+        self.spare = judged.fields.into_memory();
         self.spare_hits = judged.hits;
     }
 }
@@ -102,7 +118,8 @@ pub(super) mod tests {
     fn record_that_panics_is_unreadable_and_the_next_one_is_judged() {
         let (rules, _) = RuleSet::compile(Vec::new(), &Defaults::default());
         let mut judge = Judge::new(Arc::new(rules), 1_000);
-        assert_eq!(judge.judge(Some(PANICS)).err(), Some(INTERNAL));
-        assert!(judge.judge(Some(b"{}")).is_ok());
+        let arena = judge.arena();
+        assert_eq!(judge.judge(Some(PANICS), &arena).err(), Some(INTERNAL));
+        assert!(judge.judge(Some(b"{}"), &arena).is_ok());
     }
 }

@@ -141,15 +141,18 @@ impl Detector {
     }
 
     fn restore_record(&mut self, record: &Record<'_>) {
-        let Ok(judged) = self.judge.judge(record.payload) else {
+        let arena = self.judge.arena();
+        match self.judge.judge(record.payload, &arena) {
+            Ok(judged) => {
+                if !judged.hits.is_empty() {
+                    self.admit(record, &judged);
+                }
+                self.judge.recycle(judged);
+            }
             // Limits are lower than they were: the record would not be read today.
-            self.stats.unreadable_entries += 1;
-            return;
-        };
-        if !judged.hits.is_empty() {
-            self.admit(record, &judged);
+            Err(_) => self.stats.unreadable_entries += 1,
         }
-        self.judge.recycle(judged);
+        self.judge.keep(arena);
     }
 
     /// Writes a record down that the journal's lane has admitted.

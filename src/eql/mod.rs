@@ -4,6 +4,7 @@
 
 pub mod ast;
 mod check;
+pub mod computed;
 pub mod form;
 pub mod functions;
 mod lexer;

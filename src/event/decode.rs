@@ -6,14 +6,14 @@
 //! a key that is repeated. Lists flatten, lists of objects too. `null`, `[]` and absence are no
 //! value. A field that names an object with at least one value is [`Value::Object`].
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 
 use super::field::{FieldId, FieldTable};
-use super::value::{Fields, Value};
+use super::fields::Fields;
+use super::value::Value;
 
 mod numbers;
 mod raw;
@@ -83,17 +83,14 @@ impl Decoder {
         if self.walk(payload, Keys::Plain, out).is_ok() {
             return Ok(());
         }
-        clear(out);
-        let repaired = repair(payload);
-        is_strict_object(&repaired)?;
-        let mut owned = Fields::new(out.len());
-        self.walk(&repaired, Keys::Any, &mut owned).map_err(error)?;
-        for index in 0..out.len() {
-            let id = FieldId(index as u32);
-            let values = owned.take(id).into_iter();
-            out.set_all(id, values.map(|value| -> Value<'a> { value.into_owned() }).collect());
-        }
-        Ok(())
+        out.clear();
+        let repaired = out.arena().bytes(&repair(payload));
+        is_strict_object(repaired)?;
+        let walked = self.walk(repaired, Keys::Any, out);
+        walked.map_err(|failed| {
+            out.clear();
+            error(failed)
+        })
     }
 
     fn walk<'a>(
@@ -150,12 +147,6 @@ fn is_strict_object(payload: &[u8]) -> Result<(), DecodeError> {
     match payload.trim_ascii_start().first() {
         Some(b'{') => Ok(()),
         _ => Err(DecodeError::NotAnObject),
-    }
-}
-
-fn clear(fields: &mut Fields<'_>) {
-    for index in 0..fields.len() {
-        fields.take(FieldId(index as u32));
     }
 }
 
@@ -235,13 +226,16 @@ impl<'a> Visitor<'a> for NodeSeed<'_, '_, 'a, '_> {
     }
 
     fn visit_borrowed_str<E>(self, text: &'a str) -> Result<bool, E> {
-        Ok(self.push(Value::Str(Cow::Borrowed(text))))
+        Ok(self.push(Value::Str(text)))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<bool, E> {
         // Only a node without a field needs no copy.
         match self.walk.trie.field(self.node) {
-            Some(_) => Ok(self.push(Value::Str(Cow::Owned(text.to_owned())))),
+            Some(_) => {
+                let text = self.walk.out.arena().text(text);
+                Ok(self.push(Value::Str(text)))
+            }
             None => Ok(true),
         }
     }
@@ -401,12 +395,14 @@ impl Visitor<'_> for SkipKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Arena;
 
     fn decode(paths: &[&str], json: &str) -> Result<Vec<Vec<String>>, DecodeError> {
         let mut table = FieldTable::default();
         let ids: Vec<FieldId> = paths.iter().map(|path| table.intern(path)).collect();
         let decoder = Decoder::new(&table, Limits { max_nesting: 8 });
-        let mut out = Fields::new(table.len());
+        let arena = Arena::new();
+        let mut out = Fields::new(table.len(), &arena);
         decoder.decode(json.as_bytes(), &mut out)?;
         let show = |value: &Value<'_>| match value {
             Value::Object => "{}".to_owned(),
@@ -479,7 +475,8 @@ mod tests {
         let broken = b"{\"\xff\":\"\xff\",\"a\":[1e400,1.50,\"\\ud800\"]}";
         let mut table = FieldTable::default();
         let id = table.intern("a");
-        let mut out = Fields::new(1);
+        let arena = Arena::new();
+        let mut out = Fields::new(1, &arena);
         let decoder = Decoder::new(&table, Limits { max_nesting: 8 });
         decoder.decode(broken, &mut out).unwrap();
         assert_eq!(out.get(id)[0].text().unwrap(), "1.50");
@@ -535,7 +532,8 @@ mod tests {
             (b"{\"a\":\"\\ud800\"}", "\u{fffd}"),
             (b"{\"a\":\"\\\\\\udc00\\ud83d\\ude00\"}", "\\\u{fffd}\u{1f600}"),
         ] {
-            let mut out = Fields::new(1);
+            let arena = Arena::new();
+            let mut out = Fields::new(1, &arena);
             assert_eq!(decoder.decode(payload, &mut out), Ok(()));
             assert_eq!(out.str(FieldId(0)), Some(text));
         }
@@ -545,10 +543,11 @@ mod tests {
     fn texts_without_escapes_are_borrowed() {
         let mut table = FieldTable::default();
         let id = table.intern("a");
-        let mut out = Fields::new(1);
+        let arena = Arena::new();
+        let mut out = Fields::new(1, &arena);
         let decoder = Decoder::new(&table, Limits { max_nesting: 8 });
-        decoder.decode(br#"{"a":["plain","\\"]}"#, &mut out).unwrap();
-        assert!(matches!(out.get(id)[0], Value::Str(Cow::Borrowed("plain"))));
-        assert!(matches!(out.get(id)[1], Value::Str(Cow::Owned(_))));
+        decoder.decode(br#"{"a":"plain","b":"\\"}"#, &mut out).unwrap();
+        assert_eq!(out.str(id), Some("plain"));
+        assert_eq!(arena.reserved_bytes(), 0);
     }
 }

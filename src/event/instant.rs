@@ -10,10 +10,10 @@ use super::value::Value;
 
 impl EventTime {
     /// Returns the point of time that a value is.
-    pub fn of(value: &Value<'_>) -> Option<Self> {
+    pub fn of(value: Value<'_>) -> Option<Self> {
         match value {
             Value::Str(text) => Self::parse(text),
-            Value::Int(number) => of_number(i128::from(*number) * BILLION),
+            Value::Int(number) => of_number(i128::from(number) * BILLION),
             Value::Big(_) | Value::Float(_) | Value::Written(_) => {
                 of_number(billionths(value.text()?.as_bytes())?)
             }

@@ -3,9 +3,11 @@
 //! Knows nothing of rules or of any particular event source.
 
 pub mod admitted;
+mod arena;
 mod date;
 pub mod decode;
 pub mod field;
+mod fields;
 mod instant;
 pub mod ip;
 pub mod key;
@@ -15,8 +17,10 @@ pub mod time;
 pub mod value;
 
 pub use admitted::{Admitted, Identity, NullsLast, Ordinal, OrdinalValue, Place};
+pub use arena::Arena;
 pub use field::{FieldId, FieldTable};
+pub use fields::{Fields, Memory};
 pub use key::{JoinKey, KeyPart};
 pub use stamp::Stamp;
 pub use time::{EventTime, TimeSpan};
-pub use value::{Fields, Value, Values};
+pub use value::{Value, Values};

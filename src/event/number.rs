@@ -1,14 +1,22 @@
 //! Numbers as the source writes them: what a field that is indexed as text would hold.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 /// A number whose text says more than its value: `1e3`, `1.50`, or more digits than a double has.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Written {
+pub struct Written<'a> {
     /// The number, rounded to a double.
     pub number: f64,
     /// The text that stands in the record.
-    pub text: Box<str>,
+    pub text: Cow<'a, str>,
+}
+
+impl Written<'_> {
+    /// Returns a copy that borrows nothing.
+    pub fn to_static(&self) -> Written<'static> {
+        Written { number: self.number, text: Cow::Owned((*self.text).to_owned()) }
+    }
 }
 
 /// Writes a double as Elasticsearch does: `2.0`, `0.5`, `1.0E7`.

@@ -5,14 +5,13 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::field::FieldId;
 use super::number::{Written, text_of_double};
 
-/// One value of a field, borrowed from the record where that is possible.
-#[derive(Clone, Debug, PartialEq)]
+/// One value of a field. Its text stands in the record, in the event's [`Arena`](super::Arena), or in the program.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
     /// Text.
-    Str(Cow<'a, str>),
+    Str(&'a str),
     /// A whole number.
     Int(i64),
     /// A whole number beyond [`Int`](Self::Int): above [`i64::MAX`].
@@ -20,14 +19,14 @@ pub enum Value<'a> {
     /// Any other number.
     Float(f64),
     /// Any other number that is written in another way than its value alone would be.
-    Written(Box<Written>),
+    Written(&'a Written<'a>),
     /// A boolean.
     Bool(bool),
     /// The path names an object that holds at least one value: the field exists, and equals nothing.
     Object,
 }
 
-/// All values of one field.
+/// Some values of one field.
 pub type Values<'a> = SmallVec<[Value<'a>; 1]>;
 
 impl<'a> Value<'a> {
@@ -38,20 +37,20 @@ impl<'a> Value<'a> {
     }
 
     /// Returns the number, if the value is a whole one.
-    pub fn as_whole(&self) -> Option<i128> {
+    pub fn as_whole(self) -> Option<i128> {
         match self {
-            Self::Int(number) => Some((*number).into()),
-            Self::Big(number) => Some((*number).into()),
+            Self::Int(number) => Some(number.into()),
+            Self::Big(number) => Some(number.into()),
             _ => None,
         }
     }
 
     /// Returns the number, if the value is one without a fraction that fits into 63 bits and a sign,
     /// however it is written: `135`, `135.0`, `1.35e2`.
-    pub fn whole_part(&self) -> Option<i64> {
+    pub fn whole_part(self) -> Option<i64> {
         let number = match self {
-            Self::Int(number) => return Some(*number),
-            Self::Float(number) => *number,
+            Self::Int(number) => return Some(number),
+            Self::Float(number) => number,
             Self::Written(written) => written.number,
             _ => return None,
         };
@@ -64,12 +63,12 @@ impl<'a> Value<'a> {
     /// Returns the value as text: what Elasticsearch would index for a keyword.
     ///
     /// An [`Object`](Self::Object) has no text.
-    pub fn text(&self) -> Option<Cow<'_, str>> {
+    pub fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Str(text) => Some(Cow::Borrowed(text)),
             Self::Int(number) => Some(Cow::Owned(number.to_string())),
             Self::Big(number) => Some(Cow::Owned(number.to_string())),
-            Self::Float(number) => Some(Cow::Owned(text_of_double(*number))),
+            Self::Float(number) => Some(Cow::Owned(text_of_double(number))),
             Self::Written(written) => Some(Cow::Borrowed(&written.text)),
             Self::Bool(true) => Some(Cow::Borrowed("true")),
             Self::Bool(false) => Some(Cow::Borrowed("false")),
@@ -78,36 +77,17 @@ impl<'a> Value<'a> {
     }
 
     /// Returns the text, if the value is a string.
-    pub fn as_str(&self) -> Option<&str> {
+    pub fn as_str(self) -> Option<&'a str> {
         match self {
             Self::Str(text) => Some(text),
             _ => None,
-        }
-    }
-
-    /// Returns a copy that borrows nothing.
-    pub fn into_owned(self) -> Value<'static> {
-        match self {
-            Self::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
-            Self::Int(number) => Value::Int(number),
-            Self::Big(number) => Value::Big(number),
-            Self::Float(number) => Value::Float(number),
-            Self::Written(written) => Value::Written(written),
-            Self::Bool(truth) => Value::Bool(truth),
-            Self::Object => Value::Object,
         }
     }
 }
 
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
-        Value::Str(Cow::Borrowed(text))
-    }
-}
-
-impl From<String> for Value<'_> {
-    fn from(text: String) -> Self {
-        Value::Str(Cow::Owned(text))
+        Value::Str(text)
     }
 }
 
@@ -117,88 +97,15 @@ impl From<i64> for Value<'_> {
     }
 }
 
-/// The values of one event, by field.
-#[derive(Clone, Debug, Default)]
-pub struct Fields<'a> {
-    values: Vec<Values<'a>>,
-}
-
-impl<'a> Fields<'a> {
-    /// Returns an event of `len` fields without any value.
-    pub fn new(len: usize) -> Self {
-        Self { values: std::iter::repeat_with(Values::new).take(len).collect() }
-    }
-
-    /// Returns an event of as many fields without any value, in the same memory: for the next
-    /// record.
-    pub fn recycled<'b>(self) -> Fields<'b> {
-        let emptied = |values: Values<'a>| {
-            // Most fields have no value: there is nothing to free, and no need to look for it.
-            if values.is_empty() && !values.spilled() {
-                std::mem::forget(values);
-            }
-            Values::new()
-        };
-        Fields { values: self.values.into_iter().map(emptied).collect() }
-    }
-
-    /// Adds a value to a field.
-    pub fn push(&mut self, id: FieldId, value: Value<'a>) {
-        self.values[id.index()].push(value);
-    }
-
-    /// Replaces a field's values by one.
-    pub fn set(&mut self, id: FieldId, value: Value<'a>) {
-        let values = &mut self.values[id.index()];
-        values.clear();
-        values.push(value);
-    }
-
-    /// Replaces a field's values.
-    pub fn set_all(&mut self, id: FieldId, values: Values<'a>) {
-        self.values[id.index()] = values;
-    }
-
-    /// Takes a field's values, so that it has none.
-    pub fn take(&mut self, id: FieldId) -> Values<'a> {
-        std::mem::take(&mut self.values[id.index()])
-    }
-
-    /// Returns the values of a field.
-    pub fn get(&self, id: FieldId) -> &[Value<'a>] {
-        &self.values[id.index()]
-    }
-
-    /// Returns the first value of a field as text, if it is a string.
-    pub fn str(&self, id: FieldId) -> Option<&str> {
-        self.get(id).first().and_then(Value::as_str)
-    }
-
-    /// Tells whether the field has a value.
-    pub fn has(&self, id: FieldId) -> bool {
-        !self.get(id).is_empty()
-    }
-
-    /// Returns the number of fields, with or without values.
-    pub fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    /// Tells whether there is no field.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Arena;
 
     #[test]
     fn a_whole_number_is_one_however_it_is_written() {
-        let written = |number: f64, text: &str| {
-            Value::Written(Box::new(Written { number, text: text.into() }))
-        };
+        let arena = Arena::new();
+        let written = |number: f64, text: &str| Value::Written(arena.number(number, text));
         for (value, whole) in [
             (Value::Int(-4), Some(-4)),
             (Value::Float(135.0), Some(135)),

@@ -198,7 +198,7 @@ impl Watch {
     pub(super) fn is_of_category(&self, event: &Fields<'_>) -> bool {
         let Some(category) = &self.category else { return true };
         let values = event.get(self.category_field).iter();
-        values.filter_map(Value::as_str).any(|value| value == category)
+        values.filter_map(|value| value.as_str()).any(|value| value == category)
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::detect::{
     Detector, Engine, Finding, FindingEvent, Origin, Output, Record, Stamp, Stats,
 };
-use crate::event::{EventTime, Fields};
+use crate::event::{Arena, EventTime, Fields};
 use crate::rule::set::RuleSet;
 
 mod attempt;
@@ -153,7 +153,8 @@ impl Explainer {
         if payload.len() > self.engine.options().max_record_bytes {
             return;
         }
-        let mut fields = Fields::new(self.rules.fields().len());
+        let arena = Arena::new();
+        let mut fields = Fields::new(self.rules.fields().len(), &arena);
         if self.rules.decoder().decode(payload, &mut fields).is_err() {
             return;
         }

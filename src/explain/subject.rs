@@ -97,7 +97,7 @@ impl Subject {
     pub(super) fn on_event(&mut self, rules: &RuleSet, event: &Event<'_, '_>) {
         let rule = &rules.rules()[self.rule];
         let index = rule.index.as_ref();
-        if index.is_none_or(|index| index.covers(rules.normalizer(), event.fields)) {
+        if index.is_none_or(|index| rules.normalizer().is_covered(index, event.fields)) {
             self.covered += 1;
             for (source, has_value) in &mut self.fields {
                 *has_value |= source.has_value(event.fields);

@@ -7,9 +7,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Envelope, Normalizer, Options, Shape, invocation, nxlog, targets};
+use super::convert::BINDING;
+use super::envelope::Envelope;
+use super::normalizer::{Normalizer, targets};
+use super::options::Options;
+use super::shape::{Shape, nxlog};
 use crate::event::decode::{Decoder, Limits, is_deeper_than, repair};
-use crate::event::{FieldId, FieldTable, Fields, Value};
+use crate::event::{Arena, FieldId, FieldTable, Fields, Value};
 
 /// Makes whole ECS documents of records.
 #[derive(Debug)]
@@ -72,7 +76,8 @@ impl Documents {
     /// As [`document`](Self::document), with what is known of the record as a whole.
     pub fn read(&self, payload: &[u8]) -> Option<(Map<String, Json>, Envelope)> {
         let mut document = parse(payload)?;
-        let mut before = Fields::new(self.fields_len);
+        let arena = Arena::new();
+        let mut before = Fields::new(self.fields_len, &arena);
         self.decoder.decode(payload, &mut before).ok()?;
         let mut after = before.clone();
         let envelope = self.normalizer.normalize(&mut after);
@@ -133,7 +138,7 @@ fn details(parts: &Map<String, Json>) -> Option<Json> {
     for ((kind, command), value) in kinds.iter().zip(commands).zip(values) {
         let mut line =
             serde_json::json!({"type": kind, "related_command": command, "value": value});
-        if kind == invocation::BINDING {
+        if kind == BINDING {
             line["name"] = names.next()?.clone();
         }
         lines.push(line);

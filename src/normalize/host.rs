@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{HostKey, HostNames, Machine, Normalizer};
+use super::engine_fields::EngineFields;
+use super::options::{HostKey, HostNames, Options};
 use crate::event::{FieldId, Fields, Value};
 
 /// A hash of the canonical host: the same for the same host, in every process.
@@ -10,6 +11,15 @@ use crate::event::{FieldId, Fields, Value};
 /// For counting hosts and telling them apart, not for keeping them: hosts may collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostHash(pub u64);
+
+/// What a record says of its machine, for finding ids that two machines share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// A hash of `host.id`.
+    pub id: HostHash,
+    /// A hash of the short name, as NetBIOS would cut it.
+    pub name: HostHash,
+}
 
 /// The canonical host.
 enum Canonical<'f> {
@@ -87,9 +97,23 @@ pub(super) struct Settled {
 /// Beats and Elastic Agent tag what a collector has gathered, if they are told to.
 const FORWARDED_TAG: &str = "forwarded";
 
-impl Normalizer {
+/// Finds hosts.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    engine: EngineFields,
+    /// `host.id`, if a rule reads it.
+    wanted_id: Option<FieldId>,
+    options: Options,
+}
+
+impl Hosts {
+    /// Returns a finder of hosts that writes them to a field, if there is one that is wanted.
+    pub(super) fn new(engine: EngineFields, wanted_id: Option<FieldId>, options: Options) -> Self {
+        Self { engine, wanted_id, options }
+    }
+
     /// Finds the canonical host, and writes it to `host.id` if a rule reads that.
-    pub(super) fn settle_host(&self, fields: &mut Fields<'_>) -> Settled {
+    pub(super) fn settle(&self, fields: &mut Fields<'_>) -> Settled {
         let tags = fields.get(self.engine.tags);
         let is_tagged = tags.iter().any(|tag| tag.as_str() == Some(FORWARDED_TAG));
         let is_forwarded = self.is_forwarded(is_tagged, fields);
@@ -104,11 +128,11 @@ impl Normalizer {
             return Settled { host: None, is_forwarded, has_foreign_id, machine };
         };
         let host = Some(canonical.hash());
-        if let Some(id) = self.wanted.host_id {
+        if let Some(id) = self.wanted_id {
             let is_there = matches!(fields.get(id), [Value::Str(text)] if canonical.is(text));
             if !is_there {
-                let text = canonical.text();
-                fields.set(id, Value::from(text));
+                let text = fields.arena().text(&canonical.text());
+                fields.set(id, Value::Str(text));
             }
         }
         Settled { host, is_forwarded, has_foreign_id, machine }

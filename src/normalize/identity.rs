@@ -2,74 +2,72 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Envelope, Normalizer};
+use super::engine_fields::EngineFields;
+use super::envelope::Envelope;
 use crate::event::{FieldId, Fields, Identity, Ordinal, OrdinalValue, Value};
 
-impl Normalizer {
-    /// Returns the place of a normalized event in the total order. An event without a time is not
-    /// admitted; here it would stand in 1970.
-    pub fn ordinal(
-        &self,
-        fields: &Fields<'_>,
-        envelope: &Envelope,
-        offset: i64,
-        tiebreaker: Option<FieldId>,
-    ) -> Ordinal {
-        let channel = fields.str(self.engine.channel);
-        Ordinal {
-            event_time: envelope.event_time.unwrap_or_default(),
-            tiebreaker: tiebreaker.and_then(|id| ordinal_value(fields, id)).into(),
-            sequence: number(fields, self.engine.event_sequence).into(),
-            channel: channel.map(|name| name.to_lowercase().into_boxed_str()).into(),
-            record_id: number(fields, self.engine.record_id)
-                .and_then(|number| u64::try_from(number).ok())
-                .into(),
-            place: None,
-            offset,
-        }
+/// Returns the place of a normalized event in the total order. An event without a time is not
+/// admitted; here it would stand in 1970.
+pub(super) fn ordinal(
+    engine: &EngineFields,
+    fields: &Fields<'_>,
+    envelope: &Envelope,
+    offset: i64,
+    tiebreaker: Option<FieldId>,
+) -> Ordinal {
+    let channel = fields.str(engine.channel);
+    Ordinal {
+        event_time: envelope.event_time.unwrap_or_default(),
+        tiebreaker: tiebreaker.and_then(|id| ordinal_value(fields, id)).into(),
+        sequence: number(fields, engine.event_sequence).into(),
+        channel: channel.map(|name| name.to_lowercase().into_boxed_str()).into(),
+        record_id: number(fields, engine.record_id)
+            .and_then(|number| u64::try_from(number).ok())
+            .into(),
+        place: None,
+        offset,
     }
+}
 
-    /// Returns the identity of a normalized event: a function of the record and of the
-    /// configuration alone, so that every delivery has the same, except of records that say
-    /// nothing of themselves: those are told apart by where they stand.
-    pub fn identity(
-        &self,
-        fields: &Fields<'_>,
-        envelope: &Envelope,
-        topic: &str,
-        partition: i32,
-        offset: i64,
-    ) -> Identity {
-        let engine = &self.engine;
-        let text = |id: FieldId| {
-            fields.get(id).first().and_then(Value::text).filter(|text| !text.is_empty())
-        };
-        let lower = |id: FieldId| text(id).map(|text| text.to_lowercase());
-        let nanos = envelope.event_time.map(|time| time.nanos().to_string());
+/// Returns the identity of a normalized event: a function of the record and of the
+/// configuration alone, so that every delivery has the same, except of records that say
+/// nothing of themselves: those are told apart by where they stand.
+pub(super) fn identity(
+    engine: &EngineFields,
+    fields: &Fields<'_>,
+    envelope: &Envelope,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> Identity {
+    let text = |id: FieldId| {
+        fields.get(id).first().and_then(|value| value.text()).filter(|text| !text.is_empty())
+    };
+    let lower = |id: FieldId| text(id).map(|text| text.to_lowercase());
+    let nanos = envelope.event_time.map(|time| time.nanos().to_string());
 
-        let (event_id, record_id) = (text(engine.event_id), text(engine.record_id));
-        let mut parts = Parts::default();
-        if event_id.is_some() {
-            parts.add(Some("event"));
-            parts.add(event_id.as_deref());
-            parts.add(text(engine.event_dataset).as_deref());
-            parts.add(text(engine.event_action).as_deref());
-            parts.add(nanos.as_deref());
-        } else if record_id.is_some() && fields.has(engine.channel) {
-            parts.add(Some("record"));
-            parts.add(lower(engine.computer_name).as_deref());
-            parts.add(lower(engine.channel).as_deref());
-            parts.add(text(engine.provider_name).as_deref());
-            parts.add(record_id.as_deref());
-            parts.add(nanos.as_deref());
-        } else {
-            parts.add(Some("offset"));
-            parts.add(Some(topic));
-            parts.add(Some(&partition.to_string()));
-            parts.add(Some(&offset.to_string()));
-        }
-        parts.identity()
+    let (event_id, record_id) = (text(engine.event_id), text(engine.record_id));
+    let mut parts = Parts::default();
+    if event_id.is_some() {
+        parts.add(Some("event"));
+        parts.add(event_id.as_deref());
+        parts.add(text(engine.event_dataset).as_deref());
+        parts.add(text(engine.event_action).as_deref());
+        parts.add(nanos.as_deref());
+    } else if record_id.is_some() && fields.has(engine.channel) {
+        parts.add(Some("record"));
+        parts.add(lower(engine.computer_name).as_deref());
+        parts.add(lower(engine.channel).as_deref());
+        parts.add(text(engine.provider_name).as_deref());
+        parts.add(record_id.as_deref());
+        parts.add(nanos.as_deref());
+    } else {
+        parts.add(Some("offset"));
+        parts.add(Some(topic));
+        parts.add(Some(&partition.to_string()));
+        parts.add(Some(&offset.to_string()));
     }
+    parts.identity()
 }
 
 fn number(fields: &Fields<'_>, id: FieldId) -> Option<i64> {

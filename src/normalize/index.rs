@@ -5,36 +5,34 @@
 
 use smallvec::SmallVec;
 
-use super::Normalizer;
-use crate::event::{Fields, Value};
+use super::engine_fields::EngineFields;
+use crate::event::Fields;
 
 /// The index names of one record; none if the record names no dataset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexNames(SmallVec<[String; 3]>);
 
 impl IndexNames {
-    /// Returns the names.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
-}
-
-impl Normalizer {
-    /// Returns the index names of a normalized record.
-    pub fn index_names(&self, fields: &Fields<'_>) -> IndexNames {
+    /// Returns the names of a normalized record.
+    pub(super) fn of(engine: &EngineFields, fields: &Fields<'_>) -> Self {
         let mut names = SmallVec::new();
-        let namespace = fields.str(self.engine.stream_namespace).unwrap_or("default");
-        let datasets = fields.get(self.engine.stream_dataset).iter().filter_map(Value::as_str);
+        let namespace = fields.str(engine.stream_namespace).unwrap_or("default");
+        let datasets = fields.get(engine.stream_dataset).iter().filter_map(|value| value.as_str());
         names.extend(datasets.map(|dataset| format!("logs-{dataset}-{namespace}")));
         if !names.is_empty() {
-            let is_windows = fields.has(self.engine.channel);
+            let is_windows = fields.has(engine.channel);
             let assumed = is_windows.then_some("winlogbeat");
-            if let Some(agent) = fields.str(self.engine.agent_type).or(assumed) {
-                let version = fields.str(self.engine.agent_version).unwrap_or_default();
+            if let Some(agent) = fields.str(engine.agent_type).or(assumed) {
+                let version = fields.str(engine.agent_version).unwrap_or_default();
                 names.push(format!("{agent}-{version}"));
             }
         }
-        IndexNames(names)
+        Self(names)
+    }
+
+    /// Returns the names.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 }
 
@@ -60,11 +58,6 @@ impl IndexPatterns {
             list.push(local.into());
         }
         compiled
-    }
-
-    /// Tells whether the rule was written for this normalized record.
-    pub fn covers(&self, normalizer: &Normalizer, fields: &Fields<'_>) -> bool {
-        self.is_empty() || self.covers_names(&normalizer.index_names(fields))
     }
 
     /// Tells whether the rule was written for a record of these names; one without names is seen

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use super::Judgement;
 use super::scalar::{Scalar, borrow};
 use super::test::Test;
+use crate::eql::computed::Computed;
 use crate::event::Value;
 use distinct::{Key, distinct_values};
 
@@ -25,7 +26,7 @@ const MAX_STEPS: usize = 1 << 18;
 const BYTES_OF_STEP: usize = 128;
 
 /// Judges an expression whose slots have these values; none are null.
-pub(super) fn judge<'v>(scalar: &'v Scalar, lists: &[&'v [Value<'v>]]) -> Judgement {
+pub(super) fn judge<'v>(scalar: &'v Scalar, lists: &[&[Value<'v>]]) -> Judgement {
     match Search::new(scalar, lists).holds(scalar) {
         Ok(true) => Judgement::Holds,
         Ok(false) => Judgement::Fails,
@@ -43,23 +44,23 @@ enum Stop {
     Enough,
 }
 
-type Results<'f> = &'f mut dyn FnMut(Option<Value<'_>>) -> Result<(), Stop>;
+type Results<'f> = &'f mut dyn FnMut(Option<Computed<'_>>) -> Result<(), Stop>;
 /// Distinct results of an expression; never empty.
-type Set<'v> = Vec<Option<Value<'v>>>;
+type Set<'v> = Vec<Option<Computed<'v>>>;
 
 /// What is known of the slots, and how much may be done yet.
 struct Search<'v> {
     /// The distinct values of each slot, or the one that it is bound to.
-    slots: Vec<Vec<Option<&'v Value<'v>>>>,
+    slots: Vec<Vec<Option<Value<'v>>>>,
     is_bound: Vec<bool>,
     steps: usize,
 }
 
 impl<'v> Search<'v> {
-    fn new(scalar: &Scalar, lists: &[&'v [Value<'v>]]) -> Self {
+    fn new(scalar: &Scalar, lists: &[&[Value<'v>]]) -> Self {
         // Each value may go through each part of the expression once for nothing.
         let values = lists.iter().flat_map(|list| list.iter());
-        let linear: usize = values.map(|value| 1 + extra(Some(value))).sum();
+        let linear: usize = values.map(|value| 1 + extra(Some(*value))).sum();
         Self {
             slots: lists.iter().map(|list| distinct_values(list)).collect(),
             is_bound: vec![false; lists.len()],
@@ -111,7 +112,7 @@ impl<'v> Search<'v> {
 
     fn try_all(&mut self, scalar: &'v Scalar) -> Result<bool, TooMuch> {
         self.each(scalar, &mut |value| match value {
-            Some(Value::Bool(true)) => Err(Stop::Enough),
+            Some(Computed::Plain(Value::Bool(true))) => Err(Stop::Enough),
             _ => Ok(()),
         })
         .map_or_else(Stop::into_found, |()| Ok(false))
@@ -123,15 +124,14 @@ impl<'v> Search<'v> {
             return self.with_each(slot, |search| search.each(scalar, visit));
         }
         match scalar {
-            Scalar::Constant(value) => visit(value.as_ref().and_then(borrow)),
+            Scalar::Constant(value) => visit(value.as_ref().map(borrow)),
             Scalar::Slot(slot) => {
-                self.values(*slot)?.iter().try_for_each(|value| visit(value.and_then(borrow)))
+                self.values(*slot)?.iter().try_for_each(|value| visit(value.and_then(Computed::of)))
             }
             // An object has no value to compute with, but is not null.
-            Scalar::IsNull(inner) if let Scalar::Slot(slot) = **inner => self
-                .values(slot)?
-                .iter()
-                .try_for_each(|value| visit(Some(Value::Bool(value.is_none())))),
+            Scalar::IsNull(inner) if let Scalar::Slot(slot) = **inner => {
+                self.values(slot)?.iter().try_for_each(|value| visit(Some(value.is_none().into())))
+            }
             _ => match scalar.operands() {
                 [only] => self.each(only, &mut |value| visit(scalar.apply(&[value]))),
                 operands => self.product(scalar, operands, visit),
@@ -147,10 +147,12 @@ impl<'v> Search<'v> {
     ) -> Result<(), Stop> {
         let sets = self.sets(operands)?;
         let mut at: SmallVec<[usize; 4]> = SmallVec::from_elem(0, sets.len());
-        let mut args: SmallVec<[Option<Value<'_>>; 4]> =
-            sets.iter().map(|set| set[0].as_ref().and_then(borrow)).collect();
+        let mut args: SmallVec<[Option<Computed<'_>>; 4]> =
+            sets.iter().map(|set| set[0].as_ref().map(borrow)).collect();
         loop {
-            self.spend(1 + args.iter().map(|arg| extra(arg.as_ref())).sum::<usize>())?;
+            self.spend(
+                1 + args.iter().map(|arg| extra(arg.as_ref().map(Computed::view))).sum::<usize>(),
+            )?;
             visit(scalar.apply(&args))?;
             let mut index = sets.len();
             loop {
@@ -158,7 +160,7 @@ impl<'v> Search<'v> {
                 let Some(before) = index.checked_sub(1) else { return Ok(()) };
                 index = before;
                 at[index] = (at[index] + 1) % sets[index].len();
-                args[index] = sets[index][at[index]].as_ref().and_then(borrow);
+                args[index] = sets[index][at[index]].as_ref().map(borrow);
                 if at[index] > 0 {
                     break;
                 }
@@ -173,13 +175,17 @@ impl<'v> Search<'v> {
     /// Returns the distinct results of an expression.
     fn set(&mut self, scalar: &'v Scalar) -> Result<Set<'v>, Stop> {
         if let Scalar::Slot(slot) = scalar {
-            return Ok(self.values(*slot)?.iter().map(|value| value.and_then(borrow)).collect());
+            return Ok(self
+                .values(*slot)?
+                .iter()
+                .map(|value| value.and_then(Computed::of))
+                .collect());
         }
         let mut set = Set::new();
         let mut known = HashSet::new();
         self.each(scalar, &mut |value| {
-            if known.insert(Key::of(value.as_ref()).into_owned()) {
-                set.push(value.map(Value::into_owned));
+            if known.insert(Key::of(value.as_ref().map(Computed::view)).into_owned()) {
+                set.push(value.map(Computed::into_owned));
             }
             Ok(())
         })?;
@@ -187,7 +193,7 @@ impl<'v> Search<'v> {
     }
 
     /// Returns the values of a slot; looking at them again and again counts.
-    fn values(&mut self, slot: usize) -> Result<&[Option<&'v Value<'v>>], Stop> {
+    fn values(&mut self, slot: usize) -> Result<&[Option<Value<'v>>], Stop> {
         let steps = self.slots[slot].iter().map(|value| 1 + extra(*value)).sum();
         self.spend(steps)?;
         Ok(&self.slots[slot])
@@ -244,7 +250,7 @@ impl Stop {
 }
 
 /// Returns how many steps more than for others it takes to look at a value.
-fn extra(value: Option<&Value<'_>>) -> usize {
+fn extra(value: Option<Value<'_>>) -> usize {
     match value {
         Some(Value::Str(text)) => text.len() / BYTES_OF_STEP,
         _ => 0,

@@ -8,6 +8,7 @@ use super::strings::Affix;
 use super::test::Test;
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Call, Case, CompareOp, Expr, ExprKind, Literal};
+use crate::eql::computed::Computed;
 use crate::eql::functions::{self, Needles};
 use crate::eql::types::{FieldType, field_type};
 use crate::event::{FieldTable, Value};
@@ -68,7 +69,9 @@ impl Compiler<'_> {
         if asked.is_constant() || matches!(asked.kind, ExprKind::Field(_)) || !known.is_constant() {
             return None;
         }
-        let Some(Some(Value::Bool(truth))) = self.constant(known) else { return None };
+        let Some(Some(Computed::Plain(Value::Bool(truth)))) = self.constant(known) else {
+            return None;
+        };
         match op {
             CompareOp::Eq => Some((asked, truth)),
             CompareOp::Ne => Some((asked, !truth)),
@@ -172,28 +175,29 @@ impl Compiler<'_> {
         let value = Box::new(self.value(left, slots));
         match (constant, op) {
             (None, CompareOp::Eq) => match *value {
-                Scalar::Constant(known) => Scalar::Constant(Some(Value::Bool(known.is_none()))),
+                Scalar::Constant(known) => Scalar::Constant(Some(known.is_none().into())),
                 _ => Scalar::IsNull(value),
             },
             (None, _) => Scalar::Constant(None),
             (Some(constant), CompareOp::Eq) => {
-                Scalar::Test(value, Test::one_of(&[constant], left.case(), hint(left)))
+                Scalar::Test(value, Test::one_of(&[constant.view()], left.case(), hint(left)))
             }
             (Some(constant), _) => {
-                Scalar::Test(value, Test::order(op, &constant, left.case(), hint(left)))
+                Scalar::Test(value, Test::order(op, constant.view(), left.case(), hint(left)))
             }
         }
     }
 
     fn member(&mut self, value: &Expr, list: &[Expr], case: Case, slots: &mut Slots) -> Scalar {
-        let constants: Vec<Value<'static>> =
+        let constants: Vec<Computed<'static>> =
             list.iter().filter_map(|item| self.constant(item).flatten()).collect();
+        let constants: Vec<Value<'_>> = constants.iter().map(Computed::view).collect();
         let test = Test::one_of(&constants, case.and(value.case()), hint(value));
         Scalar::Test(Box::new(self.value(value, slots)), test)
     }
 
     /// Returns the value of an expression without fields, which may be null.
-    fn constant(&mut self, expr: &Expr) -> Option<Option<Value<'static>>> {
+    fn constant(&mut self, expr: &Expr) -> Option<Option<Computed<'static>>> {
         let mut slots = Slots::new();
         let scalar = self.value(expr, &mut slots);
         if !slots.is_empty() {
@@ -204,7 +208,7 @@ impl Compiler<'_> {
             );
             return None;
         }
-        Some(scalar.value(&[]).map(Value::into_owned))
+        Some(scalar.value(&[]).map(Computed::into_owned))
     }
 
     fn call(&mut self, call: &Call, slots: &mut Slots) -> Scalar {
@@ -268,7 +272,7 @@ fn joined(function: &str) -> Option<Joined> {
 /// Returns the text of an argument that is written in the query.
 fn constant_text(arg: &Scalar) -> Option<&str> {
     match arg {
-        Scalar::Constant(value) => value.as_ref()?.as_str(),
+        Scalar::Constant(value) => value.as_ref()?.view().as_str(),
         _ => None,
     }
 }
@@ -277,19 +281,19 @@ fn constant_text(arg: &Scalar) -> Option<&str> {
 fn folded(scalar: Scalar, expr: &Expr) -> Scalar {
     match scalar {
         Scalar::Constant(_) => scalar,
-        _ if expr.is_constant() => Scalar::Constant(scalar.value(&[]).map(Value::into_owned)),
+        _ if expr.is_constant() => Scalar::Constant(scalar.value(&[]).map(Computed::into_owned)),
         _ => scalar,
     }
 }
 
-fn constant(literal: &Literal) -> Option<Value<'static>> {
+fn constant(literal: &Literal) -> Option<Computed<'static>> {
     match literal {
         Literal::Null => None,
-        Literal::Bool(truth) => Some(Value::Bool(*truth)),
-        Literal::Int(number) => Some(Value::Int(*number)),
-        Literal::Big(number) => Some(Value::Big(*number)),
-        Literal::Float(number) => Some(Value::Float(*number)),
-        Literal::Str(text) => Some(Value::from(text.clone())),
+        Literal::Bool(truth) => Some(Value::Bool(*truth).into()),
+        Literal::Int(number) => Some(Value::Int(*number).into()),
+        Literal::Big(number) => Some(Value::Big(*number).into()),
+        Literal::Float(number) => Some(Value::Float(*number).into()),
+        Literal::Str(text) => Some(Computed::Text(text.clone())),
     }
 }
 

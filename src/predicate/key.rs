@@ -92,7 +92,7 @@ impl PartPlan {
                 beyond += 1;
                 continue;
             }
-            let Some(text) = self.canonical(value) else { continue };
+            let Some(text) = self.canonical(*value) else { continue };
             if !values.iter().any(|known| known.as_deref() == Some(&*text)) {
                 values.push(Some(text.into()));
             }
@@ -104,12 +104,12 @@ impl PartPlan {
     }
 
     /// Returns the text that all spellings of a value share.
-    fn canonical<'v>(&self, value: &'v Value<'_>) -> Option<Cow<'v, str>> {
+    fn canonical<'v>(&self, value: Value<'v>) -> Option<Cow<'v, str>> {
         let canonical = match self.kind {
             Some(FieldType::Ip) => {
                 value.text().and_then(|text| parse_ip(&text)).map(|address| address.to_string())
             }
-            Some(FieldType::Number) => number_of(value).as_ref().and_then(number::canonical),
+            Some(FieldType::Number) => number_of(value).and_then(number::canonical),
             Some(FieldType::Date) => EventTime::of(value).map(|instant| instant.to_string()),
             _ => None,
         };
@@ -121,6 +121,7 @@ impl PartPlan {
 mod tests {
     use super::*;
     use crate::eql::form::Form;
+    use crate::event::Arena;
     use crate::text::Span;
 
     /// Returns the keys of an event as texts, with `null` for null.
@@ -135,7 +136,8 @@ mod tests {
             .collect();
         let mut table = FieldTable::default();
         let plan = KeyPlan::compile(&by, &mut table);
-        let mut fields = Fields::new(table.len());
+        let arena = Arena::new();
+        let mut fields = Fields::new(table.len(), &arena);
         for (path, value) in values {
             fields.push(table.get(path).unwrap(), value.clone());
         }

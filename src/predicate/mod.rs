@@ -16,6 +16,7 @@
 
 mod combine;
 mod compile;
+mod folds;
 mod hash;
 pub mod index;
 pub mod key;
@@ -31,6 +32,7 @@ mod test;
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Category, EventQuery, Expr};
 use crate::event::{FieldTable, Fields};
+pub use folds::Folds;
 use node::Node;
 pub use source::FieldSource;
 
@@ -82,14 +84,15 @@ impl Judgement {
 /// A condition, ready to be asked about events.
 ///
 /// ```
-/// use maxspan::event::{FieldTable, Fields, Value};
+/// use maxspan::event::{Arena, FieldTable, Fields, Value};
 /// use maxspan::predicate::Predicate;
 ///
 /// let (condition, _) = maxspan::eql::parse_condition(r#"process.name : "cmd.*""#);
 /// let mut fields = FieldTable::default();
 /// let predicate = Predicate::compile(&condition.unwrap(), &mut fields).unwrap();
 ///
-/// let mut event = Fields::new(fields.len());
+/// let arena = Arena::new();
+/// let mut event = Fields::new(fields.len(), &arena);
 /// assert!(!predicate.matches(&event));
 /// event.push(fields.get("process.name").unwrap(), Value::from("CMD.EXE"));
 /// assert!(predicate.matches(&event));
@@ -148,7 +151,12 @@ impl Predicate {
 
     /// Judges an event, which must have room for the same fields.
     pub fn judge(&self, fields: &Fields<'_>) -> Judgement {
-        self.node.judge(fields)
+        self.judge_folded(fields, &mut Folds::default())
+    }
+
+    /// Judges an event of which others have asked before; `folds` belongs to it.
+    pub fn judge_folded(&self, fields: &Fields<'_>, folds: &mut Folds) -> Judgement {
+        self.node.judge(fields, folds)
     }
 
     /// Tells whether no event can satisfy it.

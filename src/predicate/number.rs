@@ -6,7 +6,7 @@ use crate::event::Value;
 use crate::event::number::text_of_double;
 
 /// Compares two numbers; nothing if one of them is no number.
-pub(super) fn compare(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
+pub(super) fn compare(left: Value<'_>, right: Value<'_>) -> Option<Ordering> {
     match (Number::of(left)?, Number::of(right)?) {
         (Number::Whole(left), Number::Whole(right)) => Some(left.cmp(&right)),
         (Number::Double(left), Number::Double(right)) => left.partial_cmp(&right),
@@ -18,12 +18,12 @@ pub(super) fn compare(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
 }
 
 /// Tells whether a value is a number, and not a text that writes one.
-pub(super) fn is_number(value: &Value<'_>) -> bool {
+pub(super) fn is_number(value: Value<'_>) -> bool {
     Number::of(value).is_some()
 }
 
 /// Returns the text that all spellings of a number share.
-pub(super) fn canonical(number: &Value<'_>) -> Option<String> {
+pub(super) fn canonical(number: Value<'_>) -> Option<String> {
     match Exact::of(number)? {
         Exact::Whole(whole) => Some(whole.to_string()),
         Exact::Other(bits) => Some(text_of_double(f64::from_bits(bits))),
@@ -37,9 +37,9 @@ enum Number {
 }
 
 impl Number {
-    fn of(value: &Value<'_>) -> Option<Self> {
+    fn of(value: Value<'_>) -> Option<Self> {
         match value {
-            Value::Float(number) => Some(Self::Double(*number)),
+            Value::Float(number) => Some(Self::Double(number)),
             Value::Written(written) => Some(Self::Double(written.number)),
             value => value.as_whole().map(Self::Whole),
         }
@@ -71,7 +71,7 @@ pub(super) enum Exact {
 }
 
 impl Exact {
-    pub(super) fn of(number: &Value<'_>) -> Option<Self> {
+    pub(super) fn of(number: Value<'_>) -> Option<Self> {
         Some(match Number::of(number)? {
             Number::Whole(whole) => Self::Whole(whole),
             Number::Double(fraction) => Self::of_fraction(fraction),
@@ -109,10 +109,10 @@ mod tests {
             (Value::Big(1 << 63), float(9_223_372_036_854_775_808.0), Ordering::Equal),
             (int(-1), Value::Big(u64::MAX), Ordering::Less),
         ] {
-            assert_eq!(compare(&left, &right), Some(expected), "{left:?} {right:?}");
+            assert_eq!(compare(left, right), Some(expected), "{left:?} {right:?}");
         }
-        assert_eq!(compare(&int(1), &float(f64::NAN)), None);
-        assert_eq!(compare(&int(1), &Value::from("1")), None);
+        assert_eq!(compare(int(1), float(f64::NAN)), None);
+        assert_eq!(compare(int(1), Value::from("1")), None);
     }
 
     #[test]
@@ -134,12 +134,12 @@ mod tests {
         let big = [1 << 63, (1 << 63) + 1, u64::MAX].map(Value::Big);
         let whole = whole.into_iter().map(Value::Int).chain(big);
         let numbers: Vec<Value<'_>> = whole.chain(others.into_iter().map(Value::Float)).collect();
-        for left in &numbers {
-            for right in &numbers {
+        for left in numbers.iter().copied() {
+            for right in numbers.iter().copied() {
                 let is_equal = compare(left, right) == Some(Ordering::Equal);
                 assert_eq!(Exact::of(left) == Exact::of(right), is_equal, "{left:?} {right:?}");
             }
         }
-        assert_eq!(Exact::of(&Value::from("1")), None);
+        assert_eq!(Exact::of(Value::from("1")), None);
     }
 }

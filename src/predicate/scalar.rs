@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::strings::Affix;
 use super::test::Test;
 use crate::eql::ast::{ArithmeticOp, Case};
+use crate::eql::computed::Computed;
 use crate::eql::functions::{self, Eval, Needles, Search};
 use crate::event::Value;
 use crate::event::ip::parse_ip;
@@ -14,7 +15,7 @@ use crate::event::ip::parse_ip;
 /// An expression over slots, each of which holds one value of one field, or null.
 #[derive(Debug)]
 pub(super) enum Scalar {
-    Constant(Option<Value<'static>>),
+    Constant(Option<Computed<'static>>),
     Slot(usize),
     /// A text that writes an IP address, in its shortest form.
     Address(Box<Self>),
@@ -55,19 +56,19 @@ pub(super) enum Joined {
 }
 
 /// The values of the slots.
-pub(super) type Slots<'s, 'v> = &'s [Option<&'v Value<'v>>];
+pub(super) type Slots<'s, 'v> = &'s [Option<Value<'v>>];
 
 impl Scalar {
     pub(super) fn is_true(&self, slots: Slots<'_, '_>) -> bool {
-        self.value(slots) == Some(Value::Bool(true))
+        self.value(slots) == Some(Computed::from(true))
     }
 
     /// Returns the value; `None` is null.
-    pub(super) fn value<'v>(&'v self, slots: Slots<'_, 'v>) -> Option<Value<'v>> {
+    pub(super) fn value<'v>(&'v self, slots: Slots<'_, 'v>) -> Option<Computed<'v>> {
         match self {
-            Self::Constant(value) => value.as_ref().and_then(borrow),
-            Self::Slot(slot) => slots.get(*slot).copied().flatten().and_then(borrow),
-            Self::IsNull(inner) => Some(Value::Bool(match **inner {
+            Self::Constant(value) => value.as_ref().map(borrow),
+            Self::Slot(slot) => slots.get(*slot).copied().flatten().and_then(Computed::of),
+            Self::IsNull(inner) => Some(Computed::from(match **inner {
                 // An object has no value to compute with, but is not null.
                 Self::Slot(slot) => slots.get(slot).copied().flatten().is_none(),
                 _ => inner.value(slots).is_none(),
@@ -75,17 +76,17 @@ impl Scalar {
             Self::And(operands) => Self::chain(operands, false, slots),
             Self::Or(operands) => Self::chain(operands, true, slots),
             Self::Test(inner, test) => {
-                inner.value(slots).map(|value| Value::Bool(test.holds(&value)))
+                inner.value(slots).map(|value| test.holds(value.view()).into())
             }
             _ => {
                 let values = self.operands().iter().map(|operand| operand.value(slots));
-                self.apply(&values.collect::<SmallVec<[Option<Value<'v>>; 4]>>())
+                self.apply(&values.collect::<SmallVec<[Option<Computed<'v>>; 4]>>())
             }
         }
     }
 
     /// Returns what it makes of the values of its operands.
-    pub(super) fn apply<'v>(&self, values: &[Option<Value<'v>>]) -> Option<Value<'v>> {
+    pub(super) fn apply<'v>(&self, values: &[Option<Computed<'v>>]) -> Option<Computed<'v>> {
         let first = values.first();
         match self {
             Self::Constant(_) | Self::Slot(_) => None,
@@ -94,9 +95,9 @@ impl Scalar {
             Self::Search { search, needles, .. } => search(values, needles),
             Self::Arithmetic { op, .. } => functions::arithmetic(*op, first?, values.get(1)?),
             Self::Negative(_) => functions::negative(first?),
-            Self::Test(_, test) => first?.as_ref().map(|value| Value::Bool(test.holds(value))),
-            Self::IsNull(_) => Some(Value::Bool(first?.is_none())),
-            Self::Not(_) => first?.as_ref().map(|value| Value::Bool(!truth(value))),
+            Self::Test(_, test) => first?.as_ref().map(|value| test.holds(value.view()).into()),
+            Self::IsNull(_) => Some(first?.is_none().into()),
+            Self::Not(_) => first?.as_ref().map(|value| (!value.is_true()).into()),
             Self::And(_) => chained(values, false),
             Self::Or(_) => chained(values, true),
         }
@@ -135,52 +136,40 @@ impl Scalar {
     }
 
     /// `and` and `or`: `decisive` is the operand that decides alone.
-    fn chain<'v>(operands: &'v [Self], decisive: bool, slots: Slots<'_, 'v>) -> Option<Value<'v>> {
+    fn chain<'v>(
+        operands: &'v [Self],
+        decisive: bool,
+        slots: Slots<'_, 'v>,
+    ) -> Option<Computed<'v>> {
         let mut is_null = false;
         for operand in operands {
-            match operand.value(slots).as_ref().map(truth) {
-                Some(truth) if truth == decisive => return Some(Value::Bool(decisive)),
+            match operand.value(slots).as_ref().map(Computed::is_true) {
+                Some(truth) if truth == decisive => return Some(decisive.into()),
                 Some(_) => {}
                 None => is_null = true,
             }
         }
-        (!is_null).then_some(Value::Bool(!decisive))
+        (!is_null).then(|| (!decisive).into())
     }
 }
 
 /// `and` and `or` of values: `decisive` is the operand that decides alone.
-fn chained<'v>(values: &[Option<Value<'_>>], decisive: bool) -> Option<Value<'v>> {
-    let truths = || values.iter().map(|value| value.as_ref().map(truth));
+fn chained<'v>(values: &[Option<Computed<'_>>], decisive: bool) -> Option<Computed<'v>> {
+    let truths = || values.iter().map(|value| value.as_ref().map(Computed::is_true));
     if truths().any(|truth| truth == Some(decisive)) {
-        return Some(Value::Bool(decisive));
+        return Some(decisive.into());
     }
-    truths().all(|truth| truth.is_some()).then_some(Value::Bool(!decisive))
+    truths().all(|truth| truth.is_some()).then(|| (!decisive).into())
 }
 
-fn truth(value: &Value<'_>) -> bool {
-    match value {
-        Value::Bool(truth) => *truth,
-        Value::Str(text) => text == "true",
-        _ => false,
-    }
+/// Returns the value without copying its text.
+pub(super) fn borrow<'v>(value: &'v Computed<'_>) -> Computed<'v> {
+    value.view().into()
 }
 
-/// Returns the value without copying its text; an object is no value.
-pub(super) fn borrow<'v>(value: &'v Value<'_>) -> Option<Value<'v>> {
-    Some(match value {
-        Value::Str(text) => Value::from(&**text),
-        Value::Int(number) => Value::Int(*number),
-        Value::Big(number) => Value::Big(*number),
-        Value::Float(number) => Value::Float(*number),
-        Value::Written(written) => Value::Written(written.clone()),
-        Value::Bool(truth) => Value::Bool(*truth),
-        Value::Object => return None,
-    })
-}
-
-fn in_shortest_form(value: Value<'_>) -> Value<'_> {
-    match value.as_str().and_then(parse_ip) {
-        Some(address) => Value::from(address.to_string()),
+fn in_shortest_form(value: Computed<'_>) -> Computed<'_> {
+    match value.view().as_str().and_then(parse_ip) {
+        Some(address) => Computed::Text(address.to_string()),
         None => value,
     }
 }

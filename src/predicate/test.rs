@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
+use super::folds::{At, Folds};
 use super::need::Literal;
 use super::number::{self, Exact};
 use super::regex::Patterns;
@@ -95,12 +96,12 @@ impl Test {
         case: Case,
         hint: Option<FieldType>,
     ) -> Self {
-        let texts = || constants.iter().filter_map(Value::as_str);
+        let texts = || constants.iter().filter_map(|constant| constant.as_str());
         let globs = globs.iter().map(|pattern| strings::glob(pattern, case));
         let strings = Strings::new(case, texts(), globs);
         let numbers = constants
             .iter()
-            .filter(|constant| number::is_number(constant) || hint == Some(FieldType::Number));
+            .filter(|constant| number::is_number(**constant) || hint == Some(FieldType::Number));
         let truths = constants.iter().filter_map(|constant| match constant {
             Value::Bool(truth) => Some(*truth),
             _ => None,
@@ -112,8 +113,8 @@ impl Test {
             strings,
             addresses: texts().filter_map(parse_ip).collect(),
             blocks: blocks.collect(),
-            numbers: numbers.filter_map(number_of).collect(),
-            instants: instants.filter_map(EventTime::of).collect(),
+            numbers: numbers.filter_map(|number| number_of(*number)).collect(),
+            instants: instants.filter_map(|instant| EventTime::of(*instant)).collect(),
             truths: truths.collect(),
         };
         match one_of {
@@ -137,7 +138,7 @@ impl Test {
     /// Returns the test for `<`, `<=`, `>` and `>=`.
     pub(super) fn order(
         op: CompareOp,
-        constant: &Value<'_>,
+        constant: Value<'_>,
         case: Case,
         hint: Option<FieldType>,
     ) -> Self {
@@ -147,7 +148,8 @@ impl Test {
                 Bound::of_number_of_time(constant)
             }
             Value::Int(_) | Value::Big(_) | Value::Float(_) | Value::Written(_) => {
-                Bound::Number(constant.clone().into_owned())
+                let Some(number) = number_of(constant) else { return Self::Never };
+                Bound::Number(number)
             }
             Value::Str(text) => match Bound::of_text(text, hint) {
                 Bound::Text(text) if case == Case::Insensitive => Bound::Folded(fold(&text).into()),
@@ -162,10 +164,16 @@ impl Test {
         Self::Strings(strings::affix(kind, text, case))
     }
 
-    pub(super) fn holds(&self, value: &Value<'_>) -> bool {
+    pub(super) fn holds(&self, value: Value<'_>) -> bool {
+        self.holds_at(value, None, &mut Folds::default())
+    }
+
+    /// As [`holds`](Self::holds), with the folded texts of the event to which the value belongs, and
+    /// where it stands there.
+    pub(super) fn holds_at(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
         match self {
-            Self::OneOf(constants) => constants.contains(value),
-            Self::Strings(strings) => text_satisfies(value, |text| strings.matches(text)),
+            Self::OneOf(constants) => constants.contains(value, at, folds),
+            Self::Strings(strings) => strings.hold(value, at, folds),
             Self::Bool(truth) => is_truth(value, *truth),
             Self::Order(op, bound) => {
                 bound.compare(value).is_some_and(|order| satisfies(*op, order))
@@ -177,6 +185,7 @@ impl Test {
     }
 
     /// Returns all literals of which a value must equal one to pass; nothing if others pass too.
+    /// None is a part of a value.
     pub(super) fn literals(&self) -> Option<Vec<Literal>> {
         match self {
             Self::Never => Some(Vec::new()),
@@ -187,6 +196,17 @@ impl Test {
             Self::OneOf(constants) => constants.literals(),
             Self::Order(..) | Self::Blocks(_) | Self::Regex(_) => None,
         }
+    }
+
+    /// Returns what a value has that passes: all literals of one of these lists; nothing if others
+    /// may pass too.
+    pub(super) fn alternatives(&self) -> Option<Vec<Vec<Literal>>> {
+        let alternatives = match self {
+            Self::Strings(strings) => strings.alternatives(),
+            Self::OneOf(constants) => constants.alternatives()?,
+            _ => self.literals()?.into_iter().map(|literal| vec![literal]).collect(),
+        };
+        alternatives.iter().all(|literals| !literals.is_empty()).then_some(alternatives)
     }
 
     /// Tells whether it asks on which side of a number another lies.
@@ -217,9 +237,9 @@ impl Test {
 }
 
 impl OneOf {
-    fn contains(&self, value: &Value<'_>) -> bool {
+    fn contains(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
         // Without texts no number is written as one.
-        (!self.strings.is_empty() && text_satisfies(value, |text| self.strings.matches(text)))
+        (!self.strings.is_empty() && self.strings.hold(value, at, folds))
             || self.truths.iter().any(|truth| is_truth(value, *truth))
             || (!self.numbers.is_empty() && self.contains_number(value))
             || (!self.instants.is_empty()
@@ -230,26 +250,38 @@ impl OneOf {
     }
 
     fn literals(&self) -> Option<Vec<Literal>> {
-        // A point of time is written in too many ways, and a block has too many addresses.
-        (self.instants.is_empty() && self.blocks.is_empty()).then_some(())?;
-        let texts = self.strings.folded_texts()?.into_iter();
-        let truths = self.truths.iter().map(|truth| text_of(*truth).into());
-        let numbers = self.numbers.iter().filter_map(Exact::of).map(Literal::Number);
-        let addresses = self.addresses.iter().map(|address| Literal::Address(*address));
-        Some(texts.chain(truths).map(Literal::Text).chain(numbers).chain(addresses).collect())
+        let texts = self.strings.folded_texts()?.into_iter().map(Literal::Text);
+        Some(texts.chain(self.others()?).collect())
     }
 
-    fn contains_number(&self, value: &Value<'_>) -> bool {
+    fn alternatives(&self) -> Option<Vec<Vec<Literal>>> {
+        let mut alternatives = self.strings.alternatives();
+        alternatives.extend(self.others()?.into_iter().map(|literal| vec![literal]));
+        Some(alternatives)
+    }
+
+    /// Returns the literals that are not compared as texts.
+    fn others(&self) -> Option<Vec<Literal>> {
+        // A point of time is written in too many ways, and a block has too many addresses.
+        (self.instants.is_empty() && self.blocks.is_empty()).then_some(())?;
+        let truths = self.truths.iter().map(|truth| Literal::Text(text_of(*truth).into()));
+        let numbers =
+            self.numbers.iter().filter_map(|number| Exact::of(*number)).map(Literal::Number);
+        let addresses = self.addresses.iter().map(|address| Literal::Address(*address));
+        Some(truths.chain(numbers).chain(addresses).collect())
+    }
+
+    fn contains_number(&self, value: Value<'_>) -> bool {
         let Some(number) = number_of(value) else { return false };
-        self.numbers.iter().any(|known| number::compare(known, &number) == Some(Ordering::Equal))
+        self.numbers.iter().any(|known| number::compare(*known, number) == Some(Ordering::Equal))
     }
 }
 
 impl Bound {
     fn of_text(text: &str, hint: Option<FieldType>) -> Self {
         let value = Value::from(text);
-        let number = || number_of(&value).filter(|_| hint == Some(FieldType::Number));
-        let instant = || EventTime::of(&value).filter(|_| hint == Some(FieldType::Date));
+        let number = || number_of(value).filter(|_| hint == Some(FieldType::Number));
+        let instant = || EventTime::of(value).filter(|_| hint == Some(FieldType::Date));
         if let Some(number) = number() {
             Self::Number(number)
         } else if let Some(instant) = instant() {
@@ -262,16 +294,16 @@ impl Bound {
     }
 
     /// A number that is no plausible time lies beyond all that are.
-    fn of_number_of_time(number: &Value<'_>) -> Self {
+    fn of_number_of_time(number: Value<'_>) -> Self {
         let text = number.text().unwrap_or_default();
         let beyond = if text.starts_with('-') { EventTime::MIN } else { EventTime::MAX };
         Self::Instant(EventTime::of(number).unwrap_or(beyond), text.into())
     }
 
     /// Compares a value with the bound; nothing if that makes no sense.
-    fn compare(&self, value: &Value<'_>) -> Option<Ordering> {
+    fn compare(&self, value: Value<'_>) -> Option<Ordering> {
         match self {
-            Self::Number(bound) => number::compare(&number_of(value)?, bound),
+            Self::Number(bound) => number::compare(number_of(value)?, *bound),
             Self::Instant(bound, text) => match EventTime::of(value) {
                 Some(instant) => Some(instant.cmp(bound)),
                 None => compare_text(value, text),
@@ -287,7 +319,7 @@ impl Bound {
 }
 
 /// Tells whether a value is an address in one of the blocks.
-fn is_in(blocks: &[IpNet], value: &Value<'_>) -> bool {
+fn is_in(blocks: &[IpNet], value: Value<'_>) -> bool {
     let address = value.as_str().and_then(parse_ip);
     address.is_some_and(|address| blocks.iter().any(|block| block.contains(&address)))
 }
@@ -300,7 +332,7 @@ fn as_v6(address: IpAddr) -> [u8; 16] {
     }
 }
 
-fn compare_text(value: &Value<'_>, bound: &str) -> Option<Ordering> {
+fn compare_text(value: Value<'_>, bound: &str) -> Option<Ordering> {
     value.text().map(|text| text.as_bytes().cmp(bound.as_bytes()))
 }
 
@@ -315,10 +347,10 @@ fn satisfies(op: CompareOp, order: Ordering) -> bool {
     }
 }
 
-fn is_truth(value: &Value<'_>, truth: bool) -> bool {
+fn is_truth(value: Value<'_>, truth: bool) -> bool {
     match value {
-        Value::Bool(value) => *value == truth,
-        Value::Str(text) => *text == text_of(truth),
+        Value::Bool(value) => value == truth,
+        Value::Str(text) => text == text_of(truth),
         _ => false,
     }
 }
@@ -328,15 +360,15 @@ fn text_of(truth: bool) -> &'static str {
 }
 
 /// Asks about a value as text, without an allocation for numbers.
-pub(super) fn text_satisfies(value: &Value<'_>, holds: impl FnOnce(&str) -> bool) -> bool {
+pub(super) fn text_satisfies(value: Value<'_>, holds: impl FnOnce(&str) -> bool) -> bool {
     let mut buffer = Buffer(SmallVec::new());
     let written = match value {
         Value::Str(text) => return holds(text),
-        Value::Bool(truth) => return holds(text_of(*truth)),
+        Value::Bool(truth) => return holds(text_of(truth)),
         Value::Object => return false,
         Value::Int(number) => write!(buffer, "{number}"),
         Value::Big(number) => write!(buffer, "{number}"),
-        Value::Float(number) => write_double(&mut buffer, *number),
+        Value::Float(number) => write_double(&mut buffer, number),
         Value::Written(written) => return holds(&written.text),
     };
     written.is_ok() && std::str::from_utf8(&buffer.0).is_ok_and(holds)

@@ -78,16 +78,16 @@ impl CompiledMappings {
 
     /// Returns the name that the event gives the alert.
     pub fn name<'e>(&self, event: &'e Fields<'_>) -> Option<&'e str> {
-        let names = self.name?.values(event).iter().filter_map(Value::as_str);
+        let names = self.name?.values(event).iter().filter_map(|value| value.as_str());
         names.into_iter().find(|name| !name.trim().is_empty())
     }
 }
 
 /// Numbers are equal as numbers: `event.severity` may be 3 or "3".
 fn equals(source: FieldSource, value: &Value<'_>, wanted: &str) -> bool {
-    let Some(text) = source.text(value) else { return false };
+    let Some(text) = source.text(*value) else { return false };
     let number = |text: &str| text.trim().parse::<f64>().ok();
-    source.text(&Value::from(wanted)).is_some_and(|wanted| wanted == text)
+    source.text(Value::from(wanted)).is_some_and(|wanted| wanted == text)
         || number(&text).is_some_and(|n| Some(n) == number(wanted))
 }
 
@@ -100,6 +100,7 @@ fn score(value: &Value<'_>) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Arena;
 
     #[test]
     fn of_several_severities_the_highest_counts_and_numbers_are_numbers() {
@@ -120,7 +121,8 @@ mod tests {
         let mut table = FieldTable::default();
         let compiled = CompiledMappings::compile(&mappings, &mut table);
         let event = |pairs: &[(&str, Value<'static>)]| {
-            let mut fields = Fields::new(table.len());
+            let arena: &Arena = Box::leak(Box::default());
+            let mut fields = Fields::new(table.len(), arena);
             for (name, value) in pairs {
                 fields.push(table.get(name).unwrap(), value.clone());
             }

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use maxspan::event::{FieldTable, Fields, Value};
 use serde_json::Value as Json;
 
+#[path = "lasting.rs"]
+mod lasting;
+
 /// The values of each field by dotted path; an object stands in the list of its own path.
 pub(crate) type Flat = BTreeMap<String, Vec<Json>>;
 
@@ -45,7 +48,7 @@ fn walk(path: &str, json: &Json, flat: &mut Flat) -> bool {
 
 /// Returns the values of the fields that the table knows.
 pub(crate) fn fields(flat: &Flat, table: &FieldTable) -> Fields<'static> {
-    let mut fields = Fields::new(table.len());
+    let mut fields = Fields::new(table.len(), lasting::arena());
     for (id, path) in table.iter() {
         for value in flat.get(path).into_iter().flatten() {
             fields.push(id, value_of(value));
@@ -56,7 +59,7 @@ pub(crate) fn fields(flat: &Flat, table: &FieldTable) -> Fields<'static> {
 
 fn value_of(json: &Json) -> Value<'static> {
     match json {
-        Json::String(text) => Value::from(text.clone()),
+        Json::String(text) => Value::from(&*text.clone().leak()),
         Json::Bool(truth) => Value::Bool(*truth),
         Json::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(whole), _) => Value::Int(whole),

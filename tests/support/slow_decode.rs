@@ -6,9 +6,12 @@ use std::fmt;
 
 use maxspan::event::decode::{Decoder, Limits};
 use maxspan::event::number::Written;
-use maxspan::event::{FieldTable, Fields, Value};
+use maxspan::event::{Arena, FieldTable, Fields, Value};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+#[path = "lasting.rs"]
+mod lasting;
 
 /// The fields that are asked for.
 pub(crate) const PATHS: &[&str] =
@@ -41,7 +44,9 @@ fn number(text: &str) -> Option<Value<'static>> {
         (_, Ok(whole)) => Value::Big(whole),
         _ => match Value::Float(text.parse().ok().filter(|number: &f64| number.is_finite())?) {
             plain if plain.text().unwrap() == text => plain,
-            Value::Float(number) => Value::Written(Box::new(Written { number, text: text.into() })),
+            Value::Float(number) => {
+                lasting::value(Value::Written(&Written { number, text: text.into() }))
+            }
             _ => unreachable!(),
         },
     })
@@ -65,7 +70,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Leaf(Value::from(text.to_owned())))
+        Ok(Json::Leaf(Value::from(&*text.to_owned().leak())))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
@@ -121,7 +126,8 @@ pub(crate) fn assert_agrees(payload: &str) {
         table.intern(path);
     });
     let decoder = Decoder::new(&table, Limits { max_nesting: 127 });
-    let mut fields = Fields::new(table.len());
+    let arena = Arena::new();
+    let mut fields = Fields::new(table.len(), &arena);
     decoder.decode(payload.as_bytes(), &mut fields).unwrap();
     for (path, (values, is_object)) in naive(&document) {
         let found = fields.get(table.get(path).unwrap());

@@ -1,7 +1,7 @@
 //! The decoder finds what flattening the whole document finds, and refuses what the parser refuses.
 
 use maxspan::event::decode::{DecodeError, Decoder, Limits};
-use maxspan::event::{FieldTable, Fields};
+use maxspan::event::{Arena, FieldTable, Fields};
 
 use crate::slow_decode::{Json, PATHS, assert_agrees};
 
@@ -12,7 +12,7 @@ pub fn run(data: &[u8]) {
         table.intern(path);
     });
     let decoded = Decoder::new(&table, Limits { max_nesting: 127 })
-        .decode(data, &mut Fields::new(table.len()));
+        .decode(data, &mut Fields::new(table.len(), &Arena::new()));
     match (std::str::from_utf8(data), serde_json::from_slice::<Json>(data)) {
         (Ok(payload), Ok(Json::Object(_))) => assert_agrees(payload),
         (_, Ok(_)) => assert_eq!(decoded, Err(DecodeError::NotAnObject)),
@@ -22,7 +22,7 @@ pub fn run(data: &[u8]) {
     // A smaller limit refuses more, and never less.
     let shallow = Decoder::new(&table, Limits { max_nesting: 3 });
     if decoded.is_err() {
-        assert!(shallow.decode(data, &mut Fields::new(table.len())).is_err());
+        assert!(shallow.decode(data, &mut Fields::new(table.len(), &Arena::new())).is_err());
     }
 }
 

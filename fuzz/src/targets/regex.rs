@@ -1,7 +1,7 @@
 //! Translated regular expressions match what the definition says.
 
 use maxspan::eql;
-use maxspan::event::{FieldTable, Fields, Value};
+use maxspan::event::{Arena, FieldTable, Fields, Value};
 use maxspan::predicate::Predicate;
 
 use super::text;
@@ -28,8 +28,9 @@ pub fn run(data: &[u8]) {
     }
     let mut table = FieldTable::default();
     let Ok(predicate) = Predicate::compile(&condition, &mut table) else { return };
-    let mut fields = Fields::new(table.len());
-    fields.push(table.intern("a"), Value::from(value.clone()));
+    let arena = Arena::new();
+    let mut fields = Fields::new(table.len(), &arena);
+    fields.push(table.intern("a"), Value::from(&*value));
     let expected = slow_regex::matches(&chars, &value.chars().collect::<Vec<_>>());
     assert_eq!(predicate.matches(&fields), expected, "{pattern:?} on {value:?}");
 }

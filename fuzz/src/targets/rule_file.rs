@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use maxspan::diag::render::{Colour, render};
-use maxspan::event::Fields;
+use maxspan::event::{Arena, Fields};
 use maxspan::rule::set::{Defaults, RuleSet, Status};
 use maxspan::text::Text;
 
@@ -23,5 +23,5 @@ pub fn run(data: &[u8]) {
         assert_eq!((one.hash, &one.canonical), (other.hash, &other.canonical));
     }
     let mut hits = Vec::new();
-    set.hits(&Fields::new(set.fields().len()), &mut hits);
+    set.hits(&Fields::new(set.fields().len(), &Arena::new()), &mut hits);
 }

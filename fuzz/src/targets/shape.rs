@@ -2,7 +2,7 @@
 //! has a document exactly if it can be decoded.
 
 use maxspan::event::decode::{Decoder, Limits};
-use maxspan::event::{FieldTable, Fields};
+use maxspan::event::{Arena, FieldTable, Fields};
 use maxspan::normalize::{Documents, Normalizer, Options};
 
 /// Fields that every table of the normalizer has a source for.
@@ -37,7 +37,8 @@ pub fn run(data: &[u8]) {
     });
     let normalizer = Normalizer::new(&mut table, Options::default());
     let decoder = Decoder::new(&table, Limits { max_nesting: 64 });
-    let mut fields = Fields::new(table.len());
+    let arena = Arena::new();
+    let mut fields = Fields::new(table.len(), &arena);
     let decoded = decoder.decode(data, &mut fields).is_ok();
     if decoded {
         let envelope = normalizer.normalize(&mut fields);

@@ -3,7 +3,6 @@
 use super::super::ast::Case;
 use super::super::types::Type;
 use super::{Function, Scalar, example, required};
-use crate::event::Value;
 use crate::text::fold::fold;
 
 pub(super) const STARTS_WITH: Function = Function {
@@ -48,8 +47,11 @@ pub(super) const STRING_CONTAINS: Function = Function {
 fn test<'a>(args: &[Scalar<'a>], case: Case, holds: fn(&str, &str) -> bool) -> Scalar<'a> {
     let [Some(source), Some(part)] = args else { return None };
     let (source, part) = (source.text()?, part.text()?);
-    Some(Value::Bool(match case {
-        Case::Sensitive => holds(&source, &part),
-        Case::Insensitive => holds(&fold(&source), &fold(&part)),
-    }))
+    Some(
+        match case {
+            Case::Sensitive => holds(&source, &part),
+            Case::Insensitive => holds(&fold(&source), &fold(&part)),
+        }
+        .into(),
+    )
 }

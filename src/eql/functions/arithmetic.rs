@@ -4,6 +4,7 @@
 //! into 63 bits and a sign, or into 64 bits if an operand does not fit into 63 either.
 
 use super::super::ast::{ArithmeticOp, Case};
+use super::super::computed::Computed;
 use super::super::types::Type;
 use super::text::number_of;
 use super::{Function, Param, Scalar, example, required};
@@ -68,20 +69,20 @@ fn binary<'a>(op: ArithmeticOp, args: &[Scalar<'a>]) -> Scalar<'a> {
 
 /// Returns the result of an operation on two numbers, or on texts that write numbers.
 pub fn arithmetic<'a>(op: ArithmeticOp, left: &Scalar<'a>, right: &Scalar<'a>) -> Scalar<'a> {
-    let (left, right) = (number_of(left.as_ref()?)?, number_of(right.as_ref()?)?);
+    let (left, right) = (number_of(left.as_ref()?.view())?, number_of(right.as_ref()?.view())?);
     match (left.as_whole(), right.as_whole()) {
         (Some(a), Some(b)) => {
             let are_long = matches!((left, right), (Value::Int(_), Value::Int(_)));
             let result = Value::whole(whole(op, a, b)?)?;
-            (!are_long || matches!(result, Value::Int(_))).then_some(result)
+            (!are_long || matches!(result, Value::Int(_))).then(|| result.into())
         }
-        _ => fractional(op, float(&left)?, float(&right)?).map(Value::Float),
+        _ => fractional(op, float(left)?, float(right)?).map(|number| Value::Float(number).into()),
     }
 }
 
 /// Returns a number with its sign changed.
 pub fn negative<'a>(number: &Scalar<'a>) -> Scalar<'a> {
-    match number_of(number.as_ref()?)? {
+    let negative = match number_of(number.as_ref()?.view())? {
         Value::Int(number) => number.checked_neg().map(Value::Int),
         // Beyond what whole numbers hold it is the nearest double, as such a literal is.
         Value::Big(number) => {
@@ -89,7 +90,8 @@ pub fn negative<'a>(number: &Scalar<'a>) -> Scalar<'a> {
         }
         Value::Float(number) => Some(Value::Float(-number)),
         _ => None,
-    }
+    };
+    negative.map(Computed::from)
 }
 
 fn whole(op: ArithmeticOp, left: i128, right: i128) -> Option<i128> {
@@ -113,11 +115,11 @@ fn fractional(op: ArithmeticOp, left: f64, right: f64) -> Option<f64> {
     result.is_finite().then_some(result)
 }
 
-fn float(number: &Value<'_>) -> Option<f64> {
+fn float(number: Value<'_>) -> Option<f64> {
     match number {
-        Value::Int(number) => Some(*number as f64),
-        Value::Big(number) => Some(*number as f64),
-        Value::Float(number) => Some(*number),
+        Value::Int(number) => Some(number as f64),
+        Value::Big(number) => Some(number as f64),
+        Value::Float(number) => Some(number),
         _ => None,
     }
 }

@@ -7,7 +7,6 @@ use ipnet::{IpNet, Ipv4Net};
 use super::super::ast::Case;
 use super::super::types::Type;
 use super::{Function, Param, Scalar, example, required};
-use crate::event::Value;
 use crate::event::ip::parse_ip;
 
 const BLOCK: Param = Param { constant: true, ..required("block", Type::String) };
@@ -53,5 +52,5 @@ fn eval<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
     let inside = |block: &Scalar<'_>| -> Option<bool> {
         Some(parse_block(&block.as_ref()?.text()?)?.contains(&address?))
     };
-    Some(Value::Bool(blocks.iter().any(|block| inside(block).unwrap_or(false))))
+    Some(blocks.iter().any(|block| inside(block).unwrap_or(false)).into())
 }

@@ -10,11 +10,11 @@ mod search;
 mod text;
 
 use super::ast::Case;
+use super::computed::Computed;
 use super::types::Type;
-use crate::event::Value;
 
 /// A value inside a function call; `None` is null.
-pub type Scalar<'a> = Option<Value<'a>>;
+pub type Scalar<'a> = Option<Computed<'a>>;
 
 /// How a function computes its result.
 ///

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::super::ast::Case;
+use super::super::computed::Computed;
 use super::super::types::Type;
 use super::search::{Haystack, Needles};
 use super::{Function, Param, Scalar, example, optional, required};
@@ -48,7 +49,7 @@ pub(super) const CONCAT: Function = Function {
         for arg in args {
             all.push_str(&arg.as_ref()?.text()?);
         }
-        Some(Value::from(all))
+        Some(Computed::Text(all))
     },
 };
 
@@ -89,7 +90,7 @@ pub(super) const LENGTH: Function = Function {
     eval: |args, _: Case| {
         let text = args.first()?.as_ref()?.text()?;
         let length = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
-        i64::try_from(length).ok().map(Value::Int)
+        i64::try_from(length).ok().map(Computed::from)
     },
 };
 
@@ -126,7 +127,7 @@ pub(super) const STRING: Function = Function {
         example(r#"string(a) == "true""#, r#"{"a":true}"#, true),
         example("length(string(source.ip)) == 3", r#"{"source.ip":"0:0:0:0:0:0:0:1"}"#, true),
     ],
-    eval: |args, _: Case| text_of(args.first()?).map(Value::Str),
+    eval: |args, _: Case| text_of(args.first()?).map(Computed::from),
 };
 
 pub(super) const SUBSTRING: Function = Function {
@@ -153,11 +154,11 @@ pub(super) const SUBSTRING: Function = Function {
 /// Returns the number that a value is or writes.
 ///
 /// Words such as `inf` write none, although Rust's parser would take them.
-pub fn number_of(value: &Value<'_>) -> Option<Value<'static>> {
+pub fn number_of(value: Value<'_>) -> Option<Value<'static>> {
     match value {
-        Value::Int(number) => Some(Value::Int(*number)),
-        Value::Big(number) => Some(Value::Big(*number)),
-        Value::Float(number) => Some(Value::Float(*number)),
+        Value::Int(number) => Some(Value::Int(number)),
+        Value::Big(number) => Some(Value::Big(number)),
+        Value::Float(number) => Some(Value::Float(number)),
         Value::Written(written) => Some(Value::Float(written.number)),
         Value::Str(text) => parse_number(text),
         Value::Bool(_) | Value::Object => None,
@@ -179,17 +180,17 @@ fn number<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
     let text = text_of(args.first()?)?;
     let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let base = match given(args, 1) {
-        Some(Value::Float(_)) => return None,
+        Some(Computed::Plain(Value::Float(_))) => return None,
         Some(base) => u32::try_from(integer(base)?).ok()?,
         None if hexadecimal.is_some() => 16,
         None => 10,
     };
     if base == 10 {
-        return parse_number(&text);
+        return parse_number(&text).map(Computed::from);
     }
     let digits = hexadecimal.filter(|_| base == 16).unwrap_or(&text);
     let number = (2..=36).contains(&base).then(|| i128::from_str_radix(digits, base).ok())??;
-    Value::whole(number)
+    Value::whole(number).map(Computed::from)
 }
 
 fn between<'a>(args: &[Scalar<'a>], case: Case) -> Scalar<'a> {
@@ -201,15 +202,15 @@ pub(super) fn between_needles<'a>(args: &[Scalar<'a>], needles: &Needles) -> Sca
     let source = text_of(source)?;
     let (left, right) = (needles.of(1, left)?, needles.of(2, right)?);
     if left.is_empty() || right.is_empty() {
-        return Some(Value::Str(source));
+        return Some(source.into());
     }
-    let greedy = matches!(given(args, 3), Some(Value::Bool(true)));
-    let empty = Some(Value::from(""));
+    let greedy = matches!(given(args, 3), Some(Computed::Plain(Value::Bool(true))));
+    let empty = Some(Value::from("").into());
     let text = Haystack::new(&source, needles.case());
     let Some(start) = text.find(&left, 0).map(|at| at + left.len()) else { return empty };
     let end = if greedy { text.find_last(&right, start) } else { text.find(&right, start) };
     match end {
-        Some(end) => Some(Value::from(text.written(start..end).to_owned())),
+        Some(end) => Some(Computed::Text(text.written(start..end).to_owned())),
         None => empty,
     }
 }
@@ -227,12 +228,12 @@ pub(super) fn index_of_needle<'a>(args: &[Scalar<'a>], needles: &Needles) -> Sca
     };
     let start = usize::try_from(start).ok()?;
     let at = Haystack::new(&source, needles.case()).find_unit(&part, start)?;
-    i64::try_from(at).ok().map(Value::Int)
+    i64::try_from(at).ok().map(Computed::from)
 }
 
 fn substring<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
     let text = text_of(args.first()?)?;
-    let Some(start) = given(args, 1) else { return Some(Value::Str(text)) };
+    let Some(start) = given(args, 1) else { return Some(text.into()) };
     let length = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
     let clamp = |at: i64| {
         let length = i64::try_from(length).unwrap_or(i64::MAX);
@@ -245,7 +246,7 @@ fn substring<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
         None => length,
     };
     let range = start..end.max(start);
-    Some(Value::Str(match text {
+    Some(Computed::from(match text {
         Cow::Borrowed(text) if text.is_ascii() => Cow::Borrowed(&text[range]),
         text if text.is_ascii() => Cow::Owned(text[range].to_owned()),
         text => {
@@ -257,19 +258,16 @@ fn substring<'a>(args: &[Scalar<'a>], _: Case) -> Scalar<'a> {
 
 /// Returns a value as text, without a copy where the value borrows its text.
 fn text_of<'a>(value: &Scalar<'a>) -> Option<Cow<'a, str>> {
-    match value.as_ref()? {
-        Value::Str(text) => Some(text.clone()),
-        other => other.text().map(|text| Cow::Owned(text.into_owned())),
-    }
+    value.as_ref()?.text()
 }
 
 /// Returns an argument that may be left out; null stands for its default too.
-fn given<'s, 'a>(args: &'s [Scalar<'a>], at: usize) -> Option<&'s Value<'a>> {
+fn given<'s, 'a>(args: &'s [Scalar<'a>], at: usize) -> Option<&'s Computed<'a>> {
     args.get(at)?.as_ref()
 }
 
-fn integer(value: &Value<'_>) -> Option<i64> {
-    match number_of(value)? {
+fn integer(value: &Computed<'_>) -> Option<i64> {
+    match number_of(value.view())? {
         Value::Int(number) => Some(number),
         Value::Float(number) => Some(number as i64),
         _ => None,

@@ -5,9 +5,11 @@
 
 use super::raw::behind_string;
 use super::trie::{Passed, Trie};
+use crate::event::arena::Arena;
 use crate::event::field::FieldId;
-use crate::event::number::{Written, text_of_double};
-use crate::event::value::{Fields, Value};
+use crate::event::fields::Fields;
+use crate::event::number::text_of_double;
+use crate::event::value::Value;
 
 /// Reads the numbers of the fields again, with the texts that stand in the record.
 pub(super) fn keep_texts(payload: &[u8], trie: &Trie, out: &mut Fields<'_>) {
@@ -18,23 +20,22 @@ pub(super) fn keep_texts(payload: &[u8], trie: &Trie, out: &mut Fields<'_>) {
     found.sort_by_key(|(field, _)| *field);
     for of_field in found.chunk_by(|(a, _), (b, _)| a == b) {
         let mut texts = of_field.iter().map(|(_, text)| *text);
-        let mut values = out.take(of_field[0].0);
-        for value in &mut values {
+        let arena = out.arena();
+        for value in out.get_mut(of_field[0].0) {
             if matches!(value, Value::Float(_))
-                && let Some(written) = texts.next().and_then(written)
+                && let Some(written) = texts.next().and_then(|text| written(text, arena))
             {
                 *value = written;
             }
         }
-        out.set_all(of_field[0].0, values);
     }
 }
 
-fn written(text: &str) -> Option<Value<'static>> {
+fn written<'a>(text: &str, arena: &'a Arena) -> Option<Value<'a>> {
     let number = text.parse().ok().filter(|number: &f64| number.is_finite())?;
     Some(match text_of_double(number) == text {
         true => Value::Float(number),
-        false => Value::Written(Box::new(Written { number, text: text.into() })),
+        false => Value::Written(arena.number(number, text)),
     })
 }
 

@@ -6,10 +6,14 @@ use std::collections::HashSet;
 use crate::event::Value;
 
 /// Returns the values of a list, each once; null for none.
-pub(super) fn distinct_values<'v>(list: &'v [Value<'v>]) -> Vec<Option<&'v Value<'v>>> {
+pub(super) fn distinct_values<'v>(list: &[Value<'v>]) -> Vec<Option<Value<'v>>> {
     let mut known = HashSet::with_capacity(list.len());
-    let mut values: Vec<Option<&Value<'_>>> =
-        list.iter().filter(|value| known.insert(Key::of(Some(value)))).map(Some).collect();
+    let mut values: Vec<Option<Value<'_>>> = list
+        .iter()
+        .filter(|value| known.insert(Key::of(Some(**value))))
+        .copied()
+        .map(Some)
+        .collect();
     if values.is_empty() {
         values.push(None);
     }
@@ -32,15 +36,15 @@ pub(super) enum Key<'k> {
 }
 
 impl<'k> Key<'k> {
-    pub(super) fn of(value: Option<&'k Value<'_>>) -> Self {
+    pub(super) fn of(value: Option<Value<'k>>) -> Self {
         match value {
             None => Self::Null,
-            Some(Value::Str(text)) => Self::Text((**text).into()),
-            Some(Value::Int(number)) => Self::Int(*number),
-            Some(Value::Big(number)) => Self::Big(*number),
+            Some(Value::Str(text)) => Self::Text(text.into()),
+            Some(Value::Int(number)) => Self::Int(number),
+            Some(Value::Big(number)) => Self::Big(number),
             Some(Value::Written(written)) => Self::Written((*written.text).into()),
             Some(Value::Float(number)) => Self::Float(number.to_bits()),
-            Some(Value::Bool(truth)) => Self::Bool(*truth),
+            Some(Value::Bool(truth)) => Self::Bool(truth),
             Some(Value::Object) => Self::Object,
         }
     }

@@ -111,7 +111,7 @@ fn append(
     test: &Test,
 ) -> Result<bool, Stop> {
     let Some((set, others)) = sets.split_first() else {
-        return Ok(test.holds(&Value::from(&**text)));
+        return Ok(test.holds(Value::from(&**text)));
     };
     let len = text.len();
     for part in set {
@@ -147,7 +147,7 @@ fn sum<'v>(
     right.sort_unstable();
     let holds = |left: i64, right: i64| {
         let result = functions::arithmetic(op, &Some(left.into()), &Some(right.into()));
-        result.is_some_and(|result| test.holds(&result))
+        result.is_some_and(|result| test.holds(result.view()))
     };
     for left in left {
         // The right numbers with which the result is a whole number of the engine.
@@ -200,7 +200,7 @@ impl Wanted {
 
 /// Returns the numbers that values are or write, if all of them are whole; others make no sum.
 fn whole_numbers(set: &Set<'_>) -> Option<Vec<i64>> {
-    let numbers = set.iter().flatten().filter_map(number_of);
+    let numbers = set.iter().flatten().filter_map(|value| number_of(value.view()));
     numbers
         .map(|number| match number {
             Value::Int(number) => Some(number),
@@ -210,5 +210,5 @@ fn whole_numbers(set: &Set<'_>) -> Option<Vec<i64>> {
 }
 
 fn texts<'s>(set: &'s Set<'_>) -> impl Iterator<Item = Cow<'s, str>> {
-    set.iter().flatten().filter_map(Value::text)
+    set.iter().flatten().filter_map(|value| value.view().text())
 }

@@ -1,7 +1,7 @@
 //! Windows Defender: channel Microsoft-Windows-Windows Defender/Operational.
 
-use super::convert::{Convert, Inner};
-use super::table::{Channel, Map, Row, copy, each, first};
+use crate::normalize::convert::{Convert, Inner};
+use crate::normalize::table::{Channel, Map, Row, copy, each, first};
 
 /// The channel's table. No pipeline of Beats knows it; names of actions are ours.
 pub(super) static CHANNEL: Channel = Channel {

@@ -1,8 +1,8 @@
 //! The System channel: services, and its own clearing.
 
-use super::convert::Convert;
-use super::names;
-use super::table::{Channel, Map, Row, copy, each, first};
+use crate::normalize::convert::Convert;
+use crate::normalize::names;
+use crate::normalize::table::{Channel, Map, Row, copy, each, first};
 
 /// The channel's table.
 pub(super) static CHANNEL: Channel = Channel {

@@ -3,11 +3,33 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::dns::{self, DomainPart};
-use super::invocation::{self, DetailPart};
-use super::{args, names, xml};
-use crate::event::ip::written_ip;
-use crate::event::{Value, Values};
+use crate::event::{Arena, Value, Values};
+use crate::normalize::names;
+
+mod account;
+mod address;
+mod args;
+mod community_id;
+mod context;
+mod dns;
+mod hashes;
+mod invocation;
+mod keywords;
+mod number;
+mod registry;
+mod xml;
+
+pub(super) use community_id::of_texts as community_id;
+pub(super) use dns::DomainPart;
+pub(super) use invocation::{BINDING, DetailPart};
+
+use account::{common_name, domain_and_user};
+use address::{address, unmapped, version_of_address};
+use context::context_entry;
+use hashes::hashes;
+use keywords::outcome;
+use number::number;
+use registry::{hive_and_key, registry_data};
 
 /// One way to convert a value. A value that does not fit gives nothing.
 #[derive(Clone, Copy, Debug)]
@@ -159,26 +181,30 @@ impl Inner {
 }
 
 /// Adds what a value becomes to `out`.
-pub(super) fn value<'a>(convert: Convert, value: &Value<'a>, out: &mut Values<'a>) {
+pub(super) fn value<'a>(
+    convert: Convert,
+    value: Value<'a>,
+    arena: &'a Arena,
+    out: &mut Values<'a>,
+) {
     match value {
-        Value::Str(text) => from_text(convert, text, out),
-        Value::Int(number) if matches!(convert, Convert::Number) => out.push(Value::Int(*number)),
+        Value::Str(text) => from_text(convert, text, arena, out),
+        Value::Int(number) if matches!(convert, Convert::Number) => out.push(Value::Int(number)),
         Value::Float(_) | Value::Written(_) if matches!(convert, Convert::Number) => {
             out.extend(value.whole_part().map(Value::Int));
         }
-        Value::Bool(truth) if matches!(convert, Convert::Truth) => out.push(Value::Bool(*truth)),
+        Value::Bool(truth) if matches!(convert, Convert::Truth) => out.push(Value::Bool(truth)),
         other => {
             if let Some(text) = other.text() {
-                from_text(convert, &Cow::Owned(text.into_owned()), out);
+                from_text(convert, arena.keep(text), arena, out);
             }
         }
     }
 }
 
-#[expect(clippy::ptr_arg, reason = "parts of a borrowed text are borrowed too")]
-fn from_text<'a>(convert: Convert, text: &Cow<'a, str>, out: &mut Values<'a>) {
+fn from_text<'a>(convert: Convert, text: &'a str, arena: &'a Arena, out: &mut Values<'a>) {
     match convert {
-        Convert::Text => out.push(Value::Str(text.clone())),
+        Convert::Text => out.push(Value::Str(text)),
         Convert::Number => out.extend(number(text).map(Value::Int)),
         Convert::NameInPath => push_part(text, |text| text.rsplit_once('\\').map(|p| p.1), out),
         Convert::BaseName => push_part(text, |text| text.rsplit('\\').next(), out),
@@ -187,28 +213,21 @@ fn from_text<'a>(convert: Convert, text: &Cow<'a, str>, out: &mut Values<'a>) {
         Convert::ExtensionOfName => {
             push_part(text, |text| Some(text.rsplit('\\').next()?.rsplit_once('.')?.1), out)
         }
-        Convert::WindowsArgs => match text {
-            Cow::Borrowed(text) => out.extend(args::split_windows(text).map(Value::Str)),
-            Cow::Owned(text) => out.extend(
-                args::split_windows(text).map(|argument| Value::from(argument.into_owned())),
-            ),
-        },
+        Convert::WindowsArgs => {
+            let arguments = args::split_windows(text);
+            out.extend(arguments.map(|argument| Value::Str(arena.keep(argument))));
+        }
         Convert::WindowsArgCount => push_count(args::split_windows(text).count(), out),
-        Convert::PlainArgs | Convert::Words => match text {
-            Cow::Borrowed(text) => out.extend(args::split_plain(text).map(Value::from)),
-            Cow::Owned(text) => {
-                out.extend(
-                    args::split_plain(text).map(|argument| Value::from(argument.to_owned())),
-                );
-            }
-        },
+        Convert::PlainArgs | Convert::Words => {
+            out.extend(args::split_plain(text).map(Value::from));
+        }
         Convert::PlainArgCount => push_count(args::split_plain(text).count(), out),
         Convert::Hash(kind) => {
             let found = hashes(text).find(|(name, _)| name.eq_ignore_ascii_case(kind));
-            out.extend(found.map(|(_, hash)| Value::from(hash.to_ascii_lowercase())));
+            out.extend(found.map(|(_, hash)| lower(hash, arena)));
         }
         Convert::Hashes => {
-            out.extend(hashes(text).map(|(_, hash)| Value::from(hash.to_ascii_lowercase())));
+            out.extend(hashes(text).map(|(_, hash)| lower(hash, arena)));
         }
         Convert::Address => push_part(text, address, out),
         Convert::MappedAddress => push_part(text, |text| address(unmapped(text)), out),
@@ -218,13 +237,13 @@ fn from_text<'a>(convert: Convert, text: &Cow<'a, str>, out: &mut Values<'a>) {
                 out.push(Value::Bool(is("true")));
             }
         }
-        Convert::IsValid => out.push(Value::Bool(&**text == "Valid")),
+        Convert::IsValid => out.push(Value::Bool(text == "Valid")),
         Convert::Initiated => push_word(word_of_truth(text, "egress", "ingress"), out),
         Convert::IpVersion => push_word(word_of_truth(text, "ipv6", "ipv4"), out),
         Convert::VersionOfAddress => push_word(version_of_address(text), out),
         Convert::FirewallDirection => push_word(names::find(names::DIRECTIONS, text), out),
         Convert::Transport => {
-            out.push(named(names::TRANSPORTS, text, || Cow::Owned(text.to_ascii_lowercase())));
+            out.push(named(names::TRANSPORTS, text, || lower(text, arena)));
         }
         Convert::UserDomain => push_part(text, |text| Some(domain_and_user(text)?.0), out),
         Convert::UserName => push_part(text, |text| Some(domain_and_user(text)?.1), out),
@@ -232,20 +251,15 @@ fn from_text<'a>(convert: Convert, text: &Cow<'a, str>, out: &mut Values<'a>) {
         Convert::RegistryKey => push_part(text, |text| hive_and_key(text)?.1, out),
         Convert::RegistryType => push_word(Some(registry_data(text, 8).0), out),
         // Elastic shifts by 8 bits, not by 32, and rules are written against that.
-        Convert::RegistryStrings => out.extend(registry_data(text, 8).1.map(Value::Str)),
-        Convert::RegistryNumbers => out.extend(registry_data(text, 32).1.map(Value::Str)),
-        Convert::AnswerTypes => out.extend(dns::answers(text).map(|(kind, _)| match kind {
-            Cow::Borrowed(name) => Value::from(name),
-            Cow::Owned(number) => Value::from(number),
-        })),
-        Convert::AnswerData => {
-            out.extend(dns::answers(text).map(|(_, data)| Value::from(data.to_owned())))
-        }
+        Convert::RegistryStrings => push_kept(registry_data(text, 8).1, arena, out),
+        Convert::RegistryNumbers => push_kept(registry_data(text, 32).1, arena, out),
+        Convert::AnswerTypes => push_kept(dns::answers(text).map(|(kind, _)| kind), arena, out),
+        Convert::AnswerData => out.extend(dns::answers(text).map(|(_, data)| Value::from(data))),
         Convert::AnswerAddresses => {
             let addresses = dns::answers(text).filter_map(|(_, data)| address(data));
-            out.extend(addresses.map(|address| Value::from(address.to_owned())));
+            out.extend(addresses.map(Value::from));
         }
-        Convert::Named(table) => out.push(named(table, text, || text.clone())),
+        Convert::Named(table) => out.push(named(table, text, || Value::Str(text))),
         Convert::Known(table) => push_word(names::find(table, text.trim()), out),
         Convert::Flags(table) => {
             let bits = number(text).map_or(0, |number| number as u64);
@@ -255,27 +269,25 @@ fn from_text<'a>(convert: Convert, text: &Cow<'a, str>, out: &mut Values<'a>) {
         Convert::Domain(part) => push_part(text, |text| dns::part(text, part), out),
         Convert::Invocation(part) => {
             let parts = invocation::details(text).filter_map(|detail| detail.part(part));
-            out.extend(parts.map(|part| Value::from(part.to_owned())));
+            out.extend(parts.map(Value::from));
         }
-        Convert::Xml(name) => {
-            out.extend(xml::texts(text, name).map(|text| Value::from(text.into_owned())));
-        }
+        Convert::Xml(name) => push_kept(xml::texts(text, name), arena, out),
         Convert::Resource(inner) => {
             let first = text.split(';').map(str::trim).find(|part| !part.is_empty());
             let path = first.map(|path| path.split_once(":_").map_or(path, |(_, path)| path));
             if let Some(path) = path.filter(|path| !path.is_empty()) {
-                from_text(inner.convert(), &Cow::Owned(path.to_owned()), out);
+                from_text(inner.convert(), path, arena, out);
             }
         }
         Convert::Outcome => push_word(outcome(text), out),
         Convert::Context(key, inner) => {
-            let entry = context_entry(text, key).map(|entry| Cow::Owned(entry.to_owned()));
-            entry.iter().for_each(|entry| from_text(inner.convert(), entry, out));
+            if let Some(entry) = context_entry(text, key) {
+                from_text(inner.convert(), entry, arena, out);
+            }
         }
         Convert::CommonName => push_part(text, common_name, out),
         Convert::SharePath(inner) => {
-            let path = Cow::Owned(text.trim_start_matches("\\??\\").to_owned());
-            from_text(inner.convert(), &path, out);
+            from_text(inner.convert(), text.trim_start_matches("\\??\\"), arena, out);
         }
     }
 }
@@ -288,18 +300,25 @@ pub(super) fn remove_repetitions(values: &mut Values<'_>) {
     }
 }
 
-/// Adds a part of the text, borrowed if the text is; an empty part is none.
-#[expect(clippy::ptr_arg, reason = "parts of a borrowed text are borrowed too")]
+/// Adds a part of the text; an empty part is none.
 fn push_part<'a>(
-    text: &Cow<'a, str>,
-    part: impl for<'t> Fn(&'t str) -> Option<&'t str>,
+    text: &'a str,
+    part: impl FnOnce(&'a str) -> Option<&'a str>,
     out: &mut Values<'a>,
 ) {
-    let found = match text {
-        Cow::Borrowed(text) => part(text).map(Cow::Borrowed),
-        Cow::Owned(text) => part(text).map(|part| Cow::Owned(part.to_owned())),
-    };
-    out.extend(found.filter(|part| !part.is_empty()).map(Value::Str));
+    out.extend(part(text).filter(|part| !part.is_empty()).map(Value::Str));
+}
+
+fn push_kept<'a>(
+    texts: impl IntoIterator<Item = Cow<'a, str>>,
+    arena: &'a Arena,
+    out: &mut Values<'a>,
+) {
+    out.extend(texts.into_iter().map(|text| Value::Str(arena.keep(text))));
+}
+
+fn lower<'a>(text: &str, arena: &'a Arena) -> Value<'a> {
+    Value::Str(arena.keep(Cow::Owned(text.to_ascii_lowercase())))
 }
 
 fn push_word(word: Option<&'static str>, out: &mut Values<'_>) {
@@ -312,41 +331,8 @@ fn push_count(count: usize, out: &mut Values<'_>) {
     }
 }
 
-fn named<'a>(table: Names, text: &str, other: impl FnOnce() -> Cow<'a, str>) -> Value<'a> {
-    names::find(table, text).map_or_else(|| Value::Str(other()), Value::from)
-}
-
-fn number(text: &str) -> Option<i64> {
-    let text = text.trim();
-    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => i64::from_str_radix(digits, 16).ok().filter(|number| *number >= 0),
-        None => text.parse().ok(),
-    }
-}
-
-/// Returns the pairs of `MD5=…,SHA256=…`; a value of zeros alone is none.
-fn hashes(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let pairs = text.split(',').filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(_, hash)| hash.bytes().any(|byte| byte != b'0'))
-}
-
-pub(super) fn address(text: &str) -> Option<&str> {
-    written_ip(text).map(|_| text)
-}
-
-pub(super) fn unmapped(text: &str) -> &str {
-    const PREFIX: &str = "::ffff:";
-    match text.get(..PREFIX.len()) {
-        Some(start) if start.eq_ignore_ascii_case(PREFIX) => &text[PREFIX.len()..],
-        _ => text,
-    }
-}
-
-fn version_of_address(text: &str) -> Option<&'static str> {
-    match address(text)?.contains(':') {
-        true => Some("ipv6"),
-        false => Some("ipv4"),
-    }
+fn named<'a>(table: Names, text: &str, other: impl FnOnce() -> Value<'a>) -> Value<'a> {
+    names::find(table, text).map_or_else(other, Value::from)
 }
 
 fn word_of_truth(text: &str, yes: &'static str, no: &'static str) -> Option<&'static str> {
@@ -357,86 +343,13 @@ fn word_of_truth(text: &str, yes: &'static str, no: &'static str) -> Option<&'st
     }
 }
 
-/// Splits `domain\user`; anything but two parts is neither.
-fn domain_and_user(text: &str) -> Option<(&str, &str)> {
-    text.split_once('\\').filter(|(_, user)| !user.contains('\\'))
-}
-
-/// Returns the short name of the hive and what follows it, if there is such a hive.
-fn hive_and_key(path: &str) -> Option<(&'static str, Option<&str>)> {
-    let (hive, key) = match path.split_once('\\') {
-        Some((hive, key)) => (hive, Some(key)),
-        None => (path, None),
-    };
-    Some((names::find(names::HIVES, hive)?, key))
-}
-
-/// Reads `DWORD (0x00000001)`, `QWORD (0x00000000-0x00000001)`, `Binary Data` or a text.
-fn registry_data<'a>(text: &Cow<'a, str>, shift: u32) -> (&'static str, Option<Cow<'a, str>>) {
-    let within = |prefix: &str| text.strip_prefix(prefix)?.strip_suffix(')');
-    if let Some(number) = within("DWORD (").and_then(number) {
-        return ("SZ_DWORD", Some(Cow::Owned(number.to_string())));
-    }
-    if let Some((high, low)) = within("QWORD (").and_then(|halves| halves.split_once('-'))
-        && let (Some(high), Some(low)) = (number(high), number(low))
-    {
-        let joined = (i128::from(high) << shift) + i128::from(low);
-        return ("SZ_QWORD", Some(Cow::Owned(joined.to_string())));
-    }
-    if &**text == "Binary Data" {
-        return ("REG_BINARY", None);
-    }
-    ("REG_SZ", Some(text.clone()))
-}
-
-/// Reads the words of `winlog.keywords`, or the number that NXLog writes instead.
-fn outcome(text: &str) -> Option<&'static str> {
-    const SUCCESS: u64 = 1 << 53;
-    const FAILURE: u64 = 1 << 52;
-    match text {
-        "Audit Success" => return Some("success"),
-        "Audit Failure" => return Some("failure"),
-        _ => {}
-    }
-    let bits = match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok()?,
-        None => text.parse::<i64>().ok()? as u64,
-    };
-    match (bits & SUCCESS != 0, bits & FAILURE != 0) {
-        (true, false) => Some("success"),
-        (false, true) => Some("failure"),
-        _ => None,
-    }
-}
-
-/// Returns the value of a line `key = value`; neither case nor blanks in the key count.
-fn context_entry<'t>(text: &'t str, key: &str) -> Option<&'t str> {
-    let mut entries = text.lines().filter_map(|line| line.split_once('='));
-    let is_key = |found: &str| {
-        let letters = found.chars().filter(|letter| !letter.is_whitespace());
-        letters
-            .map(|letter| letter.to_ascii_lowercase())
-            .eq(key.chars().map(|c| c.to_ascii_lowercase()))
-    };
-    let (_, value) = entries.find(|(found, _)| is_key(found))?;
-    Some(value.trim()).filter(|value| !value.is_empty())
-}
-
-fn common_name(text: &str) -> Option<&str> {
-    let start = text.get(..3).filter(|start| start.eq_ignore_ascii_case("CN="))?;
-    text[start.len()..].split(',').next()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn texts(convert: Convert, text: &str) -> Vec<String> {
-        let mut out = Values::new();
-        value(convert, &Value::from(text), &mut out);
-        let mut owned = Values::new();
-        value(convert, &Value::from(text.to_owned()), &mut owned);
-        assert_eq!(out, owned, "borrowed and owned texts give the same");
+        let (arena, mut out) = (Arena::new(), Values::new());
+        value(convert, Value::from(text), &arena, &mut out);
         out.iter().map(|value| value.text().unwrap().into_owned()).collect()
     }
 

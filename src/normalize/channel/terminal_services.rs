@@ -1,7 +1,7 @@
 //! Remote desktop: the two operational channels of TerminalServices.
 
-use super::convert::Convert;
-use super::table::{Channel, Map, Row, copy, each, first};
+use crate::normalize::convert::Convert;
+use crate::normalize::table::{Channel, Map, Row, copy, each, first};
 
 /// Sessions: channel Microsoft-Windows-TerminalServices-LocalSessionManager/Operational.
 pub(super) static SESSIONS: Channel = Channel {

@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::scalars;
-use crate::event::{FieldId, FieldTable, Fields, Value};
+use crate::event::{FieldId, FieldTable, Fields, Value, Values};
+use crate::normalize::scalars::scalars;
 
 /// Parts of the envelope, and where Winlogbeat has them. Of two with one target the first that
 /// has a value counts.
@@ -78,15 +78,13 @@ static NOT_DATA: &[&str] = &[
 const DATA: &str = "winlog.event_data";
 
 /// Returns every field that the lifting of the envelope may fill, with repetitions.
-pub(super) fn targets() -> impl Iterator<Item = &'static str> {
+pub(in crate::normalize) fn targets() -> impl Iterator<Item = &'static str> {
     ENVELOPE.iter().map(|(_, target)| *target)
 }
 
 /// The liftings that fill the fields of one field table.
 #[derive(Debug)]
-pub(super) struct Nxlog {
-    channel: FieldId,
-    event_id: FieldId,
+pub(in crate::normalize) struct Nxlog {
     /// From the top level to Winlogbeat's place: parts of the envelope, and event data.
     envelope: Vec<(FieldId, FieldId)>,
     entries: Vec<(FieldId, FieldId)>,
@@ -96,7 +94,7 @@ pub(super) struct Nxlog {
 
 impl Nxlog {
     /// Returns the liftings for the fields that the table holds, and adds those they start from.
-    pub(super) fn new(fields: &mut FieldTable) -> Self {
+    pub(in crate::normalize) fn new(fields: &mut FieldTable) -> Self {
         let data: Vec<(FieldId, String)> = fields
             .iter()
             .filter_map(|(id, name)| {
@@ -112,22 +110,11 @@ impl Nxlog {
         }
         let entries =
             data.into_iter().map(|(target, source)| (fields.intern(&source), target)).collect();
-        Self {
-            channel: fields.intern("Channel"),
-            event_id: fields.intern("EventID"),
-            envelope,
-            entries,
-            data: fields.get(DATA),
-        }
-    }
-
-    /// Tells whether a record that is of no other shape is one of NXLog's.
-    pub(super) fn is(&self, fields: &Fields<'_>) -> bool {
-        fields.str(self.channel).is_some() && fields.has(self.event_id)
+        Self { envelope, entries, data: fields.get(DATA) }
     }
 
     /// Fills the fields that have no value by now.
-    pub(super) fn lift(&self, fields: &mut Fields<'_>) {
+    pub(in crate::normalize) fn lift(&self, fields: &mut Fields<'_>) {
         for (source, target) in &self.envelope {
             if !fields.has(*target) {
                 let values = scalars(fields.get(*source));
@@ -136,7 +123,8 @@ impl Nxlog {
         }
         for (source, target) in &self.entries {
             if !fields.has(*target) && fields.has(*source) {
-                fields.set_all(*target, fields.get(*source).into());
+                let values = Values::from(fields.get(*source));
+                fields.set_all(*target, values);
             }
         }
         if let Some(data) = self.data.filter(|id| !fields.has(*id)) {
@@ -146,7 +134,7 @@ impl Nxlog {
 }
 
 /// Copies the event data of a document to where Winlogbeat has it.
-pub(super) fn unfold(document: &mut Map<String, Json>) {
+pub(in crate::normalize) fn unfold(document: &mut Map<String, Json>) {
     let data: Map<String, Json> = document
         .iter()
         .filter(|(key, _)| is_data(key))

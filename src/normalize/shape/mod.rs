@@ -1,5 +1,9 @@
 //! How records are laid out; told by the fields that are there, never by a version.
 
+pub(super) mod nxlog;
+
+pub(super) use nxlog::Nxlog;
+
 /// How a record is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {

@@ -1,7 +1,7 @@
 //! WMI: channel Microsoft-Windows-WMI-Activity/Operational.
 
-use super::convert::Convert;
-use super::table::{Channel, Map, Row, copy, each, first};
+use crate::normalize::convert::Convert;
+use crate::normalize::table::{Channel, Map, Row, copy, each, first};
 
 /// The channel's table. Its events say everything in their user data. Actions are named as those
 /// of Sysmon's 19 to 21 are not: they tell what WMI did, not what was defined.

@@ -1,8 +1,7 @@
 //! PowerShell: its operational channel, and the classic one.
 
-use super::convert::{Convert, Inner};
-use super::invocation::DetailPart;
-use super::table::{Channel, Map, Row, copy, each, first};
+use crate::normalize::convert::{Convert, DetailPart, Inner};
+use crate::normalize::table::{Channel, Map, Row, copy, each, first};
 
 /// The operational channel's table.
 pub(super) static OPERATIONAL: Channel = Channel {

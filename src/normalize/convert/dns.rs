@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::convert::{address, unmapped};
-use super::names;
+use super::address::{address, unmapped};
 use crate::event::ip::written_ip;
+use crate::normalize::names;
 
 /// A part of a queried name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DomainPart {
+pub(in crate::normalize) enum DomainPart {
     /// What somebody has registered: `example.co.uk`.
     Registered,
     /// What stands before that.

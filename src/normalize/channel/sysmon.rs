@@ -1,9 +1,10 @@
 //! Sysmon: channel Microsoft-Windows-Sysmon/Operational.
 
-use super::convert::Convert;
-use super::dns::DomainPart;
-use super::names;
-use super::table::{Channel, Map, Row, community, copy, each, first, fixed, quirk, text};
+use crate::normalize::convert::{Convert, DomainPart};
+use crate::normalize::names;
+use crate::normalize::table::{
+    Channel, Map, Row, community, copy, each, first, fixed, quirk, text,
+};
 
 /// The channel's table.
 pub(super) static CHANNEL: Channel = Channel {

@@ -1,7 +1,7 @@
 //! The task scheduler: channel Microsoft-Windows-TaskScheduler/Operational.
 
-use super::convert::Convert;
-use super::table::{Channel, Map, Row, copy, each, first};
+use crate::normalize::convert::Convert;
+use crate::normalize::table::{Channel, Map, Row, copy, each, first};
 
 /// The channel's table. Actions are named as those of the Security channel's tasks.
 pub(super) static CHANNEL: Channel = Channel {

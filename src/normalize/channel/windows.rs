@@ -1,6 +1,6 @@
 //! Windows channels without mappings of their own.
 
-use super::table::{Channel, Row};
+use crate::normalize::table::{Channel, Row};
 
 const NOTHING: Row = Row { ids: &[], category: &[], types: &[], action: &[], maps: &[] };
 
@@ -15,5 +15,5 @@ pub(super) static APPLICATION: Channel = Channel {
 };
 
 /// All channels that no table knows.
-pub(super) static OTHER: Channel =
+pub(in crate::normalize) static OTHER: Channel =
     Channel { name: "", dataset: None, module: None, maps: &[], rows: &[], other: NOTHING };

@@ -1,8 +1,8 @@
 //! The Security channel.
 
-use super::convert::{Convert, Inner};
-use super::names;
-use super::table::{Channel, Map, Row, community, copy, each, first, path, replace};
+use crate::normalize::convert::{Convert, Inner};
+use crate::normalize::names;
+use crate::normalize::table::{Channel, Map, Row, community, copy, each, first, path, replace};
 
 /// The channel's table.
 pub(super) static CHANNEL: Channel = Channel {

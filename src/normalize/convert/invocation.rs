@@ -15,7 +15,7 @@ pub(super) struct Detail<'t> {
 
 /// A part of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DetailPart {
+pub(in crate::normalize) enum DetailPart {
     /// What kind of line.
     Kind,
     /// The command.
@@ -27,7 +27,7 @@ pub(super) enum DetailPart {
 }
 
 /// The kind of line that has a name.
-pub(super) const BINDING: &str = "ParameterBinding";
+pub(in crate::normalize) const BINDING: &str = "ParameterBinding";
 
 impl<'t> Detail<'t> {
     /// Returns a part.

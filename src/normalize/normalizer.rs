@@ -1,0 +1,186 @@
+//! The way of a record through this module: from its decoded fields to those that rules read.
+
+use std::collections::HashSet;
+
+use super::channel;
+use super::engine_fields::EngineFields;
+use super::envelope::{Envelope, Happened};
+use super::host::Hosts;
+use super::identity;
+use super::index::{IndexNames, IndexPatterns};
+use super::options::Options;
+use super::program::{Agent, Program};
+use super::scalars::scalars;
+use super::shape::{self, Nxlog, Shape};
+use crate::event::{EventTime, FieldId, FieldTable, Fields, Identity, Ordinal, Value};
+
+/// Turns decoded records into ECS, for the fields of one field table.
+#[derive(Debug)]
+pub struct Normalizer {
+    engine: EngineFields,
+    wanted: Wanted,
+    program: Program,
+    nxlog: Nxlog,
+    hosts: Hosts,
+}
+
+/// Fields that are written only if a rule reads them.
+#[derive(Debug)]
+struct Wanted {
+    timestamp: Option<FieldId>,
+    event_created: Option<FieldId>,
+    os_type: Option<FieldId>,
+}
+
+/// Targets that are filled whether or not a rule reads them: identities, index patterns and the
+/// stage index need them.
+const ALWAYS: [&str; 2] = ["event.category", "event.action"];
+
+impl Normalizer {
+    /// Returns a normalizer of the fields that the table holds by now, and adds those that it has
+    /// to read for them. To be called when all fields of all rules are in the table.
+    pub fn new(fields: &mut FieldTable, options: Options) -> Self {
+        let of_rules: HashSet<String> = fields.iter().map(|(_, name)| name.to_owned()).collect();
+        let is_wanted = |name: &str| of_rules.contains(name) || ALWAYS.contains(&name);
+        let wanted = Wanted {
+            timestamp: fields.get("@timestamp"),
+            event_created: fields.get("event.created"),
+            os_type: fields.get("host.os.type"),
+        };
+        let wanted_host_id = fields.get("host.id");
+        let engine = EngineFields::new(fields);
+        let program = Program::new(fields, options.ecs_compat, &is_wanted);
+        // Last: it lifts to whatever the others read.
+        let nxlog = Nxlog::new(fields);
+        let hosts = Hosts::new(engine, wanted_host_id, options);
+        Self { engine, wanted, program, nxlog, hosts }
+    }
+
+    /// Fills the wanted ECS fields of a decoded record.
+    pub fn normalize(&self, fields: &mut Fields<'_>) -> Envelope {
+        let engine = &self.engine;
+        let (shape, code) = engine.shape(fields);
+        if shape == Shape::Nxlog {
+            self.nxlog.lift(fields);
+        }
+        let happened = engine.happened(shape, fields);
+        self.write_times(shape, happened, fields);
+        let channel = fields.str(engine.channel).map(|name| self.program.channel(name));
+        if shape.is_raw()
+            && let (Some(channel), Some(code)) =
+                (channel, code.or_else(|| engine.event_code(fields)))
+        {
+            // Only Elastic Agent names modules as its integrations do.
+            let agent = Agent { is_elastic_agent: shape == Shape::ElasticAgent };
+            channel.run(code, agent, fields);
+        }
+        if engine.is_windows(fields) {
+            engine.stamp_channel_dataset(channel.and_then(|channel| channel.dataset), fields);
+            if let Some(os_type) = self.wanted.os_type.filter(|id| !fields.has(*id)) {
+                fields.set(os_type, Value::from("windows"));
+            }
+        }
+        engine.unite_datasets(fields);
+        let settled = self.hosts.settle(fields);
+        Envelope {
+            shape,
+            event_time: happened.time(),
+            host: settled.host,
+            is_forwarded: settled.is_forwarded,
+            has_foreign_id: settled.has_foreign_id,
+            machine: settled.machine,
+        }
+    }
+
+    /// Returns the field that holds the categories of an event.
+    pub fn category(&self) -> FieldId {
+        self.engine.event_category
+    }
+
+    /// Returns the place of a normalized event in the total order. An event without a time is not
+    /// admitted; here it would stand in 1970.
+    pub fn ordinal(
+        &self,
+        fields: &Fields<'_>,
+        envelope: &Envelope,
+        offset: i64,
+        tiebreaker: Option<FieldId>,
+    ) -> Ordinal {
+        identity::ordinal(&self.engine, fields, envelope, offset, tiebreaker)
+    }
+
+    /// Returns the identity of a normalized event: a function of the record and of the
+    /// configuration alone, so that every delivery has the same, except of records that say
+    /// nothing of themselves: those are told apart by where they stand.
+    pub fn identity(
+        &self,
+        fields: &Fields<'_>,
+        envelope: &Envelope,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Identity {
+        identity::identity(&self.engine, fields, envelope, topic, partition, offset)
+    }
+
+    /// Returns the index names of a normalized record.
+    pub fn index_names(&self, fields: &Fields<'_>) -> IndexNames {
+        IndexNames::of(&self.engine, fields)
+    }
+
+    /// Tells whether index patterns, a rule's, cover this normalized record.
+    pub fn is_covered(&self, patterns: &IndexPatterns, fields: &Fields<'_>) -> bool {
+        patterns.is_empty() || patterns.covers_names(&self.index_names(fields))
+    }
+
+    /// Writes the times that rules read: what the sensor says goes to `@timestamp`, and what stood
+    /// there to `event.created`.
+    fn write_times(&self, shape: Shape, happened: Happened, fields: &mut Fields<'_>) {
+        let happened = match happened {
+            Happened::Sensor(happened) => happened,
+            Happened::Written(written) => {
+                if shape == Shape::Nxlog {
+                    self.put_timestamp_right(written, fields);
+                }
+                return;
+            }
+        };
+        if let Some(created) = self.wanted.event_created {
+            let written = scalars(fields.get(self.engine.timestamp));
+            if !written.is_empty() {
+                fields.set_all(created, written);
+            }
+        }
+        if let Some(timestamp) = self.wanted.timestamp {
+            let text = fields.arena().text(&happened.to_string());
+            fields.set(timestamp, Value::Str(text));
+        }
+    }
+
+    /// NXLog's own times have a blank in the middle, which dates in Elasticsearch have not.
+    fn put_timestamp_right(&self, written: Option<EventTime>, fields: &mut Fields<'_>) {
+        if let (Some(timestamp), Some(written)) = (self.wanted.timestamp, written)
+            && fields.str(timestamp).is_some_and(|text| text.contains(' '))
+        {
+            let text = fields.arena().text(&written.to_string());
+            fields.set(timestamp, Value::Str(text));
+        }
+    }
+}
+
+/// Returns every event that a table has a row for: channel and event id.
+pub fn known_events() -> impl Iterator<Item = (&'static str, u32)> {
+    channel::known_events()
+}
+
+/// Returns every field that normalizing may fill, with repetitions.
+pub(super) fn targets() -> impl Iterator<Item = &'static str> {
+    channel::targets().chain(shape::nxlog::targets()).chain([
+        "@timestamp",
+        "event.created",
+        "event.dataset",
+        "data_stream.dataset",
+        "host.id",
+        "host.os.type",
+    ])
+}
