@@ -39,7 +39,7 @@ impl Consumer {
         settings: &Settings,
         events: Arc<dyn GroupEvents>,
     ) -> Result<Self, OpenError> {
-        install_unpacking();
+        install_unpacking(settings.memory.fetch_unfolded());
         let client = settings.consumer()?.create_with_context(Context::new(events));
         let client: Arc<BaseConsumer<Context>> = Arc::new(client.map_err(ClientError::from)?);
         client.context().set_consumer(&client);

@@ -5,12 +5,14 @@
 //! Never decides anything. The only files with unsafe code.
 #![expect(unsafe_code, reason = "librdkafka's batch, queue and metadata calls have no safe form")]
 
+mod bell;
 mod commit;
 mod entries;
 mod generation;
 mod queue;
 mod unpack;
 
+pub(super) use bell::Bell;
 pub(in crate::kafka) use commit::PendingCommit;
 pub(super) use entries::{Entry, entries_of};
 pub(super) use generation::generation_of;

@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 
 use libdeflate_sys as deflate;
 
+use super::allowance::admits;
 use super::buffer::Buffer;
 
 /// Deflate packs a thousandfold at most: a size beyond that is no size.
@@ -35,7 +36,7 @@ pub(super) unsafe extern "C" fn rd_gz_decompress(
     };
     // SAFETY: the caller promises it; nobody writes to what is packed.
     let packed = unsafe { std::slice::from_raw_parts(packed.cast::<u8>(), length) };
-    let Some(unpacked) = at_once(packed).or_else(|| in_two_passes(packed)) else {
+    let Some(unpacked) = unpack(packed) else {
         return std::ptr::null_mut();
     };
     // SAFETY: the caller promises that it can be written to.
@@ -43,9 +44,17 @@ pub(super) unsafe extern "C" fn rd_gz_decompress(
     unpacked.into_raw()
 }
 
-/// Unpacks a gzip member by the size that it ends with; nothing if that does not work.
-fn at_once(packed: &[u8]) -> Option<Buffer> {
-    let size = told_size(packed)?;
+/// Nothing if it cannot be unpacked, or is not admitted.
+fn unpack(packed: &[u8]) -> Option<Buffer> {
+    match told_size(packed) {
+        Some(size) if !admits(packed, size) => None,
+        Some(size) => at_once(packed, size).or_else(|| in_two_passes(packed)),
+        None => in_two_passes(packed).filter(|unpacked| admits(packed, unpacked.len())),
+    }
+}
+
+/// Unpacks a gzip member that is said to hold so many bytes; nothing if that does not work.
+fn at_once(packed: &[u8], size: usize) -> Option<Buffer> {
     let mut unpacked = Buffer::of(size)?;
     let decoder = Decoder::new()?;
     let mut written = 0;
@@ -122,15 +131,15 @@ mod tests {
     use super::*;
 
     /// What the client calls: by its name.
-    fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+    fn by_name(packed: &[u8]) -> Option<Vec<u8>> {
         unsafe extern "C" {
             #[link_name = "rd_gz_decompress"]
-            fn by_name(packed: *const c_void, packed_len: c_int, size: *mut u64) -> *mut c_void;
+            fn function(packed: *const c_void, packed_len: c_int, size: *mut u64) -> *mut c_void;
         }
         let mut size = 0;
         // SAFETY: the slice is valid, and so is the place for the size.
         let bytes =
-            unsafe { by_name(packed.as_ptr().cast(), packed.len() as c_int, &raw mut size) };
+            unsafe { function(packed.as_ptr().cast(), packed.len() as c_int, &raw mut size) };
         // SAFETY: what comes from there is a buffer of the client, with so many bytes.
         unsafe { Buffer::from_raw(bytes, size as usize) }.map(|unpacked| unpacked.as_ref().to_vec())
     }
@@ -157,8 +166,9 @@ mod tests {
     fn client_unpacks_by_our_function_what_was_packed() {
         for text in texts() {
             let packed = gzip(&text);
-            assert!(at_once(&packed).is_some(), "{} bytes", text.len());
-            assert_eq!(unpack(&packed).as_ref(), Some(&text));
+            assert_eq!(told_size(&packed), Some(text.len()));
+            assert!(at_once(&packed, text.len()).is_some(), "{} bytes", text.len());
+            assert_eq!(by_name(&packed).as_ref(), Some(&text));
             assert_eq!(twin(&packed), Some(text));
         }
     }
@@ -168,12 +178,12 @@ mod tests {
         for text in texts() {
             let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
             encoder.write_all(&text).unwrap();
-            assert_eq!(unpack(&encoder.finish().unwrap()).as_ref(), Some(&text));
+            assert_eq!(by_name(&encoder.finish().unwrap()).as_ref(), Some(&text));
         }
         // Of several members the client unpacks the first one; the size at the end is that of the last one.
         for (first, second) in [("many words", "few"), ("few", "many words")] {
             let members = [gzip(first.as_bytes()), gzip(second.as_bytes())].concat();
-            assert_eq!(unpack(&members).as_deref(), Some(first.as_bytes()));
+            assert_eq!(by_name(&members).as_deref(), Some(first.as_bytes()));
             assert_eq!(twin(&members).as_deref(), Some(first.as_bytes()));
         }
     }
@@ -185,10 +195,10 @@ mod tests {
             let mut broken = packed.clone();
             broken[broken_at] ^= 0x55;
             // Some bytes of the head tell nothing.
-            assert!(unpack(&broken).is_none_or(|text| text == texts()[2]), "at {broken_at}");
-            assert_eq!(unpack(&packed[..broken_at]), None, "cut at {broken_at}");
+            assert!(by_name(&broken).is_none_or(|text| text == texts()[2]), "at {broken_at}");
+            assert_eq!(by_name(&packed[..broken_at]), None, "cut at {broken_at}");
         }
-        assert_eq!(unpack(b""), None);
+        assert_eq!(by_name(b""), None);
         let mut promises = vec![0; 40];
         promises[..2].copy_from_slice(&GZIP_MAGIC);
         promises[36..].fill(0xff);

@@ -13,6 +13,7 @@ use std::ptr;
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, WriteBuf};
 
+use super::allowance::admits;
 use super::buffer::Buffer;
 
 /// A batch that unpacks to more is refused: what the client's `receive.message.max.bytes` is by default.
@@ -56,6 +57,9 @@ fn at_once(packed: &[u8]) -> Option<Buffer> {
         return None;
     }
     let bound = usize::try_from(zstd_safe::decompress_bound(packed).ok()?).ok()?;
+    if !admits(packed, bound) {
+        return None;
+    }
     let mut buffer = Buffer::of(bound.min(MOST_UNPACKED))?;
     CONTEXT.with_borrow_mut(|context| context.decompress(&mut buffer, packed)).ok()?;
     match buffer.capacity() - buffer.len() > MOST_UNUSED {
