@@ -221,7 +221,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("detect::resume", &["lanes", "mod", "suppress"]),
     ("detect::phase", &["lanes", "restore", "resume"]),
     ("detect::admit", &["boundary", "forward", "judge", "lanes", "mod"]),
-    ("detect::screen", &["judge", "mod"]),
+    ("detect::screen", &["judge", "mod", "stats"]),
     ("detect::engine", &["boundary", "forward", "judge", "mod", "screen"]),
     ("detect::case", &["boundary", "engine", "finding"]),
     ("detect", &[]),
@@ -425,6 +425,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     // What tables say, and how a value is converted; then what a record says of itself; what is left of
     // the tables; the record as a whole.
     ("normalize::options", &[]),
+    ("normalize::reads", &[]),
     ("normalize::scalars", &[]),
     ("normalize::engine_fields", &[]),
     ("normalize::names::dns_status", &[]),
@@ -441,6 +442,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("normalize::convert::keywords", &[]),
     ("normalize::convert::number", &[]),
     ("normalize::convert::registry", &["convert::number", "names"]),
+    ("normalize::convert::target", &[]),
     ("normalize::convert::xml", &[]),
     ("normalize::convert", &["names::*"]),
     ("normalize::table", &["convert", "options"]),
@@ -473,6 +475,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
             "index",
             "options",
             "program",
+            "reads",
             "scalars",
             "shape::*",
         ],

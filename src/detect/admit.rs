@@ -65,6 +65,7 @@ impl Detector {
             let stood = self.rekeyed.arrival.as_ref().map_or(offset, |arrival| arrival.offset);
             let mut ordinal = rules.normalizer().ordinal(fields, envelope, stood, rule.tiebreaker);
             ordinal.place = self.rekeyed.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place));
+            self.stats.rules[index].candidates += keys.len() as u64;
             for (key, terms) in keys {
                 let candidate = Candidate {
                     ordinal: ordinal.clone(),

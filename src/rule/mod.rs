@@ -7,6 +7,7 @@ pub mod case;
 mod category;
 mod caveat;
 pub mod compile;
+pub mod cost;
 pub mod explain;
 pub mod field_limit;
 pub mod file;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::compile::{self, CompiledRule};
+use super::cost::{Observer, Unobserved};
 use super::file::{self, Parsed};
 use super::lint;
 use super::{Emit, Rekeying, RuleFile, Settings, Suppression};
 use crate::diag::Diagnostic;
 use crate::event::decode::{Decoder, Limits};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
-use crate::normalize::{Documents, Normalizer};
+use crate::normalize::{Documents, Normalizer, Reads};
 use crate::predicate::index::{Entry, Index};
 use crate::predicate::{Folds, Judgement};
 use crate::text::Text;
@@ -36,6 +37,9 @@ pub struct Defaults {
     pub index_patterns: bool,
     /// How records are normalized.
     pub normalize: crate::normalize::Options,
+    /// Whether each event gets the fields of all rules, and not only those that rules read of its
+    /// category. For who looks at events that no rule would look at.
+    pub whole_events: bool,
     /// Deepest nesting of a record.
     pub max_nesting: usize,
     /// Which rules get their events sorted by join key first.
@@ -53,6 +57,7 @@ impl Default for Defaults {
             default_maxspan: TimeSpan::from_secs(3_600),
             index_patterns: true,
             normalize: crate::normalize::Options::default(),
+            whole_events: false,
             max_nesting: 64,
             rekeying: Rekeying::None,
         }
@@ -168,7 +173,11 @@ impl RuleSet {
             Builder { defaults, fields: &mut fields, rules: Vec::new(), ids: BTreeMap::new() };
         let reports = files.into_iter().map(|text| builder.file(text)).collect();
         let rules = builder.rules;
-        let normalizer = Normalizer::new(&mut fields, defaults.normalize.clone());
+        let options = defaults.normalize.clone();
+        let normalizer = match defaults.whole_events {
+            true => Normalizer::new(&mut fields, options),
+            false => Normalizer::narrowed(&mut fields, options, &reads(&rules)),
+        };
         let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting });
         let index = index(&rules, category, &fields);
         let documents = Arc::new(Documents::new(defaults.normalize.clone()));
@@ -205,11 +214,21 @@ impl RuleSet {
     /// Returns those that would take too much work to decide. They are hits where a hit leads to an
     /// alert, and none where it prevents one.
     pub fn hits(&self, event: &Fields<'_>, hits: &mut Vec<TermRef>) -> Vec<TermRef> {
+        self.observed_hits(event, hits, &mut Unobserved)
+    }
+
+    /// Does the same as [`hits`](Self::hits) while somebody looks on.
+    pub fn observed_hits(
+        &self,
+        event: &Fields<'_>,
+        hits: &mut Vec<TermRef>,
+        observer: &mut impl Observer,
+    ) -> Vec<TermRef> {
         hits.clear();
         let mut undecided = Vec::new();
         self.index.candidates(event, |at, folds| {
             let term = &self.rules[at.rule as usize].terms[at.term as usize];
-            let judgement = self.judge(at, event, folds);
+            let judgement = observer.observe(at, || self.judge(at, event, folds));
             if judgement == Judgement::Undecided {
                 undecided.push(at);
             }
@@ -236,6 +255,13 @@ impl RuleSet {
         };
         if in_category { term.predicate.judge_folded(event, folds) } else { Judgement::Fails }
     }
+}
+
+/// Lists which fields the rules read of which events.
+fn reads(rules: &[CompiledRule]) -> Reads {
+    let mut reads = Reads::default();
+    rules.iter().for_each(|rule| rule.note_reads(&mut reads));
+    reads
 }
 
 /// Lists the terms of all rules.
