@@ -64,6 +64,20 @@ impl EngineFields {
         }
     }
 
+    /// Returns all of them.
+    pub(super) fn all(&self) -> Vec<FieldId> {
+        let of_hits = [
+            self.event_id,
+            self.event_action,
+            self.event_sequence,
+            self.stream_namespace,
+            self.agent_version,
+            self.provider_name,
+            self.record_id,
+        ];
+        self.of_envelope().into_iter().chain(of_hits).collect()
+    }
+
     /// Returns the fields that tell layout, event, time and host; the others are read of hits alone.
     pub(super) fn of_envelope(&self) -> [FieldId; 17] {
         [

@@ -20,7 +20,7 @@ use crate::event::{
 /// Turns decoded records into ECS, for the fields of one field table.
 #[derive(Debug)]
 pub struct Normalizer {
-    engine: EngineFields,
+    pub(super) engine: EngineFields,
     wanted: Wanted,
     program: Program,
     nxlog: Nxlog,
@@ -157,9 +157,9 @@ impl Normalizer {
         self.program.kind(self.program.channel(channel), event_id)
     }
 
-    /// Returns how many kinds of events there are.
-    pub fn kind_count(&self) -> usize {
-        self.program.kind_count()
+    /// Returns all kinds of raw events, in the order of their indices.
+    pub fn kinds(&self) -> &[EventKind] {
+        self.program.kinds()
     }
 
     /// Returns the field that holds the categories of an event.
