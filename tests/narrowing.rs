@@ -219,37 +219,3 @@ fn recorded() -> Option<Vec<Vec<u8>>> {
     }
     Some(records)
 }
-
-/// Who looks at the envelope first decodes the other fields only of records that somebody wants.
-#[test]
-fn a_record_is_opened_by_the_fields_of_its_envelope_alone() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rules");
-    let mut sets = vec![rules_of(&folder)];
-    sets.extend(shared("data/elastic-rules").map(|folder| rules_of(&folder)));
-    for texts in sets {
-        let rules = RuleSet::compile(texts, &Defaults::default()).0;
-        let normalizer = rules.normalizer();
-        let of_envelope = normalizer.envelope_fields();
-        for record in golden(".in.ndjson") {
-            let arena = Arena::new();
-            let mut whole = Fields::new(rules.fields().len(), &arena);
-            rules.decoder().decode(&record, &mut whole).unwrap();
-            let mut parts = Fields::new(rules.fields().len(), &arena);
-            let ids = || rules.fields().iter().map(|(id, _)| id);
-            for id in ids().filter(|id| of_envelope.contains(id)) {
-                parts.set_all(id, whole.get(id).to_vec());
-            }
-            let opened = normalizer.open(&mut parts);
-            for id in ids().filter(|id| !of_envelope.contains(id)) {
-                whole.get(id).iter().for_each(|value| parts.push(id, *value));
-            }
-            normalizer.fill(&opened, &mut parts);
-            let line = || String::from_utf8_lossy(&record).into_owned();
-            assert_eq!(normalizer.normalize(&mut whole), opened.envelope, "{}", line());
-            for id in ids() {
-                let name = rules.fields().name(id);
-                assert_eq!(whole.get(id), parts.get(id), "{name}: {}", line());
-            }
-        }
-    }
-}
