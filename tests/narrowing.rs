@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use maxspan::event::{Arena, Fields};
+use maxspan::event::{Arena, FieldId, Fields};
 use maxspan::rule::set::{Defaults, RuleSet, TermRef};
 use maxspan::text::Text;
 use random::{Random, cases};
@@ -239,7 +239,9 @@ fn a_record_is_opened_by_the_fields_of_its_envelope_alone() {
                 parts.set_all(id, whole.get(id).to_vec());
             }
             let opened = normalizer.open(&mut parts);
-            for id in ids().filter(|id| !of_envelope.contains(id) && !parts.has(*id)) {
+            let is_left = |id: &FieldId| !of_envelope.contains(id) && !parts.has(*id);
+            let left: Vec<FieldId> = ids().filter(is_left).collect();
+            for id in left {
                 parts.set_all(id, whole.get(id).to_vec());
             }
             normalizer.fill(&opened, &mut parts);
