@@ -38,7 +38,9 @@ pub(super) struct GiveUp;
 /// What the walk does at each node of the wanted paths.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    /// For each node; none where there is only one walk.
     classes: Vec<Class>,
+    early: Vec<FieldId>,
     max_nesting: usize,
 }
 
@@ -75,7 +77,7 @@ impl Plan {
         if is_tangled || early.is_empty() {
             classes.clear();
         }
-        Self { classes, max_nesting }
+        Self { classes, early: early.to_vec(), max_nesting }
     }
 
     /// Tells whether the first of two walks reads less than all.

@@ -183,9 +183,8 @@ impl<'w, 'a> Walk<'w, 'a> {
             let Some(child) = child else { return self.unwanted(colon) };
             return self.early_member(child, colon);
         }
-        if EARLY {
-            // No early field is below one that is passed. Even where it leads nowhere it makes an
-            // object of what it passes.
+        // Nothing wanted is above or below an early field, so that none of them is passed with others.
+        if EARLY && !passed.iter().any(|id| self.plan.early.contains(id)) {
             return self.put_off(Target::Key(node, before), colon);
         }
         let probe = probe || !passed.is_empty();
