@@ -117,6 +117,116 @@ fn the_number_of_jobs_changes_nothing() {
     assert_eq!(runs[0], runs[2]);
 }
 
+/// Broken lines among hits and misses, over many blocks; the alerts, what is said of the lines and what is
+/// counted are those of one thread.
+#[test]
+fn the_number_of_jobs_changes_nothing_about_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut text = Vec::new();
+    for number in 0..3_000_u32 {
+        let gap = 1 + number % 40;
+        text.extend_from_slice(attack(&format!("h{}", number % 97), number % 600, gap).as_bytes());
+        let other = format!(
+            "{{\"@timestamp\":\"2026-03-02T08:{:02}:00.000Z\",\"event\":{{\"category\":[\"file\"]}},\
+             \"host\":{{\"id\":\"h{}\"}},\"message\":\"{}\"}}\r\n",
+            number % 60,
+            number % 89,
+            "x".repeat(number as usize % 1_500),
+        );
+        text.extend_from_slice(other.as_bytes());
+        match number % 50 {
+            7 => text.extend_from_slice(b"{\"@timestamp\":\n"),
+            19 => text.extend_from_slice(b"\n  \n"),
+            23 => text.extend_from_slice(b"{\"no\":\"time\"}\n"),
+            31 => text.extend_from_slice(b"\xff\xfe{}\n"),
+            _ => {}
+        }
+    }
+    text.extend_from_slice(attack("last", 0, 3).trim_end().as_bytes());
+    assert!(text.len() > 2 << 20, "many blocks");
+    let path = write(directory.path(), "events.ndjson", &text);
+    for flags in [&[][..], &["--emit", "eager"]] {
+        let run = |jobs: &str| {
+            let run = Replay::new(&[flags, &["--jobs", jobs]].concat(), &[&path]).run();
+            // All but how long it took.
+            let said = run.stderr.lines().map(|line| line.split_once(" s (").map_or(line, |_| ""));
+            (run.alerts, said.map(str::to_owned).collect::<Vec<_>>())
+        };
+        let one = run("1");
+        assert!(one.0.len() > 100, "{} alerts", one.0.len());
+        for jobs in ["2", "3", "8"] {
+            assert_eq!(run(jobs), one, "{jobs} jobs");
+        }
+    }
+}
+
+/// A file that breaks off gives what stands before, and the error, with any number of jobs.
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_is_an_error_with_any_number_of_jobs() {
+    let directory = tempfile::tempdir().unwrap();
+    let text: String = (0..20_000).map(|n| attack(&format!("h{}", n % 97), n % 600, 5)).collect();
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(text.as_bytes()).unwrap();
+    let mut packed = packer.finish().unwrap();
+    packed.truncate(packed.len() * 9 / 10);
+    let path = write(directory.path(), "events.ndjson.gz", &packed);
+    for jobs in ["1", "2", "5"] {
+        let run = Replay::new(&["--jobs", jobs], &[&path]).run_any();
+        assert_eq!(run.code, Some(3), "{}", run.stderr);
+        assert!(run.stderr.contains("cannot read") && run.stderr.contains("events.ndjson.gz"));
+    }
+}
+
+/// What each rule has cost, told by the records: each third is a `a`, and all others are `b`.
+#[test]
+fn the_profile_names_what_each_rule_was_asked_and_what_it_hit() {
+    let directory = tempfile::tempdir().unwrap();
+    let rule = |id: &str, query: &str| {
+        let text = format!(
+            "[rule]\nname = \"name of {id}\"\nrule_id = \"{id}\"\ndescription = \"d\"\nauthor = [\"a\"]\n\
+             severity = \"low\"\nrisk_score = 21\ntype = \"eql\"\nlanguage = \"eql\"\nquery = '{query}'\n"
+        );
+        write(directory.path(), &format!("{id}.toml"), text.as_bytes()).display().to_string()
+    };
+    let all = rule("all", r#"any where process.pid != 7 and process.name regex ".*[ab]""#);
+    let few = rule("few", r#"any where process.name == "a" and process.pid > 8"#);
+    let none = rule("none", r#"any where process.name == "c""#);
+    let record = |number: usize| {
+        let name = if number % 3 == 0 { "a" } else { "b" };
+        format!(
+            "{{\"@timestamp\":\"2026-03-02T08:00:00.{:03}Z\",\"event\":{{\"id\":\"{number}\",\
+             \"category\":[\"process\"]}},\"host\":{{\"id\":\"h\"}},\
+             \"process\":{{\"name\":\"{name}\",\"pid\":9}}}}\n",
+            number % 1_000
+        )
+    };
+    let text: String = (0..3_000).map(record).collect();
+    let path = write(directory.path(), "events.ndjson", text.as_bytes());
+    for jobs in ["1", "2"] {
+        let flags = ["--quiet", "--profile=json", "--jobs", jobs];
+        let rules = ["--rules", &all, "--rules", &few, "--rules", &none];
+        let run = Replay::new(&[&flags[..], &rules].concat(), &[&path]).run();
+        let profile: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+        let lines = profile["profile"].as_array().unwrap();
+        assert_eq!(lines.len(), 3);
+        let of = |id: &str| lines.iter().find(|line| line["rule_id"] == id).unwrap();
+        for (id, hits) in [("all", 3_000), ("few", 1_000), ("none", 0)] {
+            let line = of(id);
+            assert_eq!(line["name"], format!("name of {id}"));
+            for counted in ["hits", "candidates", "matches"] {
+                assert_eq!(line[counted], hits, "{counted} of {id}, {jobs} jobs");
+            }
+            let evaluations = line["evaluations"].as_u64().unwrap();
+            assert!((hits..=3_000).contains(&evaluations), "{evaluations} of {id}");
+        }
+        let nanoseconds = |line: &serde_json::Value| line["nanoseconds"].as_u64().unwrap();
+        assert!(nanoseconds(of("all")) > 0);
+        assert!(lines.is_sorted_by(|a, b| nanoseconds(a) >= nanoseconds(b)), "dearest first");
+    }
+    let run = Replay::new(&["--profile", "--rules", &all, "--rules", &few], &[&path]).run();
+    assert!(run.stderr.contains("all (name of all)"), "{}", run.stderr);
+}
+
 #[test]
 fn a_refused_rule_is_shown_and_the_others_run() {
     let directory = tempfile::tempdir().unwrap();
@@ -165,10 +275,12 @@ fn a_recording_that_does_not_fit_ends_with_an_error_that_names_the_rule() {
     let config = "[state]\nmax_total_bytes = 20000\n";
     let config = write(directory.path(), "maxspan.toml", config.as_bytes());
     let flags = ["--config", config.to_str().unwrap()];
-    let run = Replay::new(&flags, &[&path]).run_any();
-    assert_eq!((run.code, run.alerts.len()), (Some(3), 0), "{}", run.stderr);
-    for said in ["`state.max_total_bytes`", "the rule `f3475224-b179-4f78", "`--emit eager`"] {
-        assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+    for jobs in ["1", "2"] {
+        let run = Replay::new(&[&flags[..], &["--jobs", jobs]].concat(), &[&path]).run_any();
+        assert_eq!((run.code, run.alerts.len()), (Some(3), 0), "{}", run.stderr);
+        for said in ["`state.max_total_bytes`", "the rule `f3475224-b179-4f78", "`--emit eager`"] {
+            assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+        }
     }
     // As a stream it needs no more than what is held.
     let run = Replay::new(&[&flags[..], &["--emit", "eager"]].concat(), &[&path]).run_any();

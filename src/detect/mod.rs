@@ -11,7 +11,8 @@ use crate::recovery;
 use crate::recovery::checkpoint::{Checkpoint, LanePart, ROOM_OF_INPUT, ROOM_OF_JOURNAL};
 use crate::recovery::replay::{SPANS, SPANS_WITHOUT_ABSENCE};
 use crate::rule::compile::CompiledRule;
-use crate::rule::set::RuleSet;
+use crate::rule::cost::NanoClock;
+use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Limits, Moment, Move, PartitionClock, Stamps};
 
 mod admit;
@@ -29,6 +30,7 @@ mod rekeyed;
 mod restore;
 mod resume;
 mod room;
+pub mod screen;
 mod sources;
 pub mod stats;
 mod suppress;
@@ -51,6 +53,7 @@ use phase::Phase;
 use rekeyed::Rekeyed;
 use restore::Restoring;
 use room::Room;
+use screen::Screened;
 use sources::Sources;
 use suppress::Windows;
 
@@ -215,6 +218,11 @@ impl Detector {
         self.room.share(budget);
     }
 
+    /// Counts from now on what each rule costs, by a clock that is read now and then.
+    pub fn profile(&mut self, clock: NanoClock) {
+        self.judge.profile(clock);
+    }
+
     /// Returns about how many bytes of memory the state takes.
     fn bytes(&self) -> usize {
         let lanes = self.lanes.iter().map(Lane::heap_bytes).sum::<usize>();
@@ -252,6 +260,33 @@ impl Detector {
             false => {
                 detector.note_mark(record.offset);
                 detector.read(record);
+            }
+        });
+    }
+
+    /// Takes in the next record as [`on_record`](Self::on_record) does, and judges it again only if the
+    /// screen of this detector's engine has found that it satisfies a stage.
+    pub fn on_screened(&mut self, record: &Record<'_>, screened: &Screened) {
+        if self.is_receiver() {
+            // It judges what the record holds, not the record.
+            return self.on_record(record);
+        }
+        self.step(record, |detector| {
+            detector.note_mark(record.offset);
+            match screened {
+                Screened::Hit => {
+                    // What judging it costs has been counted where it was screened.
+                    let profile = detector.judge.set_profile(None);
+                    detector.read(record);
+                    detector.judge.set_profile(profile);
+                }
+                Screened::Missed(missed) => {
+                    detector.note_read(record, &missed.envelope, &missed.undecided);
+                }
+                Screened::Unreadable(reason) => {
+                    detector.noticed.host = None;
+                    detector.dead_letter(record, reason);
+                }
             }
         });
     }
@@ -401,6 +436,7 @@ impl Detector {
         for (place, rule) in self.places.iter().zip(&mut self.stats.rules) {
             rule.sequences = self.lanes[place.lane].take_counts(place.index);
         }
+        self.stats.add_costs(&self.judge.take_costs());
         let empty = Stats { rules: vec![RuleStats::default(); count], ..Stats::default() };
         std::mem::replace(&mut self.stats, empty)
     }
@@ -421,6 +457,7 @@ impl Detector {
         Held {
             keys: self.lanes.iter().map(|lane| lane.sequences.key_count()).sum(),
             bytes: self.bytes(),
+            bytes_beside_events: self.bytes() - self.room.kept_bytes(),
             pending: self.places.iter().map(pending).collect(),
         }
     }
@@ -479,7 +516,14 @@ impl Detector {
 
     /// Offers a record to the rules whose terms it satisfies.
     fn take_in(&mut self, record: &Record<'_>, judged: &Judged<'_>) {
-        let envelope = &judged.envelope;
+        self.note_read(record, &judged.envelope, &judged.undecided);
+        if !judged.hits.is_empty() && self.admit(record, judged).journal {
+            self.keep_in_journal(record);
+        }
+    }
+
+    /// Takes note of a record that could be read, whatever it satisfies.
+    fn note_read(&mut self, record: &Record<'_>, envelope: &Envelope, undecided: &[TermRef]) {
         self.stats.count_envelope(envelope);
         self.noticed.note(record, envelope);
         if let Some(machine) = envelope.machine {
@@ -489,11 +533,8 @@ impl Detector {
             self.move_clock(record, envelope);
         }
         self.stats.no_event_time += u64::from(envelope.event_time.is_none());
-        for undecided in judged.undecided.iter().filter(|_| self.phase.is_live()) {
+        for undecided in undecided.iter().filter(|_| self.phase.is_live()) {
             self.stats.rules[undecided.rule as usize].undecided += 1;
-        }
-        if !judged.hits.is_empty() && self.admit(record, judged).journal {
-            self.keep_in_journal(record);
         }
     }
 

@@ -130,6 +130,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns the values of a field.
+    #[inline]
     pub fn get(&self, id: FieldId) -> &[Value<'a>] {
         let part = self.parts[id.index()];
         &self.values[part.start as usize..(part.start + part.len) as usize]

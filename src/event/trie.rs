@@ -14,6 +14,8 @@ use crate::event::field::{FieldId, FieldTable};
 pub(crate) struct Trie {
     /// The field that ends in each node.
     fields: Vec<Option<FieldId>>,
+    /// Whether a field ends in each node or below it.
+    leads: Vec<bool>,
     edges: Vec<Edge>,
     // INVARIANT: a power of two, and more than twice the number of edges: a search ends.
     slots: Vec<Slot>,
@@ -42,7 +44,8 @@ impl Trie {
     pub(crate) const NOWHERE: u32 = u32::MAX;
 
     pub(crate) fn new(fields: &FieldTable) -> Self {
-        let mut trie = Self { fields: vec![None], edges: Vec::new(), slots: Vec::new() };
+        let mut trie =
+            Self { fields: vec![None], leads: vec![true], edges: Vec::new(), slots: Vec::new() };
         let mut known = BTreeMap::new();
         for (id, path) in fields.iter() {
             let node = path.split('.').fold(Self::ROOT, |parent, segment| {
@@ -54,9 +57,31 @@ impl Trie {
         trie
     }
 
+    /// Returns the tree of some of the fields only, with the same nodes.
+    pub(crate) fn narrowed(&self, is_wanted: impl Fn(FieldId) -> bool) -> Self {
+        let fields: Vec<_> =
+            self.fields.iter().map(|field| field.filter(|id| is_wanted(*id))).collect();
+        let mut leads: Vec<bool> = fields.iter().map(Option::is_some).collect();
+        // From the leaves up: a node has a higher number than the one above it.
+        for (above, below) in self.edges().rev() {
+            leads[above as usize] |= leads[below as usize];
+        }
+        let is_kept = |edge: &&Edge| leads[edge.child as usize];
+        let edges = self.edges.iter().filter(is_kept).cloned().collect();
+        let mut narrowed = Self { fields, leads, edges, slots: Vec::new() };
+        narrowed.fill_slots();
+        narrowed
+    }
+
+    /// Tells whether a field ends in a node or below it.
+    pub(crate) fn leads(&self, node: u32) -> bool {
+        self.leads.get(node as usize).copied().unwrap_or(false)
+    }
+
     fn add(&mut self, parent: u32, segment: &str) -> u32 {
         let child = self.fields.len() as u32;
         self.fields.push(None);
+        self.leads.push(true);
         let segment = segment.as_bytes();
         let head = segment.first_chunk().copied().unwrap_or_default();
         self.edges.push(Edge {

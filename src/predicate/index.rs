@@ -2,32 +2,42 @@
 //!
 //! Each condition is listed under what an event must have to satisfy it: its category, and there
 //! under literals of one field (of several where it has alternatives), the rarest it has to offer.
-//! An event looks its own values up. Texts are looked up folded, whatever letter case means to the
-//! condition; numbers and addresses by value.
+//! An event looks its own values up: as a whole, by what stands behind the last backslash, and by
+//! what stands in them; or else their presence is enough. Texts are looked up folded, whatever letter
+//! case means to the condition; numbers and addresses by value.
 //!
 //! Never decides: what is found must still be asked. Never allocates for ordinary events.
 
 mod column;
+mod common;
+mod found;
+mod grams;
+mod part;
+mod share;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use smallvec::SmallVec;
 
-use super::Predicate;
 use super::hash::Hash;
-use super::need::{Clue, Literal, Need, Shares};
+use super::need::{ALL, Clue, Literal, Need};
+use super::{Folds, Predicate};
 use crate::event::{FieldId, FieldTable, Fields, Value};
 use crate::text::fold::fold;
 use column::Column;
+use found::{Found, Number};
+use share::Shares;
 
 /// Conditions by what an event must have to satisfy them; `T` names one.
 #[derive(Debug)]
 pub struct Index<T> {
+    /// The conditions, by number.
+    terms: Box<[T]>,
     category: FieldId,
     by_category: HashMap<Box<str>, usize, Hash>,
-    branches: Vec<Branch<T>>,
+    branches: Vec<Branch>,
     /// Those that look at events of every category, or find the category elsewhere.
-    any: Branch<T>,
+    any: Branch,
 }
 
 /// A condition to be listed.
@@ -45,10 +55,10 @@ pub struct Entry<'p, T> {
 
 /// The conditions on events of one category.
 #[derive(Debug)]
-struct Branch<T> {
+struct Branch {
     /// Those that need nothing that could be looked up.
-    unlisted: Vec<T>,
-    columns: Vec<Column<T>>,
+    unlisted: Vec<Number>,
+    columns: Vec<Column>,
 }
 
 impl<T: Copy> Index<T> {
@@ -56,31 +66,42 @@ impl<T: Copy> Index<T> {
     pub fn new(category: FieldId, entries: &[Entry<'_, T>], fields: &FieldTable) -> Self {
         let needs: Vec<Need> = entries.iter().map(Entry::need).collect();
         let shares = Shares::new(&needs, fields);
-        let mut by_category = BTreeMap::<&str, Vec<Listed<'_, T>>>::new();
+        let mut by_category = BTreeMap::<&str, Vec<Listed<'_>>>::new();
         let mut any = Vec::new();
-        for (entry, need) in entries.iter().zip(&needs) {
-            let listed = (entry.term, need.clues(&shares));
+        for (number, (entry, need)) in (0..).zip(entries.iter().zip(&needs)) {
+            let listed = Listed { number, need, effort: entry.predicate.node.effort().into() };
             match (entry.category, entry.category_field) {
-                (Some(category), None) => by_category.entry(category).or_default().push(listed),
+                (Some(category), None) => {
+                    by_category.entry(category).or_default().push(listed);
+                }
                 _ => any.push(listed),
             }
         }
         Self {
+            terms: entries.iter().map(|entry| entry.term).collect(),
             category,
             by_category: (0..)
                 .zip(by_category.keys())
                 .map(|(at, key)| ((*key).into(), at))
                 .collect(),
-            branches: by_category.into_values().map(Branch::new).collect(),
-            any: Branch::new(any),
+            branches: by_category.values().map(|listed| Branch::new(listed, &shares)).collect(),
+            any: Branch::new(&any, &shares),
         }
     }
 
-    /// Hands out the conditions that an event could satisfy, in no particular order.
+    /// Hands out the conditions that an event could satisfy, each once, in the order of the entries;
+    /// with them the event's folded texts, which asking them takes.
     ///
-    /// Each that the event satisfies is among them, and few others; some come more than once.
-    pub fn candidates(&self, event: &Fields<'_>, mut visit: impl FnMut(T)) {
-        self.any.candidates(event, &mut visit);
+    /// Each that the event satisfies is among them, and few others.
+    pub fn candidates(&self, event: &Fields<'_>, mut visit: impl FnMut(T, &mut Folds<'_>)) {
+        let mut folds = Folds::of(event);
+        let found = self.found(event, &mut folds);
+        found.for_each(|number| visit(self.terms[number], &mut folds));
+    }
+
+    fn found(&self, event: &Fields<'_>, folds: &mut Folds<'_>) -> Found {
+        let mut found = Found::new(self.terms.len());
+        self.any.candidates(event, folds, &mut found);
         let mut done: SmallVec<[usize; 8]> = SmallVec::new();
         for value in event.get(self.category) {
             let Value::Str(category) = value else { continue };
@@ -88,9 +109,10 @@ impl<T: Copy> Index<T> {
                 && !done.contains(at)
             {
                 done.push(*at);
-                self.branches[*at].candidates(event, &mut visit);
+                self.branches[*at].candidates(event, folds, &mut found);
             }
         }
+        found
     }
 }
 
@@ -100,41 +122,80 @@ impl<T> Entry<'_, T> {
         match (self.category_field, self.category) {
             (Some(field), Some(category)) => {
                 let category = Literal::Text(fold(category).into());
-                Need::All(vec![need, Need::OneOf(field, vec![category])])
+                Need::All(vec![need, Need::Has(field, vec![vec![category]])])
             }
             _ => need,
         }
     }
 }
 
-/// A condition with its clues, if it has any.
-type Listed<'n, T> = (T, Option<Vec<Clue<'n>>>);
+/// A condition that is about to be listed.
+struct Listed<'n> {
+    number: Number,
+    need: &'n Need,
+    /// How much work it is to ask it.
+    effort: u64,
+}
 
-impl<T: Copy> Branch<T> {
-    fn new(listed: Vec<Listed<'_, T>>) -> Self {
+impl Branch {
+    fn new(conditions: &[Listed<'_>], shares: &Shares<'_>) -> Self {
+        let dear = dear_fields(conditions, shares);
+        let share = |clue: Clue<'_>| {
+            if is_part(clue) && dear.contains(&clue.0) { ALL } else { shares.of(clue) }
+        };
         let mut unlisted = Vec::new();
-        let mut columns = BTreeMap::new();
-        for (term, clues) in listed {
-            let Some(mut clues) = clues else {
-                unlisted.push(term);
+        let mut columns = BTreeMap::<FieldId, column::Builder>::new();
+        for Listed { number, need, .. } in conditions {
+            let Some((_, mut clues)) = need.rarest(&share) else {
+                unlisted.push(*number);
                 continue;
             };
             clues.sort_unstable();
             clues.dedup();
             for of_field in clues.chunk_by(|(a, _), (b, _)| a == b) {
-                let field = of_field[0].0;
-                columns.entry(field).or_insert_with(|| Column::new(field)).add(term, of_field);
+                columns.entry(of_field[0].0).or_default().add(*number, of_field);
             }
         }
-        Self { unlisted, columns: columns.into_values().collect() }
+        let columns = columns.into_iter().map(|(field, column)| column.build(field));
+        Self { unlisted, columns: columns.collect() }
     }
 
-    fn candidates(&self, event: &Fields<'_>, visit: &mut impl FnMut(T)) {
-        self.unlisted.iter().copied().for_each(&mut *visit);
+    fn candidates(&self, event: &Fields<'_>, folds: &mut Folds<'_>, found: &mut Found) {
+        found.extend(&self.unlisted);
         for column in &self.columns {
-            column.candidates(event.get(column.field()), visit);
+            column.candidates(event.get(column.field()), folds, found);
         }
     }
+}
+
+/// Returns the fields in whose values nothing is looked for: that would take longer than asking the
+/// few conditions that it spares.
+fn dear_fields(conditions: &[Listed<'_>], shares: &Shares<'_>) -> BTreeSet<FieldId> {
+    let mut spared = BTreeMap::<FieldId, u64>::new();
+    for Listed { need, effort, .. } in conditions {
+        let Some((share, clues)) = need.rarest(&|clue| shares.of(clue)) else { continue };
+        let fields = clues.into_iter().filter(|clue| is_part(*clue)).map(|(field, _)| field);
+        for field in fields.collect::<BTreeSet<FieldId>>() {
+            let without = |clue: Clue<'_>| {
+                if is_part(clue) && clue.0 == field { ALL } else { shares.of(clue) }
+            };
+            let otherwise = need.rarest(&without).map_or(ALL, |(share, _)| share.min(ALL));
+            *spared.entry(field).or_default() += effort * otherwise.saturating_sub(share);
+        }
+    }
+    spared
+        .into_iter()
+        .filter(|(_, spared)| *spared < WORTH_A_PASS)
+        .map(|(field, _)| field)
+        .collect()
+}
+
+/// Reading the value of every event for its parts takes about as much work as sixteen units of
+/// [`Node::effort`](super::node::Node::effort).
+const WORTH_A_PASS: u64 = 16 * ALL;
+
+fn is_part((_, literal): Clue<'_>) -> bool {
+    matches!(literal, Some(Literal::Part(_)))
 }
 
 #[cfg(test)]
@@ -173,8 +234,7 @@ mod tests {
             fields.push(table.get(path).unwrap(), value.clone());
         }
         let mut found = Vec::new();
-        Index::new(category, &entries, &table).candidates(&fields, |term| found.push(term));
-        found.sort_unstable();
+        Index::new(category, &entries, &table).candidates(&fields, |term, _| found.push(term));
         found
     }
 

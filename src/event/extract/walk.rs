@@ -91,6 +91,9 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// Reads what an early walk has passed.
     pub(super) fn rest(&mut self, later: &[Later]) -> Result<(), GiveUp> {
         for Later { colon, target } in later {
+            if matches!(target, Target::Value(node) if !self.trie.leads(*node)) {
+                continue;
+            }
             self.next = *colon as usize;
             let colon = self.mark()?;
             match *target {
