@@ -192,7 +192,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             return self.put_off(Target::Key(node, before), colon);
         }
         let probe = probe || !passed.is_empty();
-        let Some(child) = child.or(probe.then_some(Trie::NOWHERE)) else {
+        let Some(child) = child.or_else(|| probe.then_some(Trie::NOWHERE)) else {
             return self.unwanted(colon);
         };
         let is_filled = self.wanted::<false>(child, colon, probe)?;
