@@ -73,6 +73,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Adds a value to a field.
+    #[inline]
     pub fn push(&mut self, id: FieldId, value: Value<'a>) {
         let part = &mut self.parts[id.index()];
         let end = part.start + part.len;
