@@ -480,6 +480,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
             "shape::*",
         ],
     ),
+    ("normalize::kind", &["normalizer", "program"]),
     ("normalize::document", &["convert::*", "envelope", "normalizer", "options", "shape::*"]),
     ("normalize", &[]),
 ];
