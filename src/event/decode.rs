@@ -248,11 +248,7 @@ impl<'a> Rest<'_, 'a> {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn read_narrowed(
-        self,
-        fields: &Narrowed,
-        out: &mut Fields<'a>,
-    ) -> Result<(), DecodeError> {
+    pub fn read_narrowed(self, fields: &Narrowed, out: &mut Fields<'a>) -> Result<(), DecodeError> {
         self.read_by(&fields.0, out)
     }
 
