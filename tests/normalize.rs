@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use maxspan::event::decode::{Decoder, Limits};
@@ -465,6 +465,7 @@ fn raw_and_ecs_agree_on_what_the_wmi_rules_read() {
     for (raw, ecs) in raw.iter().zip(&ecs) {
         let (raw_fields, raw_envelope) = reader.read(raw);
         let (ecs_fields, ecs_envelope) = reader.read(ecs);
+        let raw = String::from_utf8_lossy(raw);
         assert_eq!((raw_envelope.shape, ecs_envelope.shape), (Shape::Winlogbeat, Shape::Ecs));
         assert_eq!(raw_envelope.host, ecs_envelope.host);
         assert_eq!(raw_envelope.event_time, ecs_envelope.event_time);
