@@ -23,6 +23,7 @@ mod need;
 mod node;
 mod number;
 mod regex;
+mod requirement;
 mod scalar;
 mod source;
 mod strings;
@@ -32,6 +33,7 @@ use crate::diag::Diagnostic;
 use crate::eql::ast::{Category, EventQuery, Expr};
 use crate::event::{FieldTable, Fields};
 use node::Node;
+pub use requirement::Requirement;
 pub use source::FieldSource;
 
 /// What a condition is for an event.
@@ -160,6 +162,11 @@ impl Predicate {
     /// Tells whether every event satisfies it.
     pub fn is_always(&self) -> bool {
         matches!(self.node, Node::Constant(true))
+    }
+
+    /// Returns what every event has that satisfies it, or might.
+    pub fn requirement(&self) -> Requirement {
+        Requirement::of(&need::Need::of(&self.node))
     }
 
     /// Returns where it looks for values, ascending, each place once.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::compile::{self, CompiledRule};
 use super::file::{self, Parsed};
 use super::lint;
+use super::prefilter::Prefilter;
 use super::{Emit, Rekeying, RuleFile, Settings, Suppression};
 use crate::diag::Diagnostic;
 use crate::event::decode::{Decoder, Limits};
@@ -154,6 +155,7 @@ pub struct RuleSet {
     documents: Arc<Documents>,
     /// Which terms an event could satisfy.
     index: Index<TermRef>,
+    prefilter: Option<Prefilter>,
 }
 
 impl RuleSet {
@@ -172,7 +174,8 @@ impl RuleSet {
         let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting });
         let index = index(&rules, category, &fields);
         let documents = Arc::new(Documents::new(defaults.normalize.clone()));
-        (Self { rules, fields, decoder, normalizer, documents, index }, reports)
+        let prefilter = Prefilter::new(&rules, &fields, defaults.normalize.ecs_compat);
+        (Self { rules, fields, decoder, normalizer, documents, index, prefilter }, reports)
     }
 
     /// Returns the rules.
@@ -193,6 +196,12 @@ impl RuleSet {
     /// Returns what makes a record's values those of ECS.
     pub fn normalizer(&self) -> &Normalizer {
         &self.normalizer
+    }
+
+    /// Returns what tells most records that satisfy no term, by their bytes; nothing if the rules give
+    /// it too little to look for, or are too many.
+    pub fn prefilter(&self) -> Option<&Prefilter> {
+        self.prefilter.as_ref()
     }
 
     /// Returns what makes whole documents of records, for alerts.
