@@ -95,16 +95,17 @@ fn detector(rules: &Arc<RuleSet>) -> Detector {
 
 /// Returns the alerts, for the whole detector.
 fn run(rules: &Arc<RuleSet>, file: &Path, step: Step) -> Vec<Output> {
-    let mut input = source::open(file).unwrap();
-    let (mut line, mut number, mut seen) = (Vec::new(), 0, 0_usize);
+    let mut lines = source::open(file).unwrap();
+    let mut seen = 0_usize;
     let mut detector = detector(rules);
-    while source::next_line(&mut *input, &mut line, &mut number).unwrap() {
+    while lines.advance().unwrap() {
+        let line = lines.line();
         match step {
             Step::Read => seen += usize::from(line[0]),
             Step::Decode | Step::Normalize => {
                 let arena = Arena::new();
                 let mut fields = Fields::new(rules.fields().len(), &arena);
-                rules.decoder().decode(&line, &mut fields).unwrap();
+                rules.decoder().decode(line, &mut fields).unwrap();
                 if let Step::Normalize = step {
                     let envelope = rules.normalizer().normalize(&mut fields);
                     seen += usize::from(envelope.host.is_some());
@@ -112,9 +113,9 @@ fn run(rules: &Arc<RuleSet>, file: &Path, step: Step) -> Vec<Output> {
                 seen += fields.len();
             }
             Step::Detect => detector.on_record(&Record {
-                offset: number,
+                offset: lines.number(),
                 stamp: Stamp::None,
-                payload: Some(&line),
+                payload: Some(line),
                 source: None,
             }),
         }

@@ -221,7 +221,8 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("detect::resume", &["lanes", "mod", "suppress"]),
     ("detect::phase", &["lanes", "restore", "resume"]),
     ("detect::admit", &["boundary", "forward", "judge", "lanes", "mod"]),
-    ("detect::engine", &["boundary", "forward", "mod"]),
+    ("detect::screen", &["judge", "mod"]),
+    ("detect::engine", &["boundary", "forward", "judge", "mod", "screen"]),
     ("detect::case", &["boundary", "engine", "finding"]),
     ("detect", &[]),
     // Settings; what all threads know together.

@@ -76,12 +76,11 @@ fn send_recordings(setup: &Setup<'_>, recordings: &[PathBuf]) {
     let producer = setup.producer();
     let topic = format!("{}-in", setup.name);
     for recording in recordings {
-        let mut input = maxspan::source::open(recording).unwrap();
-        let (mut line, mut number) = (Vec::new(), 0);
-        while maxspan::source::next_line(&mut *input, &mut line, &mut number).unwrap() {
-            let event: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        let mut lines = maxspan::source::open(recording).unwrap();
+        while lines.advance().unwrap() {
+            let event: serde_json::Value = serde_json::from_slice(lines.line()).unwrap();
             let time = EventTime::parse(event["@timestamp"].as_str().unwrap()).unwrap();
-            send_at(&producer, &topic, time.millis(), &line);
+            send_at(&producer, &topic, time.millis(), lines.line());
         }
     }
     producer.flush(DEADLINE).unwrap();

@@ -117,6 +117,66 @@ fn the_number_of_jobs_changes_nothing() {
     assert_eq!(runs[0], runs[2]);
 }
 
+/// Broken lines among hits and misses, over many blocks; the alerts, what is said of the lines and what is
+/// counted are those of one thread.
+#[test]
+fn the_number_of_jobs_changes_nothing_about_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut text = Vec::new();
+    for number in 0..3_000_u32 {
+        let gap = 1 + number % 40;
+        text.extend_from_slice(attack(&format!("h{}", number % 97), number % 600, gap).as_bytes());
+        let other = format!(
+            "{{\"@timestamp\":\"2026-03-02T08:{:02}:00.000Z\",\"event\":{{\"category\":[\"file\"]}},\
+             \"host\":{{\"id\":\"h{}\"}},\"message\":\"{}\"}}\r\n",
+            number % 60,
+            number % 89,
+            "x".repeat(number as usize % 1_500),
+        );
+        text.extend_from_slice(other.as_bytes());
+        match number % 50 {
+            7 => text.extend_from_slice(b"{\"@timestamp\":\n"),
+            19 => text.extend_from_slice(b"\n  \n"),
+            23 => text.extend_from_slice(b"{\"no\":\"time\"}\n"),
+            31 => text.extend_from_slice(b"\xff\xfe{}\n"),
+            _ => {}
+        }
+    }
+    text.extend_from_slice(attack("last", 0, 3).trim_end().as_bytes());
+    assert!(text.len() > 2 << 20, "many blocks");
+    let path = write(directory.path(), "events.ndjson", &text);
+    for flags in [&[][..], &["--emit", "eager"]] {
+        let run = |jobs: &str| {
+            let run = Replay::new(&[flags, &["--jobs", jobs]].concat(), &[&path]).run();
+            // All but how long it took.
+            let said = run.stderr.lines().map(|line| line.split_once(" s (").map_or(line, |_| ""));
+            (run.alerts, said.map(str::to_owned).collect::<Vec<_>>())
+        };
+        let one = run("1");
+        assert!(one.0.len() > 100, "{} alerts", one.0.len());
+        for jobs in ["2", "3", "8"] {
+            assert_eq!(run(jobs), one, "{jobs} jobs");
+        }
+    }
+}
+
+/// A file that breaks off gives what stands before, and the error, with any number of jobs.
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_is_an_error_with_any_number_of_jobs() {
+    let directory = tempfile::tempdir().unwrap();
+    let text: String = (0..20_000).map(|n| attack(&format!("h{}", n % 97), n % 600, 5)).collect();
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(text.as_bytes()).unwrap();
+    let mut packed = packer.finish().unwrap();
+    packed.truncate(packed.len() * 9 / 10);
+    let path = write(directory.path(), "events.ndjson.gz", &packed);
+    for jobs in ["1", "2", "5"] {
+        let run = Replay::new(&["--jobs", jobs], &[&path]).run_any();
+        assert_eq!(run.code, Some(3), "{}", run.stderr);
+        assert!(run.stderr.contains("cannot read") && run.stderr.contains("events.ndjson.gz"));
+    }
+}
+
 #[test]
 fn a_refused_rule_is_shown_and_the_others_run() {
     let directory = tempfile::tempdir().unwrap();
@@ -165,10 +225,12 @@ fn a_recording_that_does_not_fit_ends_with_an_error_that_names_the_rule() {
     let config = "[state]\nmax_total_bytes = 20000\n";
     let config = write(directory.path(), "maxspan.toml", config.as_bytes());
     let flags = ["--config", config.to_str().unwrap()];
-    let run = Replay::new(&flags, &[&path]).run_any();
-    assert_eq!((run.code, run.alerts.len()), (Some(3), 0), "{}", run.stderr);
-    for said in ["`state.max_total_bytes`", "the rule `f3475224-b179-4f78", "`--emit eager`"] {
-        assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+    for jobs in ["1", "2"] {
+        let run = Replay::new(&[&flags[..], &["--jobs", jobs]].concat(), &[&path]).run_any();
+        assert_eq!((run.code, run.alerts.len()), (Some(3), 0), "{}", run.stderr);
+        for said in ["`state.max_total_bytes`", "the rule `f3475224-b179-4f78", "`--emit eager`"] {
+            assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+        }
     }
     // As a stream it needs no more than what is held.
     let run = Replay::new(&[&flags[..], &["--emit", "eager"]].concat(), &[&path]).run_any();

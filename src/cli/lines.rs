@@ -1,15 +1,14 @@
 //! Lines of files, each with its number: one file after the other, or several as one.
 //!
-//! Never judges a line, and never holds more than one of each file.
+//! Never judges a line, and never holds more than one block of each file.
 
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use crate::event::{Arena, EventTime, Fields};
 use crate::rule::set::RuleSet;
-use crate::source;
+use crate::source::{self, Lines};
 
 /// Calls `each` with the lines of a file and their numbers.
 ///
@@ -20,10 +19,9 @@ pub fn of_file(
     mut each: impl FnMut(i64, &[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let context = || unreadable(path);
-    let mut input = source::open(path).with_context(context)?;
-    let (mut line, mut number) = (Vec::new(), 0);
-    while source::next_line(&mut *input, &mut line, &mut number).with_context(context)? {
-        each(number, &line)?;
+    let mut lines = source::open(path).with_context(context)?;
+    while lines.advance().with_context(context)? {
+        each(lines.number(), lines.line())?;
     }
     Ok(())
 }
@@ -42,10 +40,8 @@ pub fn merged(
     for (file, path) in paths.iter().enumerate() {
         let mut head = Head {
             file,
-            input: source::open(path).with_context(|| unreadable(path))?,
+            lines: source::open(path).with_context(|| unreadable(path))?,
             event_time: None,
-            line: Vec::new(),
-            number: 0,
         };
         if head.next(rules).with_context(|| unreadable(path))? {
             heads.push(head);
@@ -53,7 +49,7 @@ pub fn merged(
     }
     while let Some(first) = (0..heads.len()).min_by_key(|index| heads[*index].event_time) {
         let head = &mut heads[first];
-        each(head.file, head.number, &head.line)?;
+        each(head.file, head.lines.number(), head.lines.line())?;
         let path = &paths[head.file];
         if !head.next(rules).with_context(|| unreadable(path))? {
             heads.remove(first);
@@ -62,28 +58,27 @@ pub fn merged(
     Ok(())
 }
 
-fn unreadable(path: &Path) -> String {
+/// Returns what an error about reading a file begins with.
+pub(super) fn unreadable(path: &Path) -> String {
     format!("cannot read `{}`", path.display())
 }
 
 /// The next line of a file that is merged with others. A line without a time comes at once.
 struct Head {
     file: usize,
-    input: Box<dyn BufRead + Send>,
+    lines: Lines,
     event_time: Option<EventTime>,
-    line: Vec<u8>,
-    number: i64,
 }
 
 impl Head {
     /// Reads the next line; tells whether there was one.
     fn next(&mut self, rules: &RuleSet) -> std::io::Result<bool> {
-        if !source::next_line(&mut *self.input, &mut self.line, &mut self.number)? {
+        if !self.lines.advance()? {
             return Ok(false);
         }
         let arena = Arena::new();
         let mut fields = Fields::new(rules.fields().len(), &arena);
-        self.event_time = match rules.decoder().decode(&self.line, &mut fields) {
+        self.event_time = match rules.decoder().decode(self.lines.line(), &mut fields) {
             Ok(()) => rules.normalizer().normalize(&mut fields).event_time,
             Err(_) => None,
         };

@@ -91,11 +91,10 @@ impl Reader {
 
     fn file(&mut self, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         let context = || format!("cannot read `{}`", path.display());
-        let mut input = source::open(path).with_context(context)?;
-        let (mut line, mut number) = (Vec::new(), 0);
-        while source::next_line(&mut *input, &mut line, &mut number).with_context(context)? {
-            let place = || format!("{}:{number}", path.display());
-            match self.documents.read(&line) {
+        let mut lines = source::open(path).with_context(context)?;
+        while lines.advance().with_context(context)? {
+            let place = || format!("{}:{}", path.display(), lines.number());
+            match self.documents.read(lines.line()) {
                 Some((document, envelope)) => self.record(document, &envelope, &place, out)?,
                 None => {
                     self.unreadable += 1;

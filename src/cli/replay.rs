@@ -13,10 +13,17 @@ use super::{Exit, lines, output, overfull, summary};
 use crate::alert::{Format, Renderer};
 use crate::detect::{Detector, Engine, Origin, Output, Record, Stamp, Stats};
 
+mod parallel;
+
+use parallel::Judged;
+
 /// How many unreadable lines of a file are named on stderr; all are counted.
 const NAMED_LINES: u64 = 5;
 /// How many lines are read between two looks at the output.
 const BATCH: usize = 1_000;
+/// From so many files for each thread on, the threads read files side by side, as unpacking is not
+/// divided; of fewer, and larger ones, all threads judge one file after the other.
+const FILES_A_THREAD: usize = 4;
 
 /// Arguments of `maxspan replay`.
 #[derive(Debug, clap::Args)]
@@ -38,7 +45,7 @@ pub struct Args {
     /// Read all files as one partition, merged by event time
     #[arg(long)]
     merge: bool,
-    /// How many files to read at the same time
+    /// How many threads to work with
     #[arg(long, value_name = "N", default_value_t = 1)]
     jobs: usize,
     /// Print no summary
@@ -91,17 +98,23 @@ struct Replay {
 impl Replay {
     /// Each file is a partition of its own; alerts come in the order of the files.
     fn apart(&self, args: &Args) -> anyhow::Result<Stats> {
-        let mut stats = Stats::default();
-        if args.jobs <= 1 {
-            for path in &args.files {
-                stats.add(&self.file(path, &mut io::stdout().lock())?);
-            }
-            return Ok(stats);
+        if args.jobs > 1 && args.files.len() >= FILES_A_THREAD * args.jobs {
+            return self.side_by_side(args);
         }
+        let mut stats = Stats::default();
+        for path in &args.files {
+            stats.add(&self.file(path, args.jobs, &mut io::stdout())?);
+        }
+        Ok(stats)
+    }
+
+    /// Each thread reads files of its own.
+    fn side_by_side(&self, args: &Args) -> anyhow::Result<Stats> {
+        let mut stats = Stats::default();
         let next = AtomicUsize::new(0);
         let (done, results) = mpsc::channel();
         std::thread::scope(|scope| {
-            for _ in 0..args.jobs.min(args.files.len()) {
+            for _ in 0..args.jobs {
                 let (done, next) = (done.clone(), &next);
                 scope.spawn(move || {
                     while let Some((index, path)) = {
@@ -109,7 +122,7 @@ impl Replay {
                         args.files.get(index).map(|path| (index, path))
                     } {
                         let mut alerts = Vec::new();
-                        let result = self.file(path, &mut alerts);
+                        let result = self.file(path, 1, &mut alerts);
                         if done.send((index, result.map(|stats| (stats, alerts)))).is_err() {
                             return;
                         }
@@ -122,15 +135,21 @@ impl Replay {
         Ok(stats)
     }
 
-    fn file(&self, path: &Path, alerts: &mut dyn Write) -> anyhow::Result<Stats> {
+    /// Reads one file with so many threads.
+    fn file(&self, path: &Path, jobs: usize, alerts: &mut Alerts) -> anyhow::Result<Stats> {
         let mut partition = Partition::new(self, path, alerts);
-        lines::of_file(path, |number, line| partition.line(number, line))?;
+        match jobs {
+            0 | 1 => lines::of_file(path, |number, line| partition.line(number, line))?,
+            _ => parallel::of_file(path, &self.engine, jobs, |before, judged| {
+                partition.judged(before, judged)
+            })?,
+        }
         partition.end()
     }
 
     /// All files are one partition, read in the order of event time.
     fn merged(&self, paths: &[PathBuf]) -> anyhow::Result<Stats> {
-        let mut alerts = io::stdout().lock();
+        let mut alerts = io::stdout();
         let mut partition = Partition::new(self, Path::new("merged"), &mut alerts);
         let mut number = 0;
         lines::merged(paths, self.engine.rules(), |_, _, line| {
@@ -141,19 +160,22 @@ impl Replay {
     }
 }
 
+/// Where alerts are written to, by one thread after the other.
+type Alerts = dyn Write + Send;
+
 /// One detector and where its alerts go.
 struct Partition<'a> {
     origin: Origin,
     detector: Detector,
     renderer: &'a Renderer,
-    alerts: &'a mut dyn Write,
+    alerts: &'a mut Alerts,
     stats: Stats,
     named: u64,
     waiting: usize,
 }
 
 impl<'a> Partition<'a> {
-    fn new(replay: &'a Replay, path: &Path, alerts: &'a mut dyn Write) -> Self {
+    fn new(replay: &'a Replay, path: &Path, alerts: &'a mut Alerts) -> Self {
         let origin = Origin { topic: path.display().to_string().into(), partition: 0 };
         let (detector, renderer) = (replay.engine.detector(origin.clone()), &replay.renderer);
         let stats = Stats::default();
@@ -161,15 +183,19 @@ impl<'a> Partition<'a> {
     }
 
     fn line(&mut self, number: i64, line: &[u8]) -> anyhow::Result<()> {
-        self.detector.on_record(&Record {
-            offset: number,
-            stamp: Stamp::None,
-            payload: Some(line),
-            source: None,
-        });
+        self.detector.on_record(&record(number, line));
         self.waiting += 1;
         if self.waiting < BATCH {
             return Ok(());
+        }
+        overfull::check(&self.detector)?;
+        self.flush()
+    }
+
+    /// Takes in the lines of a block that have been judged; there are `before` lines before it.
+    fn judged(&mut self, before: i64, judged: &Judged) -> anyhow::Result<()> {
+        for (number, line, screened) in judged.lines() {
+            self.detector.on_screened(&record(before + number, line), screened);
         }
         overfull::check(&self.detector)?;
         self.flush()
@@ -209,6 +235,10 @@ impl<'a> Partition<'a> {
         self.stats.add(&self.detector.take_stats());
         Ok(self.stats)
     }
+}
+
+fn record(number: i64, line: &[u8]) -> Record<'_> {
+    Record { offset: number, stamp: Stamp::None, payload: Some(line), source: None }
 }
 
 type Done = (usize, anyhow::Result<(Stats, Vec<u8>)>);

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use super::judge::Judge;
+use super::screen::Screen;
 use super::{Detector, Options, Origin, Past, Rekey};
 use crate::rule::set::RuleSet;
 use crate::sequence::Input;
@@ -67,6 +69,11 @@ impl Engine {
     ) -> (Detector, Option<String>) {
         let (rules, options) = (Arc::clone(&self.rules), self.options.clone());
         Detector::resume(rules, origin, options, position, metadata)
+    }
+
+    /// Returns what judges records ahead of these detectors: one for each thread.
+    pub fn screen(&self) -> Screen {
+        Screen::new(Judge::new(Arc::clone(&self.rules), self.options.max_record_bytes))
     }
 
     /// Returns the rules.

@@ -11,7 +11,7 @@ use crate::recovery;
 use crate::recovery::checkpoint::{Checkpoint, LanePart, ROOM_OF_INPUT, ROOM_OF_JOURNAL};
 use crate::recovery::replay::{SPANS, SPANS_WITHOUT_ABSENCE};
 use crate::rule::compile::CompiledRule;
-use crate::rule::set::RuleSet;
+use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Limits, Moment, Move, PartitionClock, Stamps};
 
 mod admit;
@@ -29,6 +29,7 @@ mod rekeyed;
 mod restore;
 mod resume;
 mod room;
+pub mod screen;
 mod sources;
 pub mod stats;
 mod suppress;
@@ -51,6 +52,7 @@ use phase::Phase;
 use rekeyed::Rekeyed;
 use restore::Restoring;
 use room::Room;
+use screen::Screened;
 use sources::Sources;
 use suppress::Windows;
 
@@ -256,6 +258,28 @@ impl Detector {
         });
     }
 
+    /// Takes in the next record as [`on_record`](Self::on_record) does, and judges it again only if the
+    /// screen of this detector's engine has found that it satisfies a stage.
+    pub fn on_screened(&mut self, record: &Record<'_>, screened: &Screened) {
+        if self.is_receiver() {
+            // It judges what the record holds, not the record.
+            return self.on_record(record);
+        }
+        self.step(record, |detector| {
+            detector.note_mark(record.offset);
+            match screened {
+                Screened::Hit => detector.read(record),
+                Screened::Missed(missed) => {
+                    detector.note_read(record, &missed.envelope, &missed.undecided);
+                }
+                Screened::Unreadable(reason) => {
+                    detector.noticed.host = None;
+                    detector.dead_letter(record, reason);
+                }
+            }
+        });
+    }
+
     /// Takes a record that a detector of this partition has failed on: it becomes a dead letter, and
     /// nothing else looks at it.
     pub fn on_poisoned(&mut self, record: &Record<'_>) {
@@ -421,6 +445,7 @@ impl Detector {
         Held {
             keys: self.lanes.iter().map(|lane| lane.sequences.key_count()).sum(),
             bytes: self.bytes(),
+            bytes_beside_events: self.bytes() - self.room.kept_bytes(),
             pending: self.places.iter().map(pending).collect(),
         }
     }
@@ -479,7 +504,14 @@ impl Detector {
 
     /// Offers a record to the rules whose terms it satisfies.
     fn take_in(&mut self, record: &Record<'_>, judged: &Judged<'_>) {
-        let envelope = &judged.envelope;
+        self.note_read(record, &judged.envelope, &judged.undecided);
+        if !judged.hits.is_empty() && self.admit(record, judged).journal {
+            self.keep_in_journal(record);
+        }
+    }
+
+    /// Takes note of a record that could be read, whatever it satisfies.
+    fn note_read(&mut self, record: &Record<'_>, envelope: &Envelope, undecided: &[TermRef]) {
         self.stats.count_envelope(envelope);
         self.noticed.note(record, envelope);
         if let Some(machine) = envelope.machine {
@@ -489,11 +521,8 @@ impl Detector {
             self.move_clock(record, envelope);
         }
         self.stats.no_event_time += u64::from(envelope.event_time.is_none());
-        for undecided in judged.undecided.iter().filter(|_| self.phase.is_live()) {
+        for undecided in undecided.iter().filter(|_| self.phase.is_live()) {
             self.stats.rules[undecided.rule as usize].undecided += 1;
-        }
-        if !judged.hits.is_empty() && self.admit(record, judged).journal {
-            self.keep_in_journal(record);
         }
     }
 

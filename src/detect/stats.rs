@@ -71,6 +71,8 @@ pub struct Held {
     pub keys: usize,
     /// About how many bytes of memory the state takes.
     pub bytes: usize,
+    /// The same without the kept events.
+    pub bytes_beside_events: usize,
     /// Sequences that have started and not finished, by rule.
     pub pending: Vec<usize>,
 }

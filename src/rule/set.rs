@@ -14,8 +14,8 @@ use crate::diag::Diagnostic;
 use crate::event::decode::{Decoder, Limits};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
 use crate::normalize::{Documents, Normalizer};
-use crate::predicate::Judgement;
 use crate::predicate::index::{Entry, Index};
+use crate::predicate::{Folds, Judgement};
 use crate::text::Text;
 
 /// How rules run where neither they nor their overrides say it.
@@ -216,9 +216,9 @@ impl RuleSet {
     pub fn hits(&self, event: &Fields<'_>, hits: &mut Vec<TermRef>) -> Vec<TermRef> {
         hits.clear();
         let mut undecided = Vec::new();
-        self.index.candidates(event, |at| {
+        self.index.candidates(event, |at, folds| {
             let term = &self.rules[at.rule as usize].terms[at.term as usize];
-            let judgement = self.judge(at, event);
+            let judgement = self.judge(at, event, folds);
             if judgement == Judgement::Undecided {
                 undecided.push(at);
             }
@@ -226,14 +226,15 @@ impl RuleSet {
                 hits.push(at);
             }
         });
-        for terms in [hits, &mut undecided] {
-            terms.sort_unstable();
-            terms.dedup();
-        }
         undecided
     }
 
-    fn judge(&self, at: TermRef, event: &Fields<'_>) -> Judgement {
+    /// Hands out the terms that are asked about an event: each that it satisfies, and few others.
+    pub fn candidates(&self, event: &Fields<'_>, mut visit: impl FnMut(TermRef)) {
+        self.index.candidates(event, |at, _| visit(at));
+    }
+
+    fn judge(&self, at: TermRef, event: &Fields<'_>, folds: &mut Folds) -> Judgement {
         let rule = &self.rules[at.rule as usize];
         let term = &rule.terms[at.term as usize];
         let in_category = match (rule.category_field, &term.category) {
@@ -242,7 +243,7 @@ impl RuleSet {
             }
             _ => true,
         };
-        if in_category { term.predicate.judge(event) } else { Judgement::Fails }
+        if in_category { term.predicate.judge_folded(event, folds) } else { Judgement::Fails }
     }
 }
 

@@ -219,6 +219,8 @@ pub struct Sequences {
     due_of: Vec<Option<Pace>>,
     key_count: usize,
     bytes: usize,
+    /// What of these the events take.
+    event_bytes: usize,
     found: Vec<Found>,
 }
 
@@ -233,6 +235,7 @@ impl Sequences {
             due_of: vec![None; stores.len()],
             key_count: 0,
             bytes: 0,
+            event_bytes: 0,
             found: Vec::new(),
             stores,
         }
@@ -360,16 +363,17 @@ impl Sequences {
 
     /// Returns the same without the events.
     pub fn bytes_beside_events(&self) -> usize {
-        self.bytes - self.stores.iter().map(Store::event_bytes).sum::<usize>()
+        self.bytes - self.event_bytes
     }
 
     /// Lets a rule work, collects its matches, and notes when it has something to do again.
     fn with_store<T>(&mut self, rule: usize, work: impl FnOnce(&mut Store) -> T) -> T {
         let store = &mut self.stores[rule];
-        let (keys, bytes) = (store.key_count(), store.bytes());
+        let (keys, bytes, events) = (store.key_count(), store.bytes(), store.event_bytes());
         let answer = work(store);
         self.key_count = self.key_count + store.key_count() - keys;
         self.bytes = self.bytes + store.bytes() - bytes;
+        self.event_bytes = self.event_bytes + store.event_bytes() - events;
         let found = store.found.drain(..).map(|(key, found)| Found { rule, key, found });
         self.found.extend(found);
         let due = store.next_due();
