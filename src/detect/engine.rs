@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::judge::Judge;
 use super::screen::Screen;
-use super::{Detector, Options, Origin, Past, Rekey};
+use super::{Detector, Options, Origin, Past, Rekey, prefilter};
 use crate::rule::set::RuleSet;
 use crate::sequence::Input;
 
@@ -73,7 +73,8 @@ impl Engine {
 
     /// Returns what judges records ahead of these detectors: one for each thread.
     pub fn screen(&self) -> Screen {
-        Screen::new(Judge::new(Arc::clone(&self.rules), self.options.max_record_bytes))
+        let gate = prefilter::gate(&self.rules, &self.options);
+        Screen::new(Judge::new(Arc::clone(&self.rules), self.options.max_record_bytes, gate))
     }
 
     /// Returns the rules.

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::gate::Gate;
 use crate::event::{Arena, Fields, Memory};
 use crate::normalize::Envelope;
 use crate::rule::set::{RuleSet, TermRef};
@@ -18,6 +19,8 @@ pub(super) const INTERNAL: &str = "internal";
 pub(super) struct Judge {
     rules: Arc<RuleSet>,
     max_record_bytes: usize,
+    /// Nothing if each record is to be judged.
+    gate: Option<Gate>,
     spare: Memory,
     spare_arena: Arena,
     spare_hits: Vec<TermRef>,
@@ -38,10 +41,26 @@ pub(super) struct Judged<'p> {
 }
 
 impl Judge {
-    /// Returns a judge of records of at most so many bytes.
-    pub(super) fn new(rules: Arc<RuleSet>, max_record_bytes: usize) -> Self {
+    /// Returns a judge of records of at most so many bytes, behind a gate if there is one.
+    pub(super) fn new(rules: Arc<RuleSet>, max_record_bytes: usize, gate: Option<Gate>) -> Self {
         let (spare, spare_arena, spare_hits) = (Memory::default(), Arena::new(), Vec::new());
-        Self { rules, max_record_bytes, spare, spare_arena, spare_hits }
+        Self { rules, max_record_bytes, gate, spare, spare_arena, spare_hits }
+    }
+
+    /// Tells whether it may reject records.
+    pub(super) fn has_gate(&self) -> bool {
+        self.gate.is_some()
+    }
+
+    /// Tells that a record satisfies no term, by its bytes: then it need not be judged.
+    pub(super) fn rejects(&mut self, payload: Option<&[u8]>) -> bool {
+        let Some(payload) = payload.filter(|payload| payload.len() <= self.max_record_bytes) else {
+            return false;
+        };
+        match (&mut self.gate, self.rules.prefilter()) {
+            (Some(gate), Some(prefilter)) => gate.rejects(prefilter, payload),
+            _ => false,
+        }
     }
 
     /// Returns an empty arena for the next record.
@@ -117,7 +136,7 @@ pub(super) mod tests {
     #[test]
     fn record_that_panics_is_unreadable_and_the_next_one_is_judged() {
         let (rules, _) = RuleSet::compile(Vec::new(), &Defaults::default());
-        let mut judge = Judge::new(Arc::new(rules), 1_000);
+        let mut judge = Judge::new(Arc::new(rules), 1_000, None);
         let arena = judge.arena();
         assert_eq!(judge.judge(Some(PANICS), &arena).err(), Some(INTERNAL));
         assert!(judge.judge(Some(b"{}"), &arena).is_ok());

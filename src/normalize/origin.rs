@@ -168,9 +168,9 @@ mod tests {
     #[test]
     fn a_setting_decides_about_quirks() {
         let is_filled = |compat| {
-            origins("file.code_signature.signed", compat).into_iter().any(|origin| {
-                matches!(origin, Origin::Record { path, .. } if path.ends_with(".Signed"))
-            })
+            origins("file.code_signature.signed", compat).into_iter().any(
+                |origin| matches!(origin, Origin::Record { path, .. } if path.ends_with(".Signed")),
+            )
         };
         assert!(is_filled(EcsCompat::Fixed) && !is_filled(EcsCompat::Elastic));
     }

@@ -41,7 +41,8 @@ impl Requirement {
 /// can be written in several ways.
 fn folded_text(literal: &Literal) -> Option<Box<str>> {
     match literal {
-        Literal::Text(text) => Some(text.clone()),
+        Literal::Text(text) | Literal::Name(text) => Some(text.clone()),
+        Literal::Part(part) => Some(part.text.clone()),
         Literal::Number(_) | Literal::Address(_) => None,
     }
 }
