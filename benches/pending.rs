@@ -118,7 +118,7 @@ fn feed(detector: &mut Detector, millis: i64, text: &str) {
 }
 
 /// Writes a network event of Sysmon as Winlogbeat sends it, different for each host and time.
-fn record_text<'t>(text: &'t mut String, host: i64, millis: i64, is_hit: bool) -> &'t str {
+fn record_text(text: &mut String, host: i64, millis: i64, is_hit: bool) -> &str {
     let at = EventTime::from_millis(1_772_438_400_000 + millis);
     let utc = at.to_string().replace('T', " ").replace('Z', "");
     let seed = (host as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -2,7 +2,8 @@
 //!
 //! Never opens a rule file: `rules_dir` does.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use crate::alert::{Format, Renderer};
 use crate::config::Config;
@@ -45,8 +46,12 @@ impl Setup {
         }
     }
 
-    /// Returns the engine of the service.
+    /// Returns the engine of the service. It counts what each rule costs.
     pub fn service(&self) -> Engine {
+        self.engine().profiling(nanoseconds)
+    }
+
+    fn engine(&self) -> Engine {
         Engine::new(Arc::clone(&self.rules), self.options.clone())
     }
 
@@ -54,8 +59,8 @@ impl Setup {
     /// it shows what a stream would have sent, in the order of the records.
     pub fn offline(&self) -> Engine {
         match self.forced_emit {
-            Some(Emit::Eager) => self.service().for_recorded_stream(),
-            Some(Emit::Exact) | None => self.service().for_bounded_input(),
+            Some(Emit::Eager) => self.engine().for_recorded_stream(),
+            Some(Emit::Exact) | None => self.engine().for_bounded_input(),
         }
     }
 
@@ -68,4 +73,11 @@ impl Setup {
     pub fn refused(&self) -> impl Iterator<Item = &RuleReport> {
         self.reports.iter().filter(|report| report.status == Status::Refused)
     }
+}
+
+/// Returns the nanoseconds since the first call.
+pub fn nanoseconds() -> u64 {
+    static BEGUN: OnceLock<Instant> = OnceLock::new();
+    let elapsed = BEGUN.get_or_init(Instant::now).elapsed();
+    u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
 }

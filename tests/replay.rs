@@ -177,6 +177,56 @@ fn a_file_that_cannot_be_read_to_its_end_is_an_error_with_any_number_of_jobs() {
     }
 }
 
+/// What each rule has cost, told by the records: each third is a `a`, and all others are `b`.
+#[test]
+fn the_profile_names_what_each_rule_was_asked_and_what_it_hit() {
+    let directory = tempfile::tempdir().unwrap();
+    let rule = |id: &str, query: &str| {
+        let text = format!(
+            "[rule]\nname = \"name of {id}\"\nrule_id = \"{id}\"\ndescription = \"d\"\nauthor = [\"a\"]\n\
+             severity = \"low\"\nrisk_score = 21\ntype = \"eql\"\nlanguage = \"eql\"\nquery = '{query}'\n"
+        );
+        write(directory.path(), &format!("{id}.toml"), text.as_bytes()).display().to_string()
+    };
+    let all = rule("all", r#"any where process.pid != 7 and process.name regex ".*[ab]""#);
+    let few = rule("few", r#"any where process.name == "a" and process.pid > 8"#);
+    let none = rule("none", r#"any where process.name == "c""#);
+    let record = |number: usize| {
+        let name = if number % 3 == 0 { "a" } else { "b" };
+        format!(
+            "{{\"@timestamp\":\"2026-03-02T08:00:00.{:03}Z\",\"event\":{{\"id\":\"{number}\",\
+             \"category\":[\"process\"]}},\"host\":{{\"id\":\"h\"}},\
+             \"process\":{{\"name\":\"{name}\",\"pid\":9}}}}\n",
+            number % 1_000
+        )
+    };
+    let text: String = (0..3_000).map(record).collect();
+    let path = write(directory.path(), "events.ndjson", text.as_bytes());
+    for jobs in ["1", "2"] {
+        let flags = ["--quiet", "--profile=json", "--jobs", jobs];
+        let rules = ["--rules", &all, "--rules", &few, "--rules", &none];
+        let run = Replay::new(&[&flags[..], &rules].concat(), &[&path]).run();
+        let profile: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+        let lines = profile["profile"].as_array().unwrap();
+        assert_eq!(lines.len(), 3);
+        let of = |id: &str| lines.iter().find(|line| line["rule_id"] == id).unwrap();
+        for (id, hits) in [("all", 3_000), ("few", 1_000), ("none", 0)] {
+            let line = of(id);
+            assert_eq!(line["name"], format!("name of {id}"));
+            for counted in ["hits", "candidates", "matches"] {
+                assert_eq!(line[counted], hits, "{counted} of {id}, {jobs} jobs");
+            }
+            let evaluations = line["evaluations"].as_u64().unwrap();
+            assert!((hits..=3_000).contains(&evaluations), "{evaluations} of {id}");
+        }
+        let nanoseconds = |line: &serde_json::Value| line["nanoseconds"].as_u64().unwrap();
+        assert!(nanoseconds(of("all")) > 0);
+        assert!(lines.is_sorted_by(|a, b| nanoseconds(a) >= nanoseconds(b)), "dearest first");
+    }
+    let run = Replay::new(&["--profile", "--rules", &all, "--rules", &few], &[&path]).run();
+    assert!(run.stderr.contains("all (name of all)"), "{}", run.stderr);
+}
+
 #[test]
 fn a_refused_rule_is_shown_and_the_others_run() {
     let directory = tempfile::tempdir().unwrap();

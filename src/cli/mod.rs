@@ -9,6 +9,7 @@ pub mod lines;
 pub mod normalize;
 pub mod output;
 mod overfull;
+mod profile;
 pub mod replay;
 pub mod run;
 pub mod setup;

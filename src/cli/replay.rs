@@ -9,9 +9,10 @@ use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::setup::{self, ConfigArgs, TimeArgs};
-use super::{Exit, lines, output, overfull, summary};
+use super::{Exit, lines, output, overfull, profile, summary};
 use crate::alert::{Format, Renderer};
 use crate::detect::{Detector, Engine, Origin, Output, Record, Stamp, Stats};
+use crate::setup::nanoseconds;
 
 mod parallel;
 
@@ -48,6 +49,11 @@ pub struct Args {
     /// How many threads to work with
     #[arg(long, value_name = "N", default_value_t = 1)]
     jobs: usize,
+    /// Say on standard error what each rule has cost, dearest first: for people, or as `--profile=json`.
+    /// Of a rule's conditions some evaluations are timed; what finds the rules to ask is not in it
+    #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, require_equals = true,
+        default_missing_value = "human")]
+    profile: Option<output::Format>,
     /// Print no summary
     #[arg(long, short)]
     quiet: bool,
@@ -81,11 +87,18 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         output::error("no rule to run");
         return Ok(Exit::Findings);
     }
-    let replay = Replay { engine: setup.offline(), renderer: setup.renderer() };
+    let engine = match args.profile {
+        Some(_) => setup.offline().profiling(nanoseconds),
+        None => setup.offline(),
+    };
+    let replay = Replay { engine, renderer: setup.renderer() };
     let started = std::time::Instant::now();
     let stats = if args.merge { replay.merged(&args.files)? } else { replay.apart(args)? };
     if !args.quiet {
         summary::print(&setup.rules, &stats, started.elapsed());
+    }
+    if let Some(format) = args.profile {
+        profile::print(&setup.rules, &stats, format)?;
     }
     Ok(if setup.refused().next().is_some() { Exit::Findings } else { Exit::Fine })
 }
@@ -140,9 +153,12 @@ impl Replay {
         let mut partition = Partition::new(self, path, alerts);
         match jobs {
             0 | 1 => lines::of_file(path, |number, line| partition.line(number, line))?,
-            _ => parallel::of_file(path, &self.engine, jobs, |before, judged| {
-                partition.judged(before, judged)
-            })?,
+            _ => {
+                let costs = parallel::of_file(path, &self.engine, jobs, |before, judged| {
+                    partition.judged(before, judged)
+                })?;
+                partition.stats.add(&costs);
+            }
         }
         partition.end()
     }

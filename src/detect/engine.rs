@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::judge::Judge;
 use super::screen::Screen;
 use super::{Detector, Options, Origin, Past, Rekey, prefilter};
+use crate::rule::cost::NanoClock;
 use crate::rule::set::RuleSet;
 use crate::sequence::Input;
 
@@ -15,12 +16,13 @@ use crate::sequence::Input;
 pub struct Engine {
     rules: Arc<RuleSet>,
     options: Options,
+    clock: Option<NanoClock>,
 }
 
 impl Engine {
     /// Returns the engine of a service.
     pub fn new(rules: Arc<RuleSet>, options: Options) -> Self {
-        Self { rules, options }
+        Self { rules, options, clock: None }
     }
 
     /// Returns the same engine for input that has a beginning and an end, such as a file: sequences
@@ -55,9 +57,22 @@ impl Engine {
         Self { options: Options { shows_suppressed: true, ..self.options }, ..self }
     }
 
+    /// Returns the same engine that counts what each rule costs, by a clock that is read now and then.
+    #[must_use]
+    pub fn profiling(self, clock: NanoClock) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
     /// Returns a detector without any state.
     pub fn detector(&self, origin: Origin) -> Detector {
-        Detector::new(Arc::clone(&self.rules), origin, self.options.clone())
+        self.equip(Detector::new(Arc::clone(&self.rules), origin, self.options.clone()))
+    }
+
+    fn equip(&self, mut detector: Detector) -> Detector {
+        if let Some(clock) = self.clock {
+            detector.profile(clock);
+        }
+        detector
     }
 
     /// Returns a detector that rebuilds the state of a committed cut: see [`Detector::resume`].
@@ -68,13 +83,19 @@ impl Engine {
         metadata: &str,
     ) -> (Detector, Option<String>) {
         let (rules, options) = (Arc::clone(&self.rules), self.options.clone());
-        Detector::resume(rules, origin, options, position, metadata)
+        let (detector, complaint) = Detector::resume(rules, origin, options, position, metadata);
+        (self.equip(detector), complaint)
     }
 
     /// Returns what judges records ahead of these detectors: one for each thread.
     pub fn screen(&self) -> Screen {
         let gate = prefilter::gate(&self.rules, &self.options);
-        Screen::new(Judge::new(Arc::clone(&self.rules), self.options.max_record_bytes, gate))
+        let rules = Arc::clone(&self.rules);
+        let mut judge = Judge::new(rules, self.options.max_record_bytes, gate);
+        if let Some(clock) = self.clock {
+            judge.profile(clock);
+        }
+        Screen::new(judge)
     }
 
     /// Returns the rules.

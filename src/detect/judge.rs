@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::gate::Gate;
+use crate::event::decode::Scratch;
 use crate::event::{Arena, Fields, Memory};
 use crate::normalize::Envelope;
+use crate::rule::cost::{Cost, NanoClock, Profile};
 use crate::rule::set::{RuleSet, TermRef};
 
 /// Why a record is a dead letter on which the detector has failed.
@@ -21,6 +23,9 @@ pub(super) struct Judge {
     max_record_bytes: usize,
     /// Nothing if each record is to be judged.
     gate: Option<Gate>,
+    /// Counts what each rule costs, if somebody wants to know.
+    profile: Option<Profile>,
+    scratch: Scratch,
     spare: Memory,
     spare_arena: Arena,
     spare_hits: Vec<TermRef>,
@@ -44,7 +49,9 @@ impl Judge {
     /// Returns a judge of records of at most so many bytes, behind a gate if there is one.
     pub(super) fn new(rules: Arc<RuleSet>, max_record_bytes: usize, gate: Option<Gate>) -> Self {
         let (spare, spare_arena, spare_hits) = (Memory::default(), Arena::new(), Vec::new());
-        Self { rules, max_record_bytes, gate, spare, spare_arena, spare_hits }
+        let scratch = Scratch::default();
+        let profile = None;
+        Self { rules, max_record_bytes, gate, profile, scratch, spare, spare_arena, spare_hits }
     }
 
     /// Tells whether it may reject records.
@@ -61,6 +68,21 @@ impl Judge {
             (Some(gate), Some(prefilter)) => gate.rejects(prefilter, payload),
             _ => false,
         }
+    }
+
+    /// Counts from now on what each rule costs.
+    pub(super) fn profile(&mut self, clock: NanoClock) {
+        self.profile = Some(Profile::new(self.rules.rules().len(), clock));
+    }
+
+    /// Replaces what counts, and returns what did.
+    pub(super) fn set_profile(&mut self, profile: Option<Profile>) -> Option<Profile> {
+        std::mem::replace(&mut self.profile, profile)
+    }
+
+    /// Returns by rule what was counted since the last call; nothing where nothing is.
+    pub(super) fn take_costs(&mut self) -> Vec<Cost> {
+        self.profile.as_mut().map(Profile::take).unwrap_or_default()
     }
 
     /// Returns an empty arena for the next record.
@@ -102,14 +124,19 @@ impl Judge {
         }
         let memory = std::mem::take(&mut self.spare);
         let mut fields = Fields::within(memory, self.rules.fields().len(), arena);
-        if let Err(error) = self.rules.decoder().decode(payload, &mut fields) {
-            self.spare = fields.into_memory();
-            return Err(error.reason());
-        }
-        let envelope = self.rules.normalizer().normalize(&mut fields);
+        let envelope = match self.rules.read(&mut self.scratch, payload, &mut fields) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                self.spare = fields.into_memory();
+                return Err(error.reason());
+            }
+        };
         let mut hits = std::mem::take(&mut self.spare_hits);
         let undecided = match envelope.event_time {
-            Some(_) => self.rules.hits(&fields, &mut hits),
+            Some(_) => match &mut self.profile {
+                None => self.rules.hits(&fields, &mut hits),
+                Some(profile) => self.rules.observed_hits(&fields, &mut hits, profile),
+            },
             None => {
                 hits.clear();
                 Vec::new()

@@ -11,6 +11,7 @@ use crate::recovery;
 use crate::recovery::checkpoint::{Checkpoint, LanePart, ROOM_OF_INPUT, ROOM_OF_JOURNAL};
 use crate::recovery::replay::{SPANS, SPANS_WITHOUT_ABSENCE};
 use crate::rule::compile::CompiledRule;
+use crate::rule::cost::NanoClock;
 use crate::rule::set::{RuleSet, TermRef};
 use crate::sequence::{Limits, Moment, Move, PartitionClock, Stamps};
 
@@ -221,6 +222,11 @@ impl Detector {
         self.room.share(budget);
     }
 
+    /// Counts from now on what each rule costs, by a clock that is read now and then.
+    pub fn profile(&mut self, clock: NanoClock) {
+        self.judge.profile(clock);
+    }
+
     /// Returns about how many bytes of memory the state takes.
     fn bytes(&self) -> usize {
         let lanes = self.lanes.iter().map(Lane::heap_bytes).sum::<usize>();
@@ -278,7 +284,13 @@ impl Detector {
                 Screened::Rejected if !detector.must_be_decoded(record) => {
                     detector.note_rejected(record);
                 }
-                Screened::Hit | Screened::Rejected => detector.read(record),
+                Screened::Rejected => detector.read(record),
+                Screened::Hit => {
+                    // What judging it costs has been counted where it was screened.
+                    let profile = detector.judge.set_profile(None);
+                    detector.read(record);
+                    detector.judge.set_profile(profile);
+                }
                 Screened::Missed(missed) => {
                     detector.note_read(record, &missed.envelope, &missed.undecided);
                 }
@@ -435,6 +447,7 @@ impl Detector {
         for (place, rule) in self.places.iter().zip(&mut self.stats.rules) {
             rule.sequences = self.lanes[place.lane].take_counts(place.index);
         }
+        self.stats.add_costs(&self.judge.take_costs());
         let empty = Stats { rules: vec![RuleStats::default(); count], ..Stats::default() };
         std::mem::replace(&mut self.stats, empty)
     }

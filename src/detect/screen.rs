@@ -5,6 +5,7 @@
 //! more by the detector, in their order.
 
 use super::judge::{Judge, Judged};
+use super::stats::Stats;
 use crate::normalize::Envelope;
 use crate::rule::set::TermRef;
 
@@ -39,6 +40,11 @@ pub struct Missed {
 impl Screen {
     pub(super) fn new(judge: Judge) -> Self {
         Self { judge }
+    }
+
+    /// Adds to `stats` what the rules have cost since the last call.
+    pub fn take_costs(&mut self, stats: &mut Stats) {
+        stats.add_costs(&self.judge.take_costs());
     }
 
     /// Judges a record.

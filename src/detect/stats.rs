@@ -2,6 +2,7 @@
 
 use super::finding::InputEnd;
 use crate::normalize::{Envelope, Shape};
+use crate::rule::cost::Cost;
 use crate::sequence::Counts;
 
 /// Why a record was a dead letter.
@@ -63,6 +64,10 @@ pub struct RuleStats {
     pub resting_on_last: u64,
     /// Conditions of stages and exceptions that would have taken too much work to decide.
     pub undecided: u64,
+    /// Events that its sequences took in, each once for each of its join keys: second deliveries too.
+    pub candidates: u64,
+    /// What its conditions have cost; nothing where that is not counted.
+    pub cost: Cost,
     /// What its sequences have counted.
     pub sequences: Counts,
 }
@@ -117,6 +122,14 @@ impl Stats {
         self.dead_letters.iter().sum()
     }
 
+    /// Adds what the rules have cost, in their order.
+    pub(super) fn add_costs(&mut self, costs: &[Cost]) {
+        self.rules.resize(self.rules.len().max(costs.len()), RuleStats::default());
+        for (rule, cost) in self.rules.iter_mut().zip(costs) {
+            rule.cost.add(cost);
+        }
+    }
+
     /// Adds another count to this one.
     pub fn add(&mut self, other: &Self) {
         self.records += other.records;
@@ -147,6 +160,8 @@ impl Stats {
             sum.resting_on_first += rule.resting_on_first;
             sum.resting_on_last += rule.resting_on_last;
             sum.undecided += rule.undecided;
+            sum.candidates += rule.candidates;
+            sum.cost.add(&rule.cost);
             sum.sequences = sum.sequences.plus(rule.sequences);
         }
     }

@@ -24,6 +24,13 @@ impl Arena {
         self.0.alloc_str(text)
     }
 
+    /// Returns a copy of a text with ASCII letters in lower case.
+    pub fn lower(&self, text: &str) -> &str {
+        let copy = self.0.alloc_str(text);
+        copy.make_ascii_lowercase();
+        copy
+    }
+
     /// Returns a text that lives as long as the arena: itself if it does, else a copy.
     pub fn keep<'a>(&'a self, text: Cow<'a, str>) -> &'a str {
         match text {
@@ -35,6 +42,13 @@ impl Arena {
     /// Returns a copy of some bytes that lives as long as the arena.
     pub fn bytes(&self, bytes: &[u8]) -> &[u8] {
         self.0.alloc_slice_copy(bytes)
+    }
+
+    /// Returns a copy of some bytes, changed, that lives as long as the arena.
+    pub fn changed(&self, bytes: &[u8], change: impl FnOnce(&mut [u8])) -> &[u8] {
+        let copy = self.0.alloc_slice_copy(bytes);
+        change(copy);
+        copy
     }
 
     /// Returns a number with its text that lives as long as the arena.

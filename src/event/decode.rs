@@ -79,6 +79,10 @@ pub struct Decoder {
     validation: Validation,
 }
 
+/// Some of the fields of a [`Decoder`]: those that count in records of one kind.
+#[derive(Clone, Debug)]
+pub struct Narrowed(Trie);
+
 /// A record whose early fields have been read.
 #[derive(Debug)]
 #[must_use = "the other fields are read by `read`"]
@@ -106,6 +110,11 @@ impl Decoder {
     pub fn with_early(mut self, early: &[FieldId]) -> Self {
         self.plan = Plan::new(&self.trie, early, self.max_nesting);
         self
+    }
+
+    /// Returns some of the decoder's fields, for [`Rest::read_narrowed`].
+    pub fn narrowed(&self, is_wanted: impl Fn(FieldId) -> bool) -> Narrowed {
+        Narrowed(self.trie.narrowed(is_wanted))
     }
 
     /// Chooses how much of a record is looked at.
@@ -230,9 +239,23 @@ impl<'a> Rest<'_, 'a> {
     /// # Errors
     /// If the record cannot be read after all. Then `out` holds no value.
     pub fn read(self, out: &mut Fields<'a>) -> Result<(), DecodeError> {
+        let trie = &self.decoder.trie;
+        self.read_by(trie, out)
+    }
+
+    /// As [`read`](Self::read), but for fields that are not among those: `out` may or may not get
+    /// their values. The early fields are read anyway.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_narrowed(self, fields: &Narrowed, out: &mut Fields<'a>) -> Result<(), DecodeError> {
+        self.read_by(&fields.0, out)
+    }
+
+    fn read_by(self, trie: &Trie, out: &mut Fields<'a>) -> Result<(), DecodeError> {
         let Self { decoder, scratch, text } = self;
         let Some(text) = text else { return Ok(()) };
-        match extract::read_rest((&decoder.trie, &decoder.plan), scratch, text, out) {
+        match extract::read_rest((trie, &decoder.plan), scratch, text, out) {
             Ok(()) => Ok(()),
             Err(_) => decoder.parse_again(text.as_bytes(), out),
         }

@@ -1,9 +1,10 @@
 //! What the rules do with the events: hits, matches, pending sequences.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{CounterVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::{Area, Result};
 use crate::detect::{Held, Stats};
+use crate::rule::cost::Cost;
 use crate::rule::set::RuleSet;
 use crate::sequence::Counts;
 
@@ -45,6 +46,10 @@ pub struct DetectMetrics {
     pub undecidable: IntCounterVec,
     /// Conditions that would have taken too much work to decide.
     pub undecided: IntCounterVec,
+    /// How often conditions were asked about an event.
+    pub rule_evaluations: IntCounterVec,
+    /// About how long that took, in seconds.
+    pub rule_seconds: CounterVec,
     /// Entries of the journal that were given to rules to rebuild their state.
     pub restored: IntCounter,
     /// What of the journal could not be used, by why.
@@ -116,6 +121,15 @@ impl DetectMetrics {
                 "Conditions that would have taken too much work to decide: several fields had very \
                  many values. A stage counts as satisfied then, an exception, absence or until not.",
             )?,
+            rule_evaluations: by_rule(
+                "rule_evaluations",
+                "How often a condition of the rule's stages was asked about an event.",
+            )?,
+            rule_seconds: area.float_counter_vec(
+                "rule_evaluation_seconds",
+                "About how long that took: some evaluations are timed, and stand for the others.",
+                &["rule_id"],
+            )?,
             restored: area.counter(
                 "journal_restored",
                 "Entries of the journal that were read to rebuild state.",
@@ -167,7 +181,15 @@ impl DetectMetrics {
                 }
             }
             self.record_evicted(id, of);
+            if counted.cost.evaluations > 0 {
+                self.record_cost(id, &counted.cost);
+            }
         }
+    }
+
+    fn record_cost(&self, id: &str, cost: &Cost) {
+        self.rule_evaluations.with_label_values(&[id]).inc_by(cost.evaluations);
+        self.rule_seconds.with_label_values(&[id]).inc_by(cost.nanos() as f64 / 1e9);
     }
 
     fn record_evicted(&self, id: &str, of: Counts) {

@@ -10,8 +10,8 @@ pub mod rules;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    CounterVec, Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// What a registration may answer.
@@ -72,6 +72,11 @@ impl Area<'_> {
     /// Returns a counter with labels.
     pub fn counter_vec(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec> {
         self.add(IntCounterVec::new(Opts::new(format!("maxspan_{name}_total"), help), labels)?)
+    }
+
+    /// Returns a counter of fractions with labels.
+    pub fn float_counter_vec(&self, name: &str, help: &str, labels: &[&str]) -> Result<CounterVec> {
+        self.add(CounterVec::new(Opts::new(format!("maxspan_{name}_total"), help), labels)?)
     }
 
     /// Returns a gauge; its name lacks `maxspan_`.

@@ -27,14 +27,21 @@ impl Requirement {
         match need {
             Need::Nothing => Self::Nothing,
             Need::Value(field) => Self::Value(*field),
-            Need::OneOf(field, literals) => match literals.iter().map(folded_text).collect() {
-                Some(texts) => Self::Text(*field, texts),
-                None => Self::Value(*field),
-            },
+            Need::Has(field, alternatives) => {
+                match alternatives.iter().map(|all| longest_text(all)).collect() {
+                    Some(texts) => Self::Text(*field, texts),
+                    None => Self::Value(*field),
+                }
+            }
             Need::All(needs) => Self::All(needs.iter().map(Self::of).collect()),
             Need::Any(needs) => Self::Any(needs.iter().map(Self::of).collect()),
         }
     }
+}
+
+/// Returns the longest text that a value with all these literals holds.
+fn longest_text(literals: &[Literal]) -> Option<Box<str>> {
+    literals.iter().filter_map(folded_text).max_by_key(|text| text.len())
 }
 
 /// Returns the text that a value with this literal holds, apart from letter case; nothing if the same

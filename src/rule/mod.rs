@@ -7,6 +7,8 @@ pub mod case;
 mod category;
 mod caveat;
 pub mod compile;
+pub mod cost;
+mod demand;
 pub mod explain;
 pub mod field_limit;
 pub mod file;

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::compile::{self, CompiledRule};
+use super::cost::{Observer, Unobserved};
+use super::demand::{Demand, Wanted};
 use super::file::{self, Parsed};
 use super::lint;
 use super::prefilter::Prefilter;
 use super::{Emit, Rekeying, RuleFile, Settings, Suppression};
 use crate::diag::Diagnostic;
-use crate::event::decode::{Decoder, Limits};
+use crate::event::decode::{DecodeError, Decoder, Limits, Scratch};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
-use crate::normalize::{Documents, Normalizer};
+use crate::normalize::{Documents, Envelope, Normalizer, Reads};
 use crate::predicate::index::{Entry, Index};
 use crate::predicate::{Folds, Judgement};
 use crate::text::Text;
@@ -37,6 +39,9 @@ pub struct Defaults {
     pub index_patterns: bool,
     /// How records are normalized.
     pub normalize: crate::normalize::Options,
+    /// Whether each event gets the fields of all rules, and not only those that rules read of its
+    /// category. For who looks at events that no rule would look at.
+    pub whole_events: bool,
     /// Deepest nesting of a record.
     pub max_nesting: usize,
     /// Which rules get their events sorted by join key first.
@@ -54,6 +59,7 @@ impl Default for Defaults {
             default_maxspan: TimeSpan::from_secs(3_600),
             index_patterns: true,
             normalize: crate::normalize::Options::default(),
+            whole_events: false,
             max_nesting: 64,
             rekeying: Rekeying::None,
         }
@@ -156,6 +162,8 @@ pub struct RuleSet {
     /// Which terms an event could satisfy.
     index: Index<TermRef>,
     prefilter: Option<Prefilter>,
+    /// Which fields of a record any rule wants; nothing if all of them are always read.
+    demand: Option<Demand>,
 }
 
 impl RuleSet {
@@ -170,12 +178,21 @@ impl RuleSet {
             Builder { defaults, fields: &mut fields, rules: Vec::new(), ids: BTreeMap::new() };
         let reports = files.into_iter().map(|text| builder.file(text)).collect();
         let rules = builder.rules;
-        let normalizer = Normalizer::new(&mut fields, defaults.normalize.clone());
-        let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting });
+        let options = defaults.normalize.clone();
+        let reads = reads(&rules);
+        let normalizer = match defaults.whole_events {
+            true => Normalizer::new(&mut fields, options),
+            false => Normalizer::narrowed(&mut fields, options, &reads),
+        };
+        let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting })
+            .with_early(&normalizer.early_fields());
+        let demand =
+            (!defaults.whole_events).then(|| demand(&rules, &reads, &normalizer, &decoder));
         let index = index(&rules, category, &fields);
         let documents = Arc::new(Documents::new(defaults.normalize.clone()));
         let prefilter = Prefilter::new(&rules, &fields, defaults.normalize.ecs_compat);
-        (Self { rules, fields, decoder, normalizer, documents, index, prefilter }, reports)
+        let set = Self { rules, fields, decoder, normalizer, documents, index, prefilter, demand };
+        (set, reports)
     }
 
     /// Returns the rules.
@@ -209,16 +226,72 @@ impl RuleSet {
         &self.documents
     }
 
+    /// Reads of a record what rules want of it, and normalizes that.
+    ///
+    /// # Errors
+    /// If the record cannot be read. Then `out` holds no value.
+    pub fn read<'a>(
+        &self,
+        scratch: &mut Scratch,
+        payload: &'a [u8],
+        out: &mut Fields<'a>,
+    ) -> Result<Envelope, DecodeError> {
+        let rest = self.decoder.begin(scratch, payload, out)?;
+        match self.wanted(out) {
+            Wanted::Fields(fields) => rest.read_narrowed(fields, out)?,
+            Wanted::Nothing | Wanted::All => rest.read(out)?,
+        }
+        Ok(self.normalizer.normalize(out))
+    }
+
+    /// As [`read`](Self::read), but returns nothing of a record that is of a kind that no rule asks for:
+    /// it satisfies no term, and `out` holds some of its fields.
+    ///
+    /// # Errors
+    /// If the record cannot be read. Then `out` holds no value.
+    pub fn read_if_wanted<'a>(
+        &self,
+        scratch: &mut Scratch,
+        payload: &'a [u8],
+        out: &mut Fields<'a>,
+    ) -> Result<Option<Envelope>, DecodeError> {
+        let rest = self.decoder.begin(scratch, payload, out)?;
+        match self.wanted(out) {
+            Wanted::Nothing => return Ok(None),
+            Wanted::Fields(fields) => rest.read_narrowed(fields, out)?,
+            Wanted::All => rest.read(out)?,
+        }
+        Ok(Some(self.normalizer.normalize(out)))
+    }
+
+    /// Tells what rules want of a record whose early fields have been read.
+    fn wanted(&self, early: &Fields<'_>) -> Wanted<'_> {
+        match &self.demand {
+            Some(demand) => demand.wanted(&self.normalizer, early),
+            None => Wanted::All,
+        }
+    }
+
     /// Collects the terms that an event satisfies, in the order of rules and terms.
     ///
     /// Returns those that would take too much work to decide. They are hits where a hit leads to an
     /// alert, and none where it prevents one.
     pub fn hits(&self, event: &Fields<'_>, hits: &mut Vec<TermRef>) -> Vec<TermRef> {
+        self.observed_hits(event, hits, &mut Unobserved)
+    }
+
+    /// Does the same as [`hits`](Self::hits) while somebody looks on.
+    pub fn observed_hits(
+        &self,
+        event: &Fields<'_>,
+        hits: &mut Vec<TermRef>,
+        observer: &mut impl Observer,
+    ) -> Vec<TermRef> {
         hits.clear();
         let mut undecided = Vec::new();
         self.index.candidates(event, |at, folds| {
             let term = &self.rules[at.rule as usize].terms[at.term as usize];
-            let judgement = self.judge(at, event, folds);
+            let judgement = observer.observe(at, || self.judge(at, event, folds));
             if judgement == Judgement::Undecided {
                 undecided.push(at);
             }
@@ -234,7 +307,7 @@ impl RuleSet {
         self.index.candidates(event, |at, _| visit(at));
     }
 
-    fn judge(&self, at: TermRef, event: &Fields<'_>, folds: &mut Folds) -> Judgement {
+    fn judge(&self, at: TermRef, event: &Fields<'_>, folds: &mut Folds<'_>) -> Judgement {
         let rule = &self.rules[at.rule as usize];
         let term = &rule.terms[at.term as usize];
         let in_category = match (rule.category_field, &term.category) {
@@ -245,6 +318,26 @@ impl RuleSet {
         };
         if in_category { term.predicate.judge_folded(event, folds) } else { Judgement::Fails }
     }
+}
+
+/// Lists which fields the rules read of which events.
+/// Tells what rules want of records.
+fn demand(
+    rules: &[CompiledRule],
+    reads: &Reads,
+    normalizer: &Normalizer,
+    decoder: &Decoder,
+) -> Demand {
+    let of_rule = |rule| CompiledRule::categories(rule);
+    let asks_for_all = rules.iter().flat_map(of_rule).any(|category| category.is_none());
+    let categories = rules.iter().flat_map(of_rule).flatten().collect();
+    Demand::new(&categories, asks_for_all, reads, normalizer, decoder)
+}
+
+fn reads(rules: &[CompiledRule]) -> Reads {
+    let mut reads = Reads::default();
+    rules.iter().for_each(|rule| rule.note_reads(&mut reads));
+    reads
 }
 
 /// Lists the terms of all rules.

@@ -13,8 +13,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use anyhow::Context;
 
 use crate::cli::lines;
-use crate::detect::Engine;
 use crate::detect::screen::{Screen, Screened};
+use crate::detect::{Engine, Stats};
 use crate::source::{self, Block, Blocks};
 
 /// By how many blocks for each thread the judging may be ahead of the detector.
@@ -48,6 +48,8 @@ impl Judged {
 /// Calls `take` with the lines of a file, block by block, each time with the number of the lines before
 /// the block. `jobs` threads judge them for the engine.
 ///
+/// Returns what judging has cost by rule, and nothing else of what is counted.
+///
 /// # Errors
 /// If the file cannot be read, and those of `take`; nothing is taken behind an error.
 pub(super) fn of_file(
@@ -55,7 +57,7 @@ pub(super) fn of_file(
     engine: &Engine,
     jobs: usize,
     take: impl FnMut(i64, &Judged) -> anyhow::Result<()> + Send,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Stats> {
     let blocks = source::open_blocks(path).with_context(|| lines::unreadable(path))?;
     let queue = Queue {
         path,
@@ -64,8 +66,9 @@ pub(super) fn of_file(
         order: Mutex::default(),
         moved_on: Condvar::new(),
         taker: Mutex::new(Taker { lines: 0, take }),
+        costs: Mutex::default(),
     };
-    std::thread::scope(|scope| {
+    let done: anyhow::Result<()> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             (0..jobs).map(|_| scope.spawn(|| queue.work(engine.screen()))).collect();
         let results = threads.into_iter().map(|thread| match thread.join() {
@@ -74,7 +77,9 @@ pub(super) fn of_file(
         });
         // All are waited for, whatever the first ones say.
         results.collect::<Vec<_>>().into_iter().collect()
-    })
+    });
+    done?;
+    Ok(queue.costs.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// What the threads share.
@@ -86,6 +91,7 @@ struct Queue<'p, T> {
     moved_on: Condvar,
     /// Locked by the thread alone that [`Order::is_taking`] stands for.
     taker: Mutex<Taker<T>>,
+    costs: Mutex<Stats>,
 }
 
 struct Input {
@@ -119,11 +125,17 @@ struct Taker<T> {
 impl<T: FnMut(i64, &Judged) -> anyhow::Result<()>> Queue<'_, T> {
     fn work(&self, mut screen: Screen) -> anyhow::Result<()> {
         let _guard = EndOnPanic(self);
+        let worked = self.work_with(&mut screen);
+        screen.take_costs(&mut lock(&self.costs));
+        worked
+    }
+
+    fn work_with(&self, screen: &mut Screen) -> anyhow::Result<()> {
         loop {
             let mut judged = lock(&self.order).spare.pop().unwrap_or_default();
             let Some((number, read)) = self.read(&mut judged.block) else { return Ok(()) };
             let judged = read.map(|()| {
-                judged.judge(&mut screen);
+                judged.judge(screen);
                 judged
             });
             self.put_down(number, judged)?;
