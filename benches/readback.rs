@@ -59,9 +59,9 @@ fn corpus_of(events: usize) -> Settings {
 
 /// Returns every codec with the shipped rules.
 fn of_codecs<'b>(broker: &'b Broker, corpus: &Corpus) -> Vec<Case<'b>> {
-    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rules");
+    let paths = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rules");
     let known: usize = rules().map(|rule| corpus.finals(rule).len()).iter().sum();
-    let of_codec = |codec| Case { known, ..Case::new(broker, codec, codec, &rules) };
+    let of_codec = |codec| Case { known, ..Case::new(broker, codec, codec, &paths) };
     CODECS.map(of_codec).into()
 }
 
