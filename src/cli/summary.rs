@@ -14,7 +14,7 @@ use crate::sequence::Counts;
 pub(super) fn print(rules: &RuleSet, stats: &Stats, elapsed: Duration) {
     let rate = stats.records as f64 / elapsed.as_secs_f64().max(1e-6);
     output::note(&format!(
-        "records: {} in {:.1} s ({rate:.0} a second), {} of them rejected by their bytes; hits: {}",
+        "records: {} in {:.1} s ({rate:.0} a second), {} of them rejected by bytes or kind; hits: {}",
         stats.records,
         elapsed.as_secs_f64(),
         stats.prefiltered,

@@ -79,6 +79,8 @@ pub struct Options {
     pub rekey: Option<Rekey>,
     /// Whether records may be rejected by their bytes.
     pub prefiltering: Prefiltering,
+    /// Whether each record is read, even if its bytes or its kind tell that it satisfies no stage.
+    pub reads_all: bool,
 }
 
 impl Default for Options {
@@ -101,6 +103,7 @@ impl Default for Options {
             journal_beyond: None,
             rekey: None,
             prefiltering: Prefiltering::default(),
+            reads_all: false,
         }
     }
 }

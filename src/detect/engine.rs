@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use super::judge::Judge;
 use super::screen::Screen;
 use super::{Detector, Options, Origin, Past, Rekey, prefilter};
 use crate::rule::cost::NanoClock;
@@ -89,9 +88,7 @@ impl Engine {
 
     /// Returns what judges records ahead of these detectors: one for each thread.
     pub fn screen(&self) -> Screen {
-        let gate = prefilter::gate(&self.rules, &self.options);
-        let rules = Arc::clone(&self.rules);
-        let mut judge = Judge::new(rules, self.options.max_record_bytes, gate);
+        let mut judge = prefilter::judge(&self.rules, &self.options, false);
         if let Some(clock) = self.clock {
             judge.profile(clock);
         }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::gate::Gate;
-use crate::event::decode::Scratch;
+use crate::event::decode::{DecodeError, Scratch};
 use crate::event::{Arena, Fields, Memory};
 use crate::normalize::Envelope;
 use crate::rule::cost::{Cost, NanoClock, Profile};
@@ -25,6 +25,8 @@ pub(super) struct Judge {
     gate: Option<Gate>,
     /// Counts what each rule costs, if somebody wants to know.
     profile: Option<Profile>,
+    /// For how many records yet none is left out for its kind; nothing if none ever is.
+    first_records: Option<u32>,
     scratch: Scratch,
     spare: Memory,
     spare_arena: Arena,
@@ -45,13 +47,27 @@ pub(super) struct Judged<'p> {
     pub(super) undecided: Vec<TermRef>,
 }
 
+/// How much of a record is read; nothing comes of one that is left out.
+type Reading<'p> =
+    fn(&RuleSet, &mut Scratch, &'p [u8], &mut Fields<'p>) -> Result<Option<Envelope>, DecodeError>;
+
 impl Judge {
     /// Returns a judge of records of at most so many bytes, behind a gate if there is one.
     pub(super) fn new(rules: Arc<RuleSet>, max_record_bytes: usize, gate: Option<Gate>) -> Self {
         let (spare, spare_arena, spare_hits) = (Memory::default(), Arena::new(), Vec::new());
         let scratch = Scratch::default();
         let profile = None;
-        Self { rules, max_record_bytes, gate, profile, scratch, spare, spare_arena, spare_hits }
+        Self {
+            rules,
+            max_record_bytes,
+            gate,
+            profile,
+            first_records: None,
+            scratch,
+            spare,
+            spare_arena,
+            spare_hits,
+        }
     }
 
     /// Tells whether it may reject records.
@@ -68,6 +84,12 @@ impl Judge {
             (Some(gate), Some(prefilter)) => gate.rejects(prefilter, payload),
             _ => false,
         }
+    }
+
+    /// Leaves records out that are of a kind that no rule asks for, where it is asked to, but the first
+    /// ones.
+    pub(super) fn leave_out_kinds(&mut self, first_records: u32) {
+        self.first_records = Some(first_records);
     }
 
     /// Counts from now on what each rule costs.
@@ -106,16 +128,45 @@ impl Judge {
         payload: Option<&'p [u8]>,
         arena: &'p Arena,
     ) -> Result<Judged<'p>, &'static str> {
+        // Only a record that may be left out is.
+        self.judge_by(RuleSet::read_whole, payload, arena)?.ok_or(INTERNAL)
+    }
+
+    /// As [`judge`](Self::judge), but returns nothing of a record that is of a kind that no rule asks for:
+    /// it satisfies no term.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub(super) fn judge_if_wanted<'p>(
+        &mut self,
+        payload: Option<&'p [u8]>,
+        arena: &'p Arena,
+    ) -> Result<Option<Judged<'p>>, &'static str> {
+        match &mut self.first_records {
+            Some(0) => return self.judge_by(RuleSet::read_if_wanted, payload, arena),
+            Some(first_records) => *first_records -= 1,
+            None => {}
+        }
+        self.judge(payload, arena).map(Some)
+    }
+
+    fn judge_by<'p>(
+        &mut self,
+        read: Reading<'p>,
+        payload: Option<&'p [u8]>,
+        arena: &'p Arena,
+    ) -> Result<Option<Judged<'p>>, &'static str> {
         // What a panic leaves behind is memory for the next record, which is taken out at first.
-        let judged = catch_unwind(AssertUnwindSafe(|| self.try_judge(payload, arena)));
+        let judged = catch_unwind(AssertUnwindSafe(|| self.try_judge(read, payload, arena)));
         judged.unwrap_or(Err(INTERNAL))
     }
 
     fn try_judge<'p>(
         &mut self,
+        read: Reading<'p>,
         payload: Option<&'p [u8]>,
         arena: &'p Arena,
-    ) -> Result<Judged<'p>, &'static str> {
+    ) -> Result<Option<Judged<'p>>, &'static str> {
         #[cfg(test)]
         assert_ne!(payload, Some(tests::PANICS), "as a fault of ours would");
         let payload = payload.ok_or("null_payload")?;
@@ -124,11 +175,11 @@ impl Judge {
         }
         let memory = std::mem::take(&mut self.spare);
         let mut fields = Fields::within(memory, self.rules.fields().len(), arena);
-        let envelope = match self.rules.read(&mut self.scratch, payload, &mut fields) {
-            Ok(envelope) => envelope,
-            Err(error) => {
+        let envelope = match read(&self.rules, &mut self.scratch, payload, &mut fields) {
+            Ok(Some(envelope)) => envelope,
+            other => {
                 self.spare = fields.into_memory();
-                return Err(error.reason());
+                return other.map(|_| None).map_err(DecodeError::reason);
             }
         };
         let mut hits = std::mem::take(&mut self.spare_hits);
@@ -142,7 +193,7 @@ impl Judge {
                 Vec::new()
             }
         };
-        Ok(Judged { payload, fields, envelope, hits, undecided })
+        Ok(Some(Judged { payload, fields, envelope, hits, undecided }))
     }
 
     /// Takes the memory of a record back.

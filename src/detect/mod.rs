@@ -155,7 +155,7 @@ impl Detector {
             of_lane[lane].push(rule);
         }
         let ByLane { input, journal } = of_lane;
-        let gate = prefilter::gate(&rules, &options).filter(|_| !matches!(role, Role::Receiver));
+        let judge = prefilter::judge(&rules, &options, matches!(role, Role::Receiver));
         let restoring = (!journal.is_empty()).then(Restoring::of_nothing);
         Self {
             lanes: Lanes {
@@ -174,7 +174,7 @@ impl Detector {
             stats: Stats { rules: vec![RuleStats::default(); count], ..Stats::default() },
             windows: Windows::of(Vec::new(), options.input),
             rekeyed: Rekeyed::new(role, Sources::new(idle_timeout)),
-            judge: Judge::new(Arc::clone(&rules), options.max_record_bytes, gate),
+            judge,
             rules,
             origin,
             options,
@@ -515,11 +515,16 @@ impl Detector {
     fn read(&mut self, record: &Record<'_>) {
         self.noticed.host = None;
         let arena = self.judge.arena();
-        match self.judge.judge(record.payload, &arena) {
-            Ok(judged) => {
+        let judged = match self.is_receiver() || self.must_be_decoded(record) {
+            true => self.judge.judge(record.payload, &arena).map(Some),
+            false => self.judge.judge_if_wanted(record.payload, &arena),
+        };
+        match judged {
+            Ok(Some(judged)) => {
                 self.take_in(record, &judged);
                 self.judge.recycle(judged);
             }
+            Ok(None) => self.note_rejected(record),
             Err(reason) => self.dead_letter(record, reason),
         }
         self.judge.keep(arena);

@@ -4,22 +4,36 @@
 //! would otherwise, and satisfies no stage. What records tell beside that (shape, host, validity) is
 //! learnt from a sample: those at every 64th offset, the same in every life of a detector.
 
+use std::sync::Arc;
+
 use super::Detector;
 use super::boundary::{Input, Options, Past, Record, Stamp};
 use super::gate::{Gate, Prefiltering};
+use super::judge::Judge;
 use crate::rule::set::RuleSet;
+
+/// So many records are judged before any is left out for its kind: what is told of a few is exact.
+const FIRST_RECORDS: u32 = 1_024;
 
 /// Every record at an offset that this divides is decoded.
 const SAMPLE: i64 = 64;
 
-/// Returns the gate of detectors of a rule set; nothing if no record may be rejected.
-pub(super) fn gate(rules: &RuleSet, options: &Options) -> Option<Gate> {
-    rules.prefilter()?;
+/// Returns the judge of detectors of a rule set; `is_receiver` if they evaluate re-keyed events, each of
+/// which satisfies some stage.
+pub(super) fn judge(rules: &Arc<RuleSet>, options: &Options, is_receiver: bool) -> Judge {
     // Where the input has a first and a last event, absences rest on when these were.
     let rests_on_ends =
         options.past == Past::Nothing && rules.rules().iter().any(|rule| rule.plan.has_absence());
-    let is_wanted = options.prefiltering != Prefiltering::Off && !rests_on_ends;
-    is_wanted.then(|| Gate::new(options.prefiltering))
+    let rejects = !options.reads_all && !rests_on_ends && !is_receiver;
+    let has_gate =
+        rejects && options.prefiltering != Prefiltering::Off && rules.prefilter().is_some();
+    let gate = has_gate.then(|| Gate::new(options.prefiltering));
+    let mut judge = Judge::new(Arc::clone(rules), options.max_record_bytes, gate);
+    if rejects {
+        let is_at_once = options.prefiltering == Prefiltering::Always;
+        judge.leave_out_kinds(if is_at_once { 0 } else { FIRST_RECORDS });
+    }
+    judge
 }
 
 impl Detector {
@@ -44,7 +58,7 @@ impl Detector {
         }
     }
 
-    /// Takes note of a record that was rejected.
+    /// Takes note of a record that was rejected, by its bytes or by its kind.
     pub(super) fn note_rejected(&mut self, record: &Record<'_>) {
         self.noticed.host = None;
         self.stats.prefiltered += 1;

@@ -23,7 +23,7 @@ pub enum Screened {
     Hit,
     /// It satisfies none.
     Missed(Missed),
-    /// It satisfies none, by its bytes: nothing else is known of it.
+    /// It satisfies none, by its bytes or by its kind: nothing else is known of it.
     Rejected,
     /// It cannot be read: why, as dead letters say it.
     Unreadable(&'static str),
@@ -53,8 +53,9 @@ impl Screen {
             return Screened::Rejected;
         }
         let arena = self.judge.arena();
-        let screened = match self.judge.judge(Some(payload), &arena) {
-            Ok(judged) => self.screened(judged),
+        let screened = match self.judge.judge_if_wanted(Some(payload), &arena) {
+            Ok(Some(judged)) => self.screened(judged),
+            Ok(None) => Screened::Rejected,
             Err(reason) => Screened::Unreadable(reason),
         };
         self.judge.keep(arena);

@@ -18,8 +18,8 @@ pub struct Stats {
     pub replayed: u64,
     /// Bytes of the records.
     pub bytes: u64,
-    /// Records that were told by their bytes to satisfy no stage, and not decoded: nothing that
-    /// follows counts them.
+    /// Records that were told by their bytes or by their kind to satisfy no stage, and not read
+    /// further: nothing that follows counts them.
     pub prefiltered: u64,
     /// Records by how they are laid out, in the order of [`Shape::ALL`].
     pub shapes: [u64; Shape::ALL.len()],

@@ -46,8 +46,8 @@ impl IngestMetrics {
             replayed: area.counter("events_replayed", "Records replayed to rebuild the state.")?,
             prefiltered: area.counter(
                 "events_prefiltered",
-                "Records told by their bytes to satisfy no stage. They are not decoded, and of those \
-                 that are not valid only a sample is noticed.",
+                "Records told by their bytes or their kind to satisfy no stage. They are not read \
+                 further, and of those that are not valid only a sample is noticed.",
             )?,
             shapes: area.counter_vec(
                 "events_by_shape",

@@ -244,6 +244,19 @@ impl RuleSet {
         Ok(self.normalizer.normalize(out))
     }
 
+    /// As [`read`](Self::read), in the form of [`read_if_wanted`](Self::read_if_wanted): something always.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_whole<'a>(
+        &self,
+        scratch: &mut Scratch,
+        payload: &'a [u8],
+        out: &mut Fields<'a>,
+    ) -> Result<Option<Envelope>, DecodeError> {
+        self.read(scratch, payload, out).map(Some)
+    }
+
     /// As [`read`](Self::read), but returns nothing of a record that is of a kind that no rule asks for:
     /// it satisfies no term, and `out` holds some of its fields.
     ///
