@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::alert::Format;
+use crate::detect::Prefiltering;
 use crate::diag::{Diagnostic, encoding};
 use crate::normalize::{EcsCompat, HostKey, HostNames};
 use crate::rule::set::Defaults;
@@ -65,6 +66,21 @@ pub struct InputSettings {
     pub host_names: HostNames,
     /// Other names of hosts: a name or id, and the name that is used instead.
     pub host_aliases: BTreeMap<String, String>,
+    /// How many records are decoded whole, whatever rules want of them.
+    pub validate: Validate,
+    /// Whether records may be rejected by their bytes, without being decoded.
+    pub prefilter: bool,
+}
+
+/// How many records are looked at for whether they are valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Validate {
+    /// Those that may satisfy a stage, and a sample of the others.
+    #[default]
+    Sampled,
+    /// All of them.
+    All,
 }
 
 /// `[alerts]`.
@@ -83,11 +99,21 @@ impl Default for InputSettings {
             host_key: HostKey::default(),
             host_names: HostNames::default(),
             host_aliases: BTreeMap::new(),
+            validate: Validate::default(),
+            prefilter: true,
         }
     }
 }
 
 impl InputSettings {
+    /// Returns whether records may be rejected by their bytes.
+    fn prefiltering(&self) -> Prefiltering {
+        match (self.validate, self.prefilter) {
+            (Validate::Sampled, true) => Prefiltering::Adaptive,
+            (Validate::Sampled, false) | (Validate::All, _) => Prefiltering::Off,
+        }
+    }
+
     /// Returns how records are normalized.
     fn normalize(&self) -> crate::normalize::Options {
         let lower = |(name, alias): (&String, &String)| (name.to_lowercase(), alias.clone());
@@ -200,6 +226,7 @@ impl Config {
         crate::detect::Options {
             owner: self.kafka.instance(),
             journal_beyond: self.kafka.journal.beyond(),
+            prefiltering: self.input.prefiltering(),
             ..self.state.options()
         }
     }

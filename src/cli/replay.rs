@@ -11,6 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::setup::{self, ConfigArgs, TimeArgs};
 use super::{Exit, lines, output, overfull, profile, summary};
 use crate::alert::{Format, Renderer};
+use crate::config::{InputSettings, Validate};
 use crate::detect::{Detector, Engine, Origin, Output, Record, Stamp, Stats};
 use crate::setup::nanoseconds;
 
@@ -54,9 +55,48 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, require_equals = true,
         default_missing_value = "human")]
     profile: Option<output::Format>,
+    /// How many records are decoded whole; without it, as the configuration says
+    #[arg(long, value_enum, value_name = "WHICH")]
+    validate: Option<ValidateArg>,
+    /// Whether records may be rejected by their bytes; without it, as the configuration says
+    #[arg(long, value_enum, value_name = "SWITCH")]
+    prefilter: Option<Switch>,
     /// Print no summary
     #[arg(long, short)]
     quiet: bool,
+}
+
+/// `--validate`
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ValidateArg {
+    /// Those that may satisfy a stage, and a sample of the others.
+    Sampled,
+    /// All of them.
+    All,
+}
+
+/// `--prefilter`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    /// They may.
+    On,
+    /// They may not.
+    Off,
+}
+
+impl Args {
+    /// Writes what the flags say about reading records over what the configuration says.
+    fn override_input(&self, input: &mut InputSettings) {
+        if let Some(validate) = self.validate {
+            input.validate = match validate {
+                ValidateArg::Sampled => Validate::Sampled,
+                ValidateArg::All => Validate::All,
+            };
+        }
+        if let Some(prefilter) = self.prefilter {
+            input.prefilter = prefilter == Switch::On;
+        }
+    }
 }
 
 /// `--alert-format`: one of the words that name the formats.
@@ -77,6 +117,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     if let Some(format) = args.alert_format {
         config.alerts.format = format;
     }
+    args.override_input(&mut config.input);
     let files = setup::rule_files(&config, &args.rules)?;
     let setup = setup::compile(&config, &args.times, files);
     // With other rules than the configuration's, most overrides have none.
