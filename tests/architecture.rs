@@ -41,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("text_file", &[]),
     ("rules_dir", &["setting", "text_file"]),
+    ("packing", &[]),
     ("source", &[]),
     ("kafka", &["memory", "metrics", "setting", "shutdown", "source"]),
     ("http", &["kafka", "metrics", "rules_dir", "shutdown"]),
@@ -58,7 +59,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "text_file",
         ],
     ),
-    ("setup", &["config"]),
+    ("setup", &["config", "packing"]),
     (
         "service",
         &[

@@ -73,7 +73,7 @@ impl Detector {
                     late: false,
                     event: Arc::clone(event),
                 };
-                let event_bytes = Body::cost(payload);
+                let event_bytes = event.body.cost();
                 let delivery = Delivery { candidate, event_bytes, ahead_until };
                 self.lanes[place.lane].sequences.deliver(place.index, &key, delivery);
                 admitted[place.lane] = true;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::event::admitted::Packer;
 use crate::event::{EventTime, TimeSpan};
 use crate::normalize::{Envelope, HostHash, Shape};
 use crate::recovery;
@@ -216,6 +217,11 @@ impl Detector {
     /// Shares a budget of memory with other partitions.
     pub fn share(&mut self, budget: Arc<Budget>) {
         self.room.share(budget);
+    }
+
+    /// Packs the events that it keeps. It may not have kept any.
+    pub fn pack(&mut self, packer: Arc<dyn Packer>) {
+        self.room.pack(packer);
     }
 
     /// Counts from now on what each rule costs, by a clock that is read now and then.
