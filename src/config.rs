@@ -188,6 +188,7 @@ impl Config {
             default_maxspan: self.state.default_maxspan,
             index_patterns: self.input.index_patterns,
             normalize: self.input.normalize(),
+            whole_events: false,
             max_nesting: self.state.max_nesting,
             rekeying: self.kafka.rekey.rules,
             ..Defaults::default()

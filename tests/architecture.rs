@@ -421,6 +421,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     // What tables say, and how a value is converted; then what a record says of itself; what is left of
     // the tables; the record as a whole.
     ("normalize::options", &[]),
+    ("normalize::reads", &[]),
     ("normalize::scalars", &[]),
     ("normalize::engine_fields", &[]),
     ("normalize::names::dns_status", &[]),
@@ -437,6 +438,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("normalize::convert::keywords", &[]),
     ("normalize::convert::number", &[]),
     ("normalize::convert::registry", &["convert::number", "names"]),
+    ("normalize::convert::target", &[]),
     ("normalize::convert::xml", &[]),
     ("normalize::convert", &["names::*"]),
     ("normalize::table", &["convert", "options"]),
@@ -469,6 +471,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
             "index",
             "options",
             "program",
+            "reads",
             "scalars",
             "shape::*",
         ],

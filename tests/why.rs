@@ -30,7 +30,7 @@ fn compiled(contents: &str) -> [Arc<RuleSet>; 2] {
     if let Some(sets) = KNOWN.lock().unwrap().get(contents) {
         return sets.clone();
     }
-    let mut defaults = Defaults::default();
+    let mut defaults = Defaults { whole_events: true, ..Defaults::default() };
     let mut compile = || {
         let (set, reports) =
             RuleSet::compile(vec![Arc::new(Text::new("rule.toml", contents))], &defaults);

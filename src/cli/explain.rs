@@ -58,7 +58,9 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = args.config.load()?;
     let files = setup::rule_files(&config, &args.rules)?;
-    let setup = setup::compile(&config, &args.times, wanted(args, &config, files));
+    // What a condition would have said of an event of another category is explained, too.
+    let files = wanted(args, &config, files);
+    let setup = setup::compile_for_whole_events(&config, &args.times, files);
     let mut exit = if setup.refused().next().is_some() { Exit::Findings } else { Exit::Fine };
     let rules = Arc::clone(&setup.rules);
     if rules.rules().is_empty() {

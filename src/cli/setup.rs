@@ -9,6 +9,7 @@ use super::output;
 use crate::config::{Config, ConfigError, Override};
 use crate::diag::Diagnostic;
 use crate::event::TimeSpan;
+use crate::rule::set::Defaults;
 use crate::rule::{Emit, overrides};
 use crate::rules_dir;
 use crate::setup::Setup;
@@ -102,7 +103,20 @@ pub fn rule_files(config: &Config, paths: &[PathBuf]) -> anyhow::Result<Vec<Arc<
 /// Compiles rules as the configuration and the flags say, and shows what is wrong with those that
 /// are refused.
 pub fn compile(config: &Config, times: &TimeArgs, files: Vec<Arc<Text>>) -> Setup {
-    let mut defaults = config.rule_defaults();
+    compile_with(config, times, files, config.rule_defaults())
+}
+
+/// As [`compile`], for a command that looks at events that no rule would look at.
+pub fn compile_for_whole_events(config: &Config, times: &TimeArgs, files: Vec<Arc<Text>>) -> Setup {
+    compile_with(config, times, files, Defaults { whole_events: true, ..config.rule_defaults() })
+}
+
+fn compile_with(
+    config: &Config,
+    times: &TimeArgs,
+    files: Vec<Arc<Text>>,
+    mut defaults: Defaults,
+) -> Setup {
     defaults.force(times.emit.map(Into::into), times.order_tolerance, times.allowed_lateness);
     let setup = Setup::with_defaults(config, files, &defaults);
     for report in setup.refused() {

@@ -21,7 +21,7 @@ impl Detector {
     /// Offers an event to the sequences of each rule whose terms it satisfies; tells which lanes took
     /// it in.
     pub(super) fn admit(&mut self, record: &Record<'_>, judged: &Judged<'_>) -> Admitting {
-        let Judged { payload, fields, envelope, hits, .. } = judged;
+        let Judged { fields, envelope, hits, .. } = judged;
         let offset = record.offset;
         let rules = Arc::clone(&self.rules);
         let mut admitted = Admitting::default();
@@ -60,8 +60,7 @@ impl Detector {
             if keys.is_empty() {
                 continue;
             }
-            let event = event
-                .get_or_insert_with(|| self.keep(offset, payload, fields, envelope, event_time));
+            let event = event.get_or_insert_with(|| self.keep(offset, judged, event_time));
             let stood = self.rekeyed.arrival.as_ref().map_or(offset, |arrival| arrival.offset);
             let mut ordinal = rules.normalizer().ordinal(fields, envelope, stood, rule.tiebreaker);
             ordinal.place = self.rekeyed.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place));
@@ -117,9 +116,7 @@ impl Detector {
     pub(super) fn keep(
         &self,
         offset: i64,
-        payload: &[u8],
-        fields: &Fields<'_>,
-        envelope: &Envelope,
+        judged: &Judged<'_>,
         event_time: EventTime,
     ) -> Arc<Admitted> {
         let Origin { topic, partition } = &self.origin;
@@ -128,11 +125,24 @@ impl Detector {
             None => (topic, partition, offset),
         };
         let normalizer = self.rules.normalizer();
+        // What is held by no sequence is done with its alert.
+        let is_held =
+            judged.hits.iter().any(|hit| self.rules.rules()[hit.rule as usize].is_sequence);
+        let body = match is_held {
+            true => Body::kept(judged.payload, self.room.ledger()),
+            false => Body::at_hand(judged.payload, self.room.ledger()),
+        };
         Arc::new(Admitted {
-            identity: normalizer.identity(fields, envelope, topic, *partition, offset),
+            identity: normalizer.identity(
+                &judged.fields,
+                &judged.envelope,
+                topic,
+                *partition,
+                offset,
+            ),
             event_time,
             offset,
-            body: Body::counted(payload, self.room.ledger()),
+            body,
         })
     }
 }

@@ -139,10 +139,19 @@ pub struct Body {
 }
 
 impl Body {
-    /// Keeps a record. `ledger` counts it until it is dropped, together with what its event takes beside
-    /// it.
-    pub fn counted(record: &[u8], ledger: &Arc<Ledger>) -> Self {
+    /// Keeps a record for long: packed, if the ledger says how. The ledger counts it until it is dropped,
+    /// together with what its event takes beside it.
+    pub fn kept(record: &[u8], ledger: &Arc<Ledger>) -> Self {
         let packed = ledger.packer.as_ref().and_then(|packer| packer.pack(record));
+        Self::counted(record, packed, ledger)
+    }
+
+    /// Keeps a record as it is, and has the ledger count it as [`kept`](Self::kept) does: it will be needed at once.
+    pub fn at_hand(record: &[u8], ledger: &Arc<Ledger>) -> Self {
+        Self::counted(record, None, ledger)
+    }
+
+    fn counted(record: &[u8], packed: Option<Box<[u8]>>, ledger: &Arc<Ledger>) -> Self {
         let size = u32::try_from(record.len()).ok().and_then(NonZeroU32::new);
         let (bytes, packed_from) = match (packed, size) {
             (Some(packed), Some(size)) => (packed, Some(size)),

@@ -24,6 +24,13 @@ impl Arena {
         self.0.alloc_str(text)
     }
 
+    /// Returns a copy of a text with ASCII letters in lower case.
+    pub fn lower(&self, text: &str) -> &str {
+        let copy = self.0.alloc_str(text);
+        copy.make_ascii_lowercase();
+        copy
+    }
+
     /// Returns a text that lives as long as the arena: itself if it does, else a copy.
     pub fn keep<'a>(&'a self, text: Cow<'a, str>) -> &'a str {
         match text {

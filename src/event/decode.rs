@@ -1,6 +1,9 @@
-//! JSON bytes to wanted fields: one pass, the rest skipped.
+//! JSON bytes to wanted fields.
 //!
 //! Never builds a document. Strings are borrowed from the payload where no escape stands in them.
+//!
+//! A walk over the record's structural index (`extract`) reads it. It knows valid records; what it
+//! does not know it leaves to a parser that reads the record from the start and alone refuses.
 //!
 //! Nested objects and dotted keys are the same field, at any level, and unite; so do the values of
 //! a key that is repeated. Lists flatten, lists of objects too. `null`, `[]` and absence are no
@@ -11,16 +14,17 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 
+pub use super::extract::Scratch;
+use super::extract::{self, Plan};
 use super::field::{FieldId, FieldTable};
 use super::fields::Fields;
+use super::trie::{Passed, Trie};
 use super::value::Value;
 
 mod numbers;
 mod raw;
-mod trie;
 
 pub(crate) use raw::{is_deeper_than, repair};
-use trie::{Passed, Trie};
 
 /// Bounds of what is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +59,38 @@ impl DecodeError {
     }
 }
 
+/// How much of a record is looked at before it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Validation {
+    /// What is read: an object whose brackets balance and whose strings end, its keys and wanted
+    /// values. A mistake in a value that nobody reads is not noticed.
+    #[default]
+    WhatIsRead,
+    /// All of it.
+    All,
+}
+
 /// Reads the wanted fields out of records.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     trie: Trie,
     max_nesting: usize,
+    plan: Plan,
+    validation: Validation,
+}
+
+/// Some of the fields of a [`Decoder`]: those that count in records of one kind.
+#[derive(Clone, Debug)]
+pub struct Narrowed(Trie);
+
+/// A record whose early fields have been read.
+#[derive(Debug)]
+#[must_use = "the other fields are read by `read`"]
+pub struct Rest<'d, 'a> {
+    decoder: &'d Decoder,
+    scratch: &'d mut Scratch,
+    /// The record; none if all has been read.
+    text: Option<&'a str>,
 }
 
 /// The parser's own bound on nesting: one level is kept for the record itself.
@@ -68,15 +99,90 @@ const PARSER_MAX_NESTING: usize = 127;
 impl Decoder {
     /// Returns a decoder of all fields of the table.
     pub fn new(fields: &FieldTable, limits: Limits) -> Self {
-        Self { trie: Trie::new(fields), max_nesting: limits.max_nesting.min(PARSER_MAX_NESTING) }
+        let (trie, max_nesting) = (Trie::new(fields), limits.max_nesting.min(PARSER_MAX_NESTING));
+        let plan = Plan::new(&trie, &[], max_nesting);
+        Self { trie, max_nesting, plan, validation: Validation::default() }
+    }
+
+    /// Chooses the fields that [`begin`](Self::begin) reads. If one of them lies above or below a
+    /// wanted one, it reads all.
+    #[must_use]
+    pub fn with_early(mut self, early: &[FieldId]) -> Self {
+        self.plan = Plan::new(&self.trie, early, self.max_nesting);
+        self
+    }
+
+    /// Returns some of the decoder's fields, for [`Rest::read_narrowed`].
+    pub fn narrowed(&self, is_wanted: impl Fn(FieldId) -> bool) -> Narrowed {
+        Narrowed(self.trie.narrowed(is_wanted))
+    }
+
+    /// Chooses how much of a record is looked at.
+    #[must_use]
+    pub fn with_validation(mut self, validation: Validation) -> Self {
+        self.validation = validation;
+        self
     }
 
     /// Adds the values of the wanted fields to `out`, in the order in which they stand.
     ///
-    /// Whether a record is refused does not depend on the wanted fields. Broken UTF-8, unpaired
-    /// surrogates and numbers beyond the range of a double refuse nothing: in a wanted value they
-    /// become U+FFFD and null. After an error `out` holds no value.
+    /// Broken UTF-8, unpaired surrogates and numbers beyond the range of a double refuse nothing:
+    /// in a wanted value they become U+FFFD and null. After an error `out` holds no value.
+    ///
+    /// For many records use [`decode_within`](Self::decode_within).
+    ///
+    /// # Errors
+    /// If the record cannot be read.
     pub fn decode<'a>(&self, payload: &'a [u8], out: &mut Fields<'a>) -> Result<(), DecodeError> {
+        self.decode_within(&mut Scratch::default(), payload, out)
+    }
+
+    /// As [`decode`](Self::decode), in memory that serves many records.
+    ///
+    /// # Errors
+    /// If the record cannot be read.
+    pub fn decode_within<'a>(
+        &self,
+        scratch: &mut Scratch,
+        payload: &'a [u8],
+        out: &mut Fields<'a>,
+    ) -> Result<(), DecodeError> {
+        let is_read = self.may_walk(payload)
+            && extract::read((&self.trie, &self.plan), scratch, payload, out).is_ok();
+        if is_read { Ok(()) } else { self.parse_again(payload, out) }
+    }
+
+    /// Adds the values of the early fields to `out`, if that is less work. [`Rest::read`] adds the
+    /// others. Until then nothing but that may add values to `out`.
+    ///
+    /// # Errors
+    /// If the record cannot be read.
+    pub fn begin<'d, 'a>(
+        &'d self,
+        scratch: &'d mut Scratch,
+        payload: &'a [u8],
+        out: &mut Fields<'a>,
+    ) -> Result<Rest<'d, 'a>, DecodeError> {
+        if !self.plan.has_early() {
+            self.decode_within(scratch, payload, out)?;
+            return Ok(Rest { decoder: self, scratch, text: None });
+        }
+        let walk = (&self.trie, &self.plan);
+        let text = match self.may_walk(payload) {
+            true => extract::read_early(walk, scratch, payload, out).ok(),
+            false => None,
+        };
+        if text.is_none() {
+            self.parse_again(payload, out)?;
+        }
+        Ok(Rest { decoder: self, scratch, text })
+    }
+
+    /// As [`decode`](Self::decode) with [`Validation::All`], by the parser alone: its slow twin.
+    ///
+    /// # Errors
+    /// If the record is not valid.
+    pub fn parse<'a>(&self, payload: &'a [u8], out: &mut Fields<'a>) -> Result<(), DecodeError> {
         if is_deeper_than(payload, self.max_nesting) {
             return Err(DecodeError::TooDeep);
         }
@@ -91,6 +197,19 @@ impl Decoder {
             out.clear();
             error(failed)
         })
+    }
+
+    fn may_walk(&self, payload: &[u8]) -> bool {
+        match self.validation {
+            Validation::WhatIsRead => true,
+            Validation::All => serde_json::from_slice::<IgnoredAny>(payload).is_ok(),
+        }
+    }
+
+    #[cold]
+    fn parse_again<'a>(&self, payload: &'a [u8], out: &mut Fields<'a>) -> Result<(), DecodeError> {
+        out.clear();
+        self.parse(payload, out)
     }
 
     fn walk<'a>(
@@ -110,6 +229,36 @@ impl Decoder {
             numbers::keep_texts(payload, &self.trie, out);
         }
         Ok(())
+    }
+}
+
+impl<'a> Rest<'_, 'a> {
+    /// Adds the values of all fields that have not been read yet to `out`, in the order in which
+    /// they stand.
+    ///
+    /// # Errors
+    /// If the record cannot be read after all. Then `out` holds no value.
+    pub fn read(self, out: &mut Fields<'a>) -> Result<(), DecodeError> {
+        let trie = &self.decoder.trie;
+        self.read_by(trie, out)
+    }
+
+    /// As [`read`](Self::read), but for fields that are not among those: `out` may or may not get
+    /// their values. The early fields are read anyway.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_narrowed(self, fields: &Narrowed, out: &mut Fields<'a>) -> Result<(), DecodeError> {
+        self.read_by(&fields.0, out)
+    }
+
+    fn read_by(self, trie: &Trie, out: &mut Fields<'a>) -> Result<(), DecodeError> {
+        let Self { decoder, scratch, text } = self;
+        let Some(text) = text else { return Ok(()) };
+        match extract::read_rest((trie, &decoder.plan), scratch, text, out) {
+            Ok(()) => Ok(()),
+            Err(_) => decoder.parse_again(text.as_bytes(), out),
+        }
     }
 }
 
@@ -398,9 +547,17 @@ mod tests {
     use crate::event::Arena;
 
     fn decode(paths: &[&str], json: &str) -> Result<Vec<Vec<String>>, DecodeError> {
+        decode_as(Validation::WhatIsRead, paths, json)
+    }
+
+    fn decode_as(
+        validation: Validation,
+        paths: &[&str],
+        json: &str,
+    ) -> Result<Vec<Vec<String>>, DecodeError> {
         let mut table = FieldTable::default();
         let ids: Vec<FieldId> = paths.iter().map(|path| table.intern(path)).collect();
-        let decoder = Decoder::new(&table, Limits { max_nesting: 8 });
+        let decoder = Decoder::new(&table, Limits { max_nesting: 8 }).with_validation(validation);
         let arena = Arena::new();
         let mut out = Fields::new(table.len(), &arena);
         decoder.decode(json.as_bytes(), &mut out)?;
@@ -489,16 +646,40 @@ mod tests {
             ("[1]", DecodeError::NotAnObject),
             ("null", DecodeError::NotAnObject),
             ("{} {}", DecodeError::InvalidJson),
-            (r#"{"b":{"c":tru}}"#, DecodeError::InvalidJson),
             (r#"{"a":1"#, DecodeError::InvalidJson),
-            (r#"{"b":"\x"}"#, DecodeError::InvalidJson),
+            (r#"{"a":1}}"#, DecodeError::InvalidJson),
+            (r#"{"b":"x}"#, DecodeError::InvalidJson),
+            (r#"{"b":[1}}"#, DecodeError::InvalidJson),
+            (r#"{"a":1,}"#, DecodeError::InvalidJson),
+            (r#"{,"a":1}"#, DecodeError::InvalidJson),
+            (r#"{"b":1 "a":1}"#, DecodeError::InvalidJson),
+            (r#"{a:1}"#, DecodeError::InvalidJson),
             ("{\"a\tb\":1}", DecodeError::InvalidJson),
-            ("{\"b\":{\"\n\":1}}", DecodeError::InvalidJson),
-            ("{\"a\":{\"b\":{\"\0\":1}}}", DecodeError::InvalidJson),
-            ("{\"b\":\"\0\"}", DecodeError::InvalidJson),
-            ("{\"b\":1e}", DecodeError::InvalidJson),
         ] {
             assert_eq!(decode(&["a"], json), Err(error), "{json}");
+            assert_eq!(decode_as(Validation::All, &["a"], json), Err(error), "{json}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_noticed_where_somebody_reads() {
+        for json in [
+            r#"{"b":{"c":tru}}"#,
+            r#"{"b":"\x"}"#,
+            "{\"b\":{\"\n\":1}}",
+            "{\"b\":\"\0\"}",
+            r#"{"b":1e}"#,
+            r#"{"b":01}"#,
+            r#"{"b":-}"#,
+            r#"{"b":[1 2]}"#,
+            r#"{"b":[1,]}"#,
+            r#"{"b":nulll}"#,
+            r#"{"b":"\u12x4"}"#,
+        ] {
+            assert_eq!(decode(&["b", "b.c"], json), Err(DecodeError::InvalidJson), "{json}");
+            assert_eq!(decode(&["a"], json), Ok(vec![vec![]]), "{json}");
+            let whole = decode_as(Validation::All, &["a"], json);
+            assert_eq!(whole, Err(DecodeError::InvalidJson), "{json}");
         }
     }
 

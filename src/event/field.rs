@@ -21,6 +21,8 @@ impl FieldId {
 pub struct FieldTable {
     names: Vec<Box<str>>,
     ids: HashMap<Box<str>, FieldId>,
+    /// What was interned since it was last asked, also what had been there before.
+    named: Vec<FieldId>,
 }
 
 impl FieldTable {
@@ -28,13 +30,22 @@ impl FieldTable {
     ///
     /// Has no limit of its own: who adds what users write keeps to one.
     pub fn intern(&mut self, path: &str) -> FieldId {
-        if let Some(id) = self.ids.get(path) {
-            return *id;
-        }
+        let id = self.ids.get(path).copied().unwrap_or_else(|| self.add(path));
+        self.named.push(id);
+        id
+    }
+
+    fn add(&mut self, path: &str) -> FieldId {
         let id = FieldId(self.names.len() as u32);
         self.names.push(path.into());
         self.ids.insert(path.into(), id);
         id
+    }
+
+    /// Returns the fields that were interned since this was last called, new or not, with repetitions:
+    /// what something reads that has been compiled meanwhile.
+    pub fn take_named(&mut self) -> Vec<FieldId> {
+        std::mem::take(&mut self.named)
     }
 
     /// Forgets all fields but the first `len`.

@@ -6,6 +6,7 @@ pub mod admitted;
 mod arena;
 mod date;
 pub mod decode;
+mod extract;
 pub mod field;
 mod fields;
 mod instant;
@@ -14,6 +15,7 @@ pub mod key;
 pub mod number;
 mod stamp;
 pub mod time;
+mod trie;
 pub mod value;
 
 pub use admitted::{Admitted, Identity, NullsLast, Ordinal, OrdinalValue, Place};

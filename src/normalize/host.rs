@@ -1,7 +1,5 @@
 //! On which host an event happened: one key per machine, whatever the collector says.
 
-use std::borrow::Cow;
-
 use super::engine_fields::EngineFields;
 use super::options::{HostKey, HostNames, Options};
 use crate::event::{FieldId, Fields, Value};
@@ -22,30 +20,31 @@ pub struct Machine {
 }
 
 /// The canonical host.
-enum Canonical<'f> {
+#[derive(Clone, Copy)]
+enum Canonical<'a> {
     /// As it stands.
-    Exact(Cow<'f, str>),
+    Exact(&'a str),
     /// In lower case.
-    Lower(Cow<'f, str>),
+    Lower(&'a str),
 }
 
 impl Canonical<'_> {
-    fn hash(&self) -> HostHash {
+    fn hash(self) -> HostHash {
         match self {
-            Self::Exact(name) => hash(name.as_bytes(), |byte| byte),
+            Self::Exact(name) => hash(name.as_bytes(), |_| {}),
             Self::Lower(name) => hash_lower(name),
         }
     }
 
-    fn text(&self) -> String {
+    fn text(self) -> String {
         match self {
-            Self::Exact(name) => name.to_string(),
+            Self::Exact(name) => name.to_owned(),
             Self::Lower(name) => lower(name),
         }
     }
 
     /// Tells whether the canonical host is this text.
-    fn is(&self, text: &str) -> bool {
+    fn is(self, text: &str) -> bool {
         match self {
             Self::Exact(name) => name == text,
             Self::Lower(name) if name.is_ascii() => {
@@ -66,21 +65,28 @@ fn lower(name: &str) -> String {
 
 fn hash_lower(name: &str) -> HostHash {
     if name.is_ascii() {
-        return hash(name.as_bytes(), |byte| byte.to_ascii_lowercase());
+        return hash(name.as_bytes(), |word| word.make_ascii_lowercase());
     }
-    hash(lower(name).as_bytes(), |byte| byte)
+    hash(lower(name).as_bytes(), |_| {})
 }
 
+/// Bytes that are hashed at once.
+const WORD: usize = 8;
+
 /// Multiplies and mixes word by word: each record's host is hashed.
-fn hash(bytes: &[u8], fold: impl Fn(u8) -> u8) -> HostHash {
+fn hash(bytes: &[u8], fold: impl Fn(&mut [u8; WORD])) -> HostHash {
     let mut hash = 0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64;
-    for chunk in bytes.chunks(8) {
-        let mut word = [0; 8];
-        for (to, from) in word.iter_mut().zip(chunk) {
-            *to = fold(*from);
-        }
+    let mut mix = |mut word: [u8; WORD]| {
+        fold(&mut word);
         hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         hash ^= hash >> 32;
+    };
+    let (words, rest) = bytes.as_chunks();
+    words.iter().for_each(|word| mix(*word));
+    if !rest.is_empty() {
+        let mut word = [0; WORD];
+        word[..rest.len()].copy_from_slice(rest);
+        mix(word);
     }
     hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     HostHash(hash ^ hash >> 29)
@@ -116,19 +122,22 @@ impl Hosts {
     pub(super) fn settle(&self, fields: &mut Fields<'_>) -> Settled {
         let tags = fields.get(self.engine.tags);
         let is_tagged = tags.iter().any(|tag| tag.as_str() == Some(FORWARDED_TAG));
-        let is_forwarded = self.is_forwarded(is_tagged, fields);
+        let names = Names::of(&self.engine, fields);
+        let is_forwarded = names.is_forwarded(is_tagged);
         let id = text(fields, self.engine.host_id);
         let has_foreign_id = is_forwarded && !is_tagged && id.is_some();
-        let machine = match &id {
-            Some(id) if !is_forwarded => self.machine(id, fields),
-            _ => None,
-        };
-        drop(id);
-        let Some(canonical) = self.canonical_host(is_forwarded, fields) else {
-            return Settled { host: None, is_forwarded, has_foreign_id, machine };
-        };
-        let host = Some(canonical.hash());
-        if let Some(id) = self.wanted_id {
+        let own_id = id.filter(|_| !is_forwarded);
+        let canonical = self.canonical_host(own_id, &names, fields);
+        let host = canonical.map(Canonical::hash);
+        let machine = own_id.zip(names.own()).map(|(id, name)| Machine {
+            // Mostly the two are one: it is hashed once.
+            id: match (canonical, host) {
+                (Some(Canonical::Exact(exact)), Some(hash)) if std::ptr::eq(exact, id) => hash,
+                _ => Canonical::Exact(id).hash(),
+            },
+            name: hash_lower(netbios_name(name)),
+        });
+        if let (Some(id), Some(canonical)) = (self.wanted_id, canonical) {
             let is_there = matches!(fields.get(id), [Value::Str(text)] if canonical.is(text));
             if !is_there {
                 let text = fields.arena().text(&canonical.text());
@@ -140,64 +149,73 @@ impl Hosts {
 
     /// Returns what the options say tells hosts apart: the trusted `host.id` or the computer's
     /// name; else the host's name, the agent's id.
-    fn canonical_host<'f>(
+    fn canonical_host<'a>(
         &self,
-        is_forwarded: bool,
-        fields: &'f Fields<'_>,
-    ) -> Option<Canonical<'f>> {
-        let engine = &self.engine;
-        let id = text(fields, engine.host_id).filter(|_| !is_forwarded);
-        if let (HostKey::Id, Some(id)) = (self.options.host_key, &id) {
-            return Some(self.resolve_alias(Canonical::Exact(id.clone())));
-        }
-        if let Some(name) = self.name(fields) {
-            let name = match self.options.host_names {
-                HostNames::Full => name,
-                HostNames::Short => shortened(name),
-            };
-            return Some(self.resolve_alias(Canonical::Lower(name)));
-        }
-        let id = id.or_else(|| text(fields, engine.agent_id))?;
-        Some(self.resolve_alias(Canonical::Exact(id)))
+        own_id: Option<&'a str>,
+        names: &Names<'a>,
+        fields: &Fields<'a>,
+    ) -> Option<Canonical<'a>> {
+        let name = || {
+            names.own().map(|name| match self.options.host_names {
+                HostNames::Full => Canonical::Lower(name),
+                HostNames::Short => Canonical::Lower(short_name(name)),
+            })
+        };
+        let id = || own_id.map(Canonical::Exact);
+        let told = match self.options.host_key {
+            HostKey::Id => id().or_else(name),
+            HostKey::Name => name().or_else(id),
+        };
+        let told = told.or_else(|| text(fields, self.engine.agent_id).map(Canonical::Exact))?;
+        Some(self.resolve_alias(told, fields))
     }
 
-    /// Returns the name of the computer that the event is about.
-    fn name<'f>(&self, fields: &'f Fields<'_>) -> Option<Cow<'f, str>> {
-        let engine = &self.engine;
-        text(fields, engine.computer_name)
-            .or_else(|| text(fields, engine.host_name))
-            .or_else(|| text(fields, engine.host_hostname))
-    }
-
-    fn machine(&self, id: &str, fields: &Fields<'_>) -> Option<Machine> {
-        let name = self.name(fields)?;
-        let short = short_name(&name);
-        let cut = short.char_indices().nth(NETBIOS_LEN).map_or(short, |(end, _)| &short[..end]);
-        Some(Machine { id: hash(id.as_bytes(), |byte| byte), name: hash_lower(cut) })
-    }
-
-    fn resolve_alias<'f>(&self, name: Canonical<'f>) -> Canonical<'f> {
+    fn resolve_alias<'a>(&self, name: Canonical<'a>, fields: &Fields<'a>) -> Canonical<'a> {
         let aliases = &self.options.host_aliases;
         if aliases.is_empty() {
             return name;
         }
         match aliases.get(&lower(&name.text())) {
-            Some(alias) => Canonical::Exact(Cow::Owned(alias.clone())),
+            Some(alias) => Canonical::Exact(fields.arena().text(alias)),
             None => name,
         }
+    }
+}
+
+/// The names of machines in a record.
+struct Names<'a> {
+    /// Of the computer that the event is about: `winlog.computer_name`.
+    computer: Option<&'a str>,
+    /// `host.name`.
+    host: Option<&'a str>,
+    /// `host.hostname`.
+    hostname: Option<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn of(engine: &EngineFields, fields: &Fields<'a>) -> Self {
+        Self {
+            computer: text(fields, engine.computer_name),
+            host: text(fields, engine.host_name),
+            hostname: text(fields, engine.host_hostname),
+        }
+    }
+
+    /// Returns the name of the computer that the event is about.
+    fn own(&self) -> Option<&'a str> {
+        self.computer.or(self.host).or(self.hostname)
     }
 
     /// Tells whether the machine that the event names is not the one that collected it: then
     /// `host.*` is the collector's. Winlogbeat writes the event's computer to `host.name`: of a
     /// tagged record only `host.hostname` shows that the collector speaks of itself.
-    fn is_forwarded(&self, is_tagged: bool, fields: &Fields<'_>) -> bool {
-        let Some(computer) = text(fields, self.engine.computer_name) else { return is_tagged };
-        let hostname = text(fields, self.engine.host_hostname);
+    fn is_forwarded(&self, is_tagged: bool) -> bool {
+        let Some(computer) = self.computer else { return is_tagged };
         if is_tagged {
-            return !hostname.is_some_and(|collector| is_same_machine(&computer, &collector));
+            return !self.hostname.is_some_and(|collector| is_same_machine(computer, collector));
         }
-        let collector = hostname.or_else(|| text(fields, self.engine.host_name));
-        collector.is_some_and(|collector| !is_same_machine(&computer, &collector))
+        let collector = self.hostname.or(self.host);
+        collector.is_some_and(|collector| !is_same_machine(computer, collector))
     }
 }
 
@@ -217,20 +235,27 @@ fn is_same_machine(computer: &str, collector: &str) -> bool {
         || (!(short.is_ascii() && other.is_ascii()) && lower(short) == lower(other))
 }
 
-fn shortened(name: Cow<'_, str>) -> Cow<'_, str> {
-    match name {
-        Cow::Borrowed(name) => Cow::Borrowed(short_name(name)),
-        Cow::Owned(name) => Cow::Owned(short_name(&name).to_owned()),
+/// Returns as much of the short name as NetBIOS keeps.
+fn netbios_name(name: &str) -> &str {
+    let short = short_name(name);
+    if short.len() <= NETBIOS_LEN {
+        return short;
     }
+    short.char_indices().nth(NETBIOS_LEN).map_or(short, |(end, _)| &short[..end])
 }
 
 fn short_name(name: &str) -> &str {
-    name.split('.').next().unwrap_or(name)
+    let dot = name.bytes().position(|byte| byte == b'.');
+    dot.map_or(name, |dot| &name[..dot])
 }
 
 /// Returns the first value as text; an empty one is none.
-fn text<'f>(fields: &'f Fields<'_>, id: FieldId) -> Option<Cow<'f, str>> {
-    fields.get(id).first()?.text().filter(|text| !text.is_empty())
+fn text<'a>(fields: &Fields<'a>, id: FieldId) -> Option<&'a str> {
+    let text = match fields.get(id).first()? {
+        Value::Str(text) => text,
+        other => fields.arena().keep(other.text()?),
+    };
+    Some(text).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -254,9 +279,30 @@ mod tests {
 
     #[test]
     fn the_hash_knows_no_case_where_the_host_has_none() {
-        let lower = |name| Canonical::Lower(Cow::Borrowed(name)).hash();
+        let lower = |name| Canonical::Lower(name).hash();
         assert_eq!(lower("WS-1.Corp"), lower("ws-1.corp"));
         assert_ne!(lower("ws-1"), lower("ws-2"));
-        assert_eq!(lower("ws-1"), Canonical::Exact(Cow::Borrowed("ws-1")).hash());
+        assert_eq!(lower("ws-1"), Canonical::Exact("ws-1").hash());
+    }
+
+    /// Placements and checkpoints of other releases know hosts by these numbers.
+    #[test]
+    fn the_hash_is_what_it_has_always_been() {
+        let byte_by_byte = |name: &str| {
+            let mut hash = 0xcbf2_9ce4_8422_2325 ^ name.len() as u64;
+            for chunk in name.as_bytes().chunks(8) {
+                let word = (0..).zip(chunk).fold(0, |word, (at, byte)| {
+                    word | u64::from(byte.to_ascii_lowercase()) << (8 * at)
+                });
+                hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                hash ^= hash >> 32;
+            }
+            hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            HostHash(hash ^ hash >> 29)
+        };
+        let name = "0123-WS-Ab.Corp.Example.COM[@`{";
+        for len in 0..name.len() {
+            assert_eq!(Canonical::Lower(&name[..len]).hash(), byte_by_byte(&name[..len]));
+        }
     }
 }

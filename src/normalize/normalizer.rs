@@ -1,6 +1,6 @@
 //! The way of a record through this module: from its decoded fields to those that rules read.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::channel;
 use super::engine_fields::EngineFields;
@@ -9,7 +9,8 @@ use super::host::Hosts;
 use super::identity;
 use super::index::{IndexNames, IndexPatterns};
 use super::options::Options;
-use super::program::{Agent, Program};
+use super::program::{Agent, EventKind, Program};
+use super::reads::Reads;
 use super::scalars::scalars;
 use super::shape::{self, Nxlog, Shape};
 use crate::event::{EventTime, FieldId, FieldTable, Fields, Identity, Ordinal, Value};
@@ -36,12 +37,38 @@ struct Wanted {
 /// stage index need them.
 const ALWAYS: [&str; 2] = ["event.category", "event.action"];
 
+/// What the envelope of a record says: how to fill the rest.
+#[derive(Debug)]
+pub struct Opened<'n> {
+    /// What is known of the record as a whole.
+    pub envelope: Envelope,
+    /// Of a raw record: what the tables say of such events.
+    pub kind: Option<&'n EventKind>,
+    happened: Happened,
+    /// The dataset of its channel.
+    dataset: Option<&'static str>,
+}
+
 impl Normalizer {
     /// Returns a normalizer of the fields that the table holds by now, and adds those that it has
     /// to read for them. To be called when all fields of all rules are in the table.
     pub fn new(fields: &mut FieldTable, options: Options) -> Self {
-        let of_rules: HashSet<String> = fields.iter().map(|(_, name)| name.to_owned()).collect();
-        let is_wanted = |name: &str| of_rules.contains(name) || ALWAYS.contains(&name);
+        Self::with(fields, options, None)
+    }
+
+    /// As [`new`](Self::new), for rules that read nothing but what `reads` holds: a field is not
+    /// filled in events of which no rule reads it.
+    pub fn narrowed(fields: &mut FieldTable, options: Options, reads: &Reads) -> Self {
+        Self::with(fields, options, Some(reads))
+    }
+
+    fn with(fields: &mut FieldTable, options: Options, reads: Option<&Reads>) -> Self {
+        let of_rules: HashMap<String, FieldId> =
+            fields.iter().map(|(id, name)| (name.to_owned(), id)).collect();
+        let is_wanted = |name: &str, categories: &[&str]| {
+            let is_read = |id: &FieldId| reads.is_none_or(|reads| reads.holds(categories, *id));
+            ALWAYS.contains(&name) || of_rules.get(name).is_some_and(is_read)
+        };
         let wanted = Wanted {
             timestamp: fields.get("@timestamp"),
             event_created: fields.get("event.created"),
@@ -58,38 +85,64 @@ impl Normalizer {
 
     /// Fills the wanted ECS fields of a decoded record.
     pub fn normalize(&self, fields: &mut Fields<'_>) -> Envelope {
+        let opened = self.open(fields);
+        self.fill(&opened, fields);
+        opened.envelope
+    }
+
+    /// Reads the envelope of a record: before anything is mapped, and from the fields alone that the
+    /// engine itself reads.
+    ///
+    /// Writes the canonical host to `host.id` if a rule reads that. What remains to be done is
+    /// [`fill`](Self::fill).
+    pub fn open(&self, fields: &mut Fields<'_>) -> Opened<'_> {
         let engine = &self.engine;
         let (shape, code) = engine.shape(fields);
         if shape == Shape::Nxlog {
             self.nxlog.lift(fields);
         }
         let happened = engine.happened(shape, fields);
-        self.write_times(shape, happened, fields);
         let channel = fields.str(engine.channel).map(|name| self.program.channel(name));
-        if shape.is_raw()
-            && let (Some(channel), Some(code)) =
-                (channel, code.or_else(|| engine.event_code(fields)))
-        {
-            // Only Elastic Agent names modules as its integrations do.
-            let agent = Agent { is_elastic_agent: shape == Shape::ElasticAgent };
-            channel.run(code, agent, fields);
-        }
-        if engine.is_windows(fields) {
-            engine.stamp_channel_dataset(channel.and_then(|channel| channel.dataset), fields);
-            if let Some(os_type) = self.wanted.os_type.filter(|id| !fields.has(*id)) {
-                fields.set(os_type, Value::from("windows"));
-            }
-        }
-        engine.unite_datasets(fields);
+        let code = code.or_else(|| shape.is_raw().then(|| engine.event_code(fields)).flatten());
+        let kind = channel.zip(code).map(|(channel, code)| self.program.kind(channel, code));
         let settled = self.hosts.settle(fields);
-        Envelope {
+        let envelope = Envelope {
             shape,
             event_time: happened.time(),
             host: settled.host,
             is_forwarded: settled.is_forwarded,
             has_foreign_id: settled.has_foreign_id,
             machine: settled.machine,
+        };
+        Opened { envelope, kind, happened, dataset: channel.and_then(|channel| channel.dataset) }
+    }
+
+    /// Fills the wanted ECS fields of an opened record whose fields have all been decoded.
+    pub fn fill(&self, opened: &Opened<'_>, fields: &mut Fields<'_>) {
+        let shape = opened.envelope.shape;
+        self.write_times(shape, opened.happened, fields);
+        if let Some(kind) = opened.kind {
+            // Only Elastic Agent names modules as its integrations do.
+            let agent = Agent { is_elastic_agent: shape == Shape::ElasticAgent };
+            self.program.run(kind, agent, fields);
         }
+        if self.engine.is_windows(fields) {
+            self.engine.stamp_channel_dataset(opened.dataset, fields);
+            if let Some(os_type) = self.wanted.os_type.filter(|id| !fields.has(*id)) {
+                fields.set(os_type, Value::from("windows"));
+            }
+        }
+        self.engine.unite_datasets(fields);
+    }
+
+    /// Returns what the tables say of a channel's events with this id.
+    pub fn kind(&self, channel: &str, event_id: u32) -> &EventKind {
+        self.program.kind(self.program.channel(channel), event_id)
+    }
+
+    /// Returns how many kinds of events there are.
+    pub fn kind_count(&self) -> usize {
+        self.program.kind_count()
     }
 
     /// Returns the field that holds the categories of an event.

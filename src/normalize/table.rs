@@ -35,6 +35,7 @@ pub(super) struct Row {
 }
 
 /// One target field and how it comes about.
+#[derive(Clone, Copy)]
 pub(super) struct Map {
     /// The field that is filled.
     pub target: &'static str,

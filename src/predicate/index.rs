@@ -2,32 +2,42 @@
 //!
 //! Each condition is listed under what an event must have to satisfy it: its category, and there
 //! under literals of one field (of several where it has alternatives), the rarest it has to offer.
-//! An event looks its own values up. Texts are looked up folded, whatever letter case means to the
-//! condition; numbers and addresses by value.
+//! An event looks its own values up: as a whole, by what stands behind the last backslash, and by
+//! what stands in them; or else their presence is enough. Texts are looked up folded, whatever letter
+//! case means to the condition; numbers and addresses by value.
 //!
 //! Never decides: what is found must still be asked. Never allocates for ordinary events.
 
 mod column;
+mod common;
+mod found;
+mod grams;
+mod part;
+mod share;
 
 use std::collections::{BTreeMap, HashMap};
 
 use smallvec::SmallVec;
 
-use super::Predicate;
 use super::hash::Hash;
-use super::need::{Clue, Literal, Need, Shares};
+use super::need::{Clue, Literal, Need};
+use super::{Folds, Predicate};
 use crate::event::{FieldId, FieldTable, Fields, Value};
 use crate::text::fold::fold;
 use column::Column;
+use found::{Found, Number};
+use share::Shares;
 
 /// Conditions by what an event must have to satisfy them; `T` names one.
 #[derive(Debug)]
 pub struct Index<T> {
+    /// The conditions, by number.
+    terms: Box<[T]>,
     category: FieldId,
     by_category: HashMap<Box<str>, usize, Hash>,
-    branches: Vec<Branch<T>>,
+    branches: Vec<Branch>,
     /// Those that look at events of every category, or find the category elsewhere.
-    any: Branch<T>,
+    any: Branch,
 }
 
 /// A condition to be listed.
@@ -45,10 +55,10 @@ pub struct Entry<'p, T> {
 
 /// The conditions on events of one category.
 #[derive(Debug)]
-struct Branch<T> {
+struct Branch {
     /// Those that need nothing that could be looked up.
-    unlisted: Vec<T>,
-    columns: Vec<Column<T>>,
+    unlisted: Vec<Number>,
+    columns: Vec<Column>,
 }
 
 impl<T: Copy> Index<T> {
@@ -56,16 +66,17 @@ impl<T: Copy> Index<T> {
     pub fn new(category: FieldId, entries: &[Entry<'_, T>], fields: &FieldTable) -> Self {
         let needs: Vec<Need> = entries.iter().map(Entry::need).collect();
         let shares = Shares::new(&needs, fields);
-        let mut by_category = BTreeMap::<&str, Vec<Listed<'_, T>>>::new();
+        let mut by_category = BTreeMap::<&str, Vec<Listed<'_>>>::new();
         let mut any = Vec::new();
-        for (entry, need) in entries.iter().zip(&needs) {
-            let listed = (entry.term, need.clues(&shares));
+        for (number, (entry, need)) in (0..).zip(entries.iter().zip(&needs)) {
+            let listed = (number, need.clues(&|clue| shares.of(clue)));
             match (entry.category, entry.category_field) {
                 (Some(category), None) => by_category.entry(category).or_default().push(listed),
                 _ => any.push(listed),
             }
         }
         Self {
+            terms: entries.iter().map(|entry| entry.term).collect(),
             category,
             by_category: (0..)
                 .zip(by_category.keys())
@@ -76,11 +87,19 @@ impl<T: Copy> Index<T> {
         }
     }
 
-    /// Hands out the conditions that an event could satisfy, in no particular order.
+    /// Hands out the conditions that an event could satisfy, each once, in the order of the entries;
+    /// with them the event's folded texts, which asking them takes.
     ///
-    /// Each that the event satisfies is among them, and few others; some come more than once.
-    pub fn candidates(&self, event: &Fields<'_>, mut visit: impl FnMut(T)) {
-        self.any.candidates(event, &mut visit);
+    /// Each that the event satisfies is among them, and few others.
+    pub fn candidates(&self, event: &Fields<'_>, mut visit: impl FnMut(T, &mut Folds)) {
+        let mut folds = Folds::default();
+        let found = self.found(event, &mut folds);
+        found.for_each(|number| visit(self.terms[number], &mut folds));
+    }
+
+    fn found(&self, event: &Fields<'_>, folds: &mut Folds) -> Found {
+        let mut found = Found::new(self.terms.len());
+        self.any.candidates(event, folds, &mut found);
         let mut done: SmallVec<[usize; 8]> = SmallVec::new();
         for value in event.get(self.category) {
             let Value::Str(category) = value else { continue };
@@ -88,9 +107,10 @@ impl<T: Copy> Index<T> {
                 && !done.contains(at)
             {
                 done.push(*at);
-                self.branches[*at].candidates(event, &mut visit);
+                self.branches[*at].candidates(event, folds, &mut found);
             }
         }
+        found
     }
 }
 
@@ -108,12 +128,12 @@ impl<T> Entry<'_, T> {
 }
 
 /// A condition with its clues, if it has any.
-type Listed<'n, T> = (T, Option<Vec<Clue<'n>>>);
+type Listed<'n> = (Number, Option<Vec<Clue<'n>>>);
 
-impl<T: Copy> Branch<T> {
-    fn new(listed: Vec<Listed<'_, T>>) -> Self {
+impl Branch {
+    fn new(listed: Vec<Listed<'_>>) -> Self {
         let mut unlisted = Vec::new();
-        let mut columns = BTreeMap::new();
+        let mut columns = BTreeMap::<FieldId, column::Builder>::new();
         for (term, clues) in listed {
             let Some(mut clues) = clues else {
                 unlisted.push(term);
@@ -122,17 +142,17 @@ impl<T: Copy> Branch<T> {
             clues.sort_unstable();
             clues.dedup();
             for of_field in clues.chunk_by(|(a, _), (b, _)| a == b) {
-                let field = of_field[0].0;
-                columns.entry(field).or_insert_with(|| Column::new(field)).add(term, of_field);
+                columns.entry(of_field[0].0).or_default().add(term, of_field);
             }
         }
-        Self { unlisted, columns: columns.into_values().collect() }
+        let columns = columns.into_iter().map(|(field, column)| column.build(field));
+        Self { unlisted, columns: columns.collect() }
     }
 
-    fn candidates(&self, event: &Fields<'_>, visit: &mut impl FnMut(T)) {
-        self.unlisted.iter().copied().for_each(&mut *visit);
+    fn candidates(&self, event: &Fields<'_>, folds: &mut Folds, found: &mut Found) {
+        found.extend(&self.unlisted);
         for column in &self.columns {
-            column.candidates(event.get(column.field()), visit);
+            column.candidates(event.get(column.field()), folds, found);
         }
     }
 }
@@ -173,8 +193,7 @@ mod tests {
             fields.push(table.get(path).unwrap(), value.clone());
         }
         let mut found = Vec::new();
-        Index::new(category, &entries, &table).candidates(&fields, |term| found.push(term));
-        found.sort_unstable();
+        Index::new(category, &entries, &table).candidates(&fields, |term, _| found.push(term));
         found
     }
 

@@ -16,6 +16,7 @@
 
 mod combine;
 mod compile;
+mod folds;
 mod hash;
 pub mod index;
 pub mod key;
@@ -31,6 +32,7 @@ mod test;
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Category, EventQuery, Expr};
 use crate::event::{FieldTable, Fields};
+pub use folds::Folds;
 use node::Node;
 pub use source::FieldSource;
 
@@ -149,7 +151,12 @@ impl Predicate {
 
     /// Judges an event, which must have room for the same fields.
     pub fn judge(&self, fields: &Fields<'_>) -> Judgement {
-        self.node.judge(fields)
+        self.judge_folded(fields, &mut Folds::default())
+    }
+
+    /// Judges an event of which others have asked before; `folds` belongs to it.
+    pub fn judge_folded(&self, fields: &Fields<'_>, folds: &mut Folds) -> Judgement {
+        self.node.judge(fields, folds)
     }
 
     /// Tells whether no event can satisfy it.

@@ -1,24 +1,59 @@
-//! What an event must have for a condition to hold: a value that is one of some literals, or any
-//! value of a field.
+//! What an event must have for a condition to hold: a value that equals or holds one of some
+//! literals, or any value of a field.
 //!
 //! A need is necessary and never sufficient: who lacks it cannot satisfy the condition, who has it
 //! must still be asked. Whatever is not sure to be needed is not named.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::node::{Combination, Node};
 use super::number::Exact;
 use super::source::FieldSource;
-use crate::event::{FieldId, FieldTable};
+use crate::event::FieldId;
 
-/// Something that a value can be equal to.
+/// Something that a value can be equal to, or that can stand in it.
+///
+/// All texts are folded, also where letter case counts: or else each value would be looked up twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Literal {
-    /// A text, folded: also where letter case counts, or else each value would be looked up twice.
+    /// The value is this text.
     Text(Box<str>),
     Number(Exact),
     Address(IpAddr),
+    /// What stands behind the value's last backslash is this text.
+    Name(Box<str>),
+    /// The text stands in the value.
+    Part(Part),
+}
+
+/// A text that stands in another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Part {
+    pub(super) text: Box<str>,
+    pub(super) place: Place,
+}
+
+/// Where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Place {
+    Anywhere,
+    Start,
+    End,
+}
+
+impl Part {
+    /// Returns what a value must have in which the text stands there: one of these is enough to
+    /// look for. Nothing if the text is empty.
+    pub(super) fn literals(self) -> Vec<Literal> {
+        let name = match (self.place, self.text.rsplit_once('\\')) {
+            (Place::End, Some((_, name))) if !name.is_empty() => Some(Literal::Name(name.into())),
+            _ => None,
+        };
+        // Behind the only backslash there is all that counts.
+        let is_name = name.is_some() && self.text.rfind('\\') == Some(0);
+        let part = (!is_name && !self.text.is_empty()).then_some(Literal::Part(self));
+        name.into_iter().chain(part).collect()
+    }
 }
 
 /// What an event must have.
@@ -26,7 +61,7 @@ pub(super) enum Literal {
 pub(super) enum Need {
     /// Nothing that can be looked up.
     Nothing,
-    /// A value of the field is one of these.
+    /// A value of the field equals or holds one of these.
     OneOf(FieldId, Vec<Literal>),
     /// The field has a value.
     Value(FieldId),
@@ -34,8 +69,8 @@ pub(super) enum Need {
     Any(Vec<Self>),
 }
 
-/// How an event that may have what is needed is recognised: by a literal among the values of a
-/// field, or by any value of it.
+/// How an event that may have what is needed is recognised: by a literal that a value of a field
+/// equals or holds, or by any value of it.
 pub(super) type Clue<'n> = (FieldId, Option<&'n Literal>);
 
 impl Need {
@@ -44,9 +79,9 @@ impl Need {
             Node::Constant(true) | Node::Not(_) => Self::Nothing,
             Node::Constant(false) => Self::Any(Vec::new()),
             Node::Exists(source) => Self::in_one_of(*source, Self::Value),
-            Node::Test(source, test) => match test.literals() {
-                Some(literals) => {
-                    Self::in_one_of(*source, |field| Self::OneOf(field, literals.clone()))
+            Node::Test(source, test) => match test.alternatives() {
+                Some(alternatives) => {
+                    Self::in_one_of(*source, |field| Self::of_value(field, &alternatives))
                 }
                 None => Self::in_one_of(*source, Self::Value),
             },
@@ -62,6 +97,17 @@ impl Need {
         if needs.len() == 1 { needs.swap_remove(0) } else { Self::Any(needs) }
     }
 
+    /// A value of the field that has all literals of one of the alternatives.
+    fn of_value(field: FieldId, alternatives: &[Vec<Literal>]) -> Self {
+        let (single, several): (Vec<_>, Vec<_>) =
+            alternatives.iter().partition(|literals| literals.len() == 1);
+        let single = Self::OneOf(field, single.into_iter().flatten().cloned().collect());
+        let one = |literal: &Literal| Self::OneOf(field, vec![literal.clone()]);
+        let several =
+            several.into_iter().map(|literals| Self::All(literals.iter().map(one).collect()));
+        Self::Any(std::iter::once(single).chain(several).collect())
+    }
+
     /// An expression may be true although a field has no value; only with a single field it is
     /// worth finding out.
     fn of_combination(combination: &Combination) -> Self {
@@ -74,24 +120,24 @@ impl Need {
     }
 
     /// Returns the clues that fewest events have, of which any event that has what is needed has
-    /// at least one; nothing if there are no such clues.
-    pub(super) fn clues(&self, shares: &Shares<'_>) -> Option<Vec<Clue<'_>>> {
-        self.rarest(shares).map(|(_, clues)| clues)
+    /// at least one; nothing if there are no such clues. `share` tells how many events have a clue.
+    pub(super) fn clues(&self, share: &impl Fn(Clue<'_>) -> u64) -> Option<Vec<Clue<'_>>> {
+        self.rarest(share).map(|(_, clues)| clues)
     }
 
-    fn rarest(&self, shares: &Shares<'_>) -> Option<(u64, Vec<Clue<'_>>)> {
+    fn rarest(&self, share: &impl Fn(Clue<'_>) -> u64) -> Option<(u64, Vec<Clue<'_>>)> {
         match self {
             Self::Nothing => None,
             Self::OneOf(..) | Self::Value(_) => {
                 let clues = self.own_clues();
-                Some((clues.iter().map(|clue| shares.of(*clue)).sum(), clues))
+                Some((clues.iter().map(|clue| share(*clue)).sum(), clues))
             }
             // One of them is enough.
             Self::All(needs) => {
-                needs.iter().filter_map(|need| need.rarest(shares)).min_by_key(|(share, _)| *share)
+                needs.iter().filter_map(|need| need.rarest(share)).min_by_key(|(sum, _)| *sum)
             }
             Self::Any(needs) => needs.iter().try_fold((0, Vec::new()), |(sum, mut all), need| {
-                let (share, clues) = need.rarest(shares)?;
+                let (share, clues) = need.rarest(share)?;
                 all.extend(clues);
                 Some((sum + share, all))
             }),
@@ -108,7 +154,8 @@ impl Need {
         }
     }
 
-    fn for_each_clue<'n>(&'n self, visit: &mut impl FnMut(Clue<'n>)) {
+    /// Visits all its clues, some of them repeatedly.
+    pub(super) fn for_each_clue<'n>(&'n self, visit: &mut impl FnMut(Clue<'n>)) {
         match self {
             Self::All(needs) | Self::Any(needs) => {
                 needs.iter().for_each(|need| need.for_each_clue(visit));
@@ -117,82 +164,3 @@ impl Need {
         }
     }
 }
-
-/// How large a share of all events has a clue, by guess, in millionths.
-///
-/// The rules are all there is to judge by: of the events that have one of the literals which rules
-/// name for a field, each literal has as many as rules name it. How many these are together, the
-/// field's uses tell as well, if [`COMMON`] does not.
-pub(super) struct Shares<'n> {
-    common: HashMap<FieldId, u64>,
-    uses: HashMap<(FieldId, &'n Literal), u64>,
-    uses_of_field: HashMap<FieldId, u64>,
-}
-
-/// All events.
-const ALL: u64 = 1_000_000;
-/// Those that have a value of a field that a rule names.
-const WITH_VALUE: u64 = ALL / 10 * 9;
-/// Those that have one of two values.
-const OF_TWO: u64 = ALL / 2;
-/// How many uses of a field it takes until they tell what is common.
-const UNKNOWN_USES: u64 = 50;
-
-impl<'n> Shares<'n> {
-    pub(super) fn new(needs: impl IntoIterator<Item = &'n Need>, fields: &FieldTable) -> Self {
-        let common = COMMON
-            .iter()
-            .filter_map(|(path, percent)| Some((fields.get(path)?, ALL / 100 * percent)));
-        let common = common.collect();
-        let mut shares = Self { common, uses: HashMap::new(), uses_of_field: HashMap::new() };
-        for need in needs {
-            need.for_each_clue(&mut |(field, literal)| {
-                if let Some(literal) = literal {
-                    *shares.uses.entry((field, literal)).or_default() += 1;
-                    *shares.uses_of_field.entry(field).or_default() += 1;
-                }
-            });
-        }
-        shares
-    }
-
-    fn of(&self, (field, literal): Clue<'_>) -> u64 {
-        let Some(literal) = literal else { return WITH_VALUE };
-        let uses = self.uses.get(&(field, literal)).copied().unwrap_or_default();
-        let of_field = self.uses_of_field.get(&field).copied().unwrap_or_default().max(1);
-        let share = match self.common.get(&field) {
-            Some(common) => common * uses / of_field,
-            None => ALL * uses / (of_field + UNKNOWN_USES),
-        };
-        share.max(if literal.is_truth() { OF_TWO } else { 0 })
-    }
-}
-
-impl Literal {
-    fn is_truth(&self) -> bool {
-        matches!(self, Self::Text(text) if matches!(&**text, "true" | "false"))
-    }
-}
-
-/// Fields with few values, and how many percent of the events have one of those that rules name.
-const COMMON: &[(&str, u64)] = &[
-    ("agent.type", 80),
-    ("data_stream.dataset", 80),
-    ("data_stream.type", 80),
-    ("event.action", 20),
-    ("event.category", 30),
-    ("event.dataset", 80),
-    ("event.kind", 80),
-    ("event.module", 80),
-    ("event.outcome", 50),
-    ("event.provider", 80),
-    ("event.type", 40),
-    ("host.os.family", 85),
-    ("host.os.name", 85),
-    ("host.os.platform", 85),
-    ("host.os.type", 85),
-    ("network.direction", 40),
-    ("network.protocol", 40),
-    ("network.transport", 70),
-    ("network.type", 80),
-];

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::folds::Folds;
 use super::scalar::Scalar;
 use super::source::FieldSource;
 use super::test::Test;
@@ -79,17 +80,15 @@ impl Node {
         }
     }
 
-    pub(super) fn judge(&self, fields: &Fields<'_>) -> Judgement {
+    pub(super) fn judge(&self, fields: &Fields<'_>, folds: &mut Folds) -> Judgement {
         Judgement::of(match self {
             Self::Constant(truth) => *truth,
             Self::Exists(source) => source.has_value(fields),
-            Self::Test(source, test) => {
-                source.values(fields).iter().any(|value| test.holds(*value))
-            }
+            Self::Test(source, test) => any_passes(*source, test, fields, folds),
             Self::Any(combination) => return combination.judge(fields),
-            Self::Not(inner) => return inner.judge(fields).inverted(),
-            Self::And(nodes) => return judge_chain(nodes, fields, Judgement::Fails),
-            Self::Or(nodes) => return judge_chain(nodes, fields, Judgement::Holds),
+            Self::Not(inner) => return inner.judge(fields, folds).inverted(),
+            Self::And(nodes) => return judge_chain(nodes, fields, folds, Judgement::Fails),
+            Self::Or(nodes) => return judge_chain(nodes, fields, folds, Judgement::Holds),
         })
     }
 
@@ -120,11 +119,23 @@ impl Node {
     }
 }
 
+/// Tells whether any value of a field passes a test.
+fn any_passes(source: FieldSource, test: &Test, fields: &Fields<'_>, folds: &mut Folds) -> bool {
+    let (field, values) = source.found(fields);
+    let mut numbered = values.iter().enumerate();
+    numbered.any(|(at, value)| test.holds_at(*value, Some((field, at)), folds))
+}
+
 /// `and` and `or`: `decisive` is the judgement that decides alone.
-fn judge_chain(nodes: &[Node], fields: &Fields<'_>, decisive: Judgement) -> Judgement {
+fn judge_chain(
+    nodes: &[Node],
+    fields: &Fields<'_>,
+    folds: &mut Folds,
+    decisive: Judgement,
+) -> Judgement {
     let mut all = decisive.inverted();
     for node in nodes {
-        match node.judge(fields) {
+        match node.judge(fields, folds) {
             judgement if judgement == decisive => return decisive,
             Judgement::Undecided => all = Judgement::Undecided,
             _ => {}

@@ -39,11 +39,17 @@ impl FieldSource {
 
     /// Returns the values that an event has there.
     pub fn values<'e, 'v>(self, event: &'e Fields<'v>) -> &'e [Value<'v>] {
+        self.found(event).1
+    }
+
+    /// Returns in which field an event has the values, and the values.
+    pub(super) fn found<'e, 'v>(self, event: &'e Fields<'v>) -> (FieldId, &'e [Value<'v>]) {
         let own = event.get(self.own);
-        let Some(form_of) = self.form_of.filter(|_| own.is_empty()) else { return own };
+        let Some(form_of) = self.form_of.filter(|_| own.is_empty()) else { return (self.own, own) };
         let values = event.get(form_of);
         // An object has fields below it, of which this one is none.
-        if values.iter().all(|value| *value == Value::Object) { &[] } else { values }
+        let is_object = values.iter().all(|value| *value == Value::Object);
+        (form_of, if is_object { &[] } else { values })
     }
 
     /// Returns a value as a text by which it is told from others: folded where letter case does not

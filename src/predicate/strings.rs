@@ -5,8 +5,12 @@ mod glob;
 mod middle;
 mod segment;
 
+use super::folds::{At, Folds};
+use super::need::{Literal, Part, Place};
+use super::test::text_satisfies;
 use crate::eql::ast::Case;
-use crate::text::fold::{Folded, fold, fold_into};
+use crate::event::Value;
+use crate::text::fold::fold;
 use exact::ExactSet;
 use glob::Glob;
 
@@ -36,17 +40,20 @@ impl Strings {
         self.exact.is_empty() && self.globs.is_empty()
     }
 
-    pub(super) fn matches(&self, text: &str) -> bool {
+    /// Tells whether a value's text matches; `folds` and `at` as for [`Folds::text`].
+    pub(super) fn hold(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
         if self.case == Case::Sensitive {
-            return self.matches_folded(text.as_bytes());
+            return text_satisfies(value, |text| self.matches_folded(text.as_bytes()));
         }
         // Folding keeps the length of ASCII texts: most can be told apart by it.
-        if self.globs.is_empty() && !self.exact.may_contain_len(text.len()) && text.is_ascii() {
+        if self.globs.is_empty()
+            && let Value::Str(text) = value
+            && !self.exact.may_contain_len(text.len())
+            && text.is_ascii()
+        {
             return false;
         }
-        let mut buffer = Folded::new();
-        fold_into(text, &mut buffer);
-        self.matches_folded(&buffer)
+        folds.text(value, at).is_some_and(|text| self.matches_folded(text))
     }
 
     fn matches_folded(&self, text: &[u8]) -> bool {
@@ -59,6 +66,18 @@ impl Strings {
         self.globs.is_empty().then(|| texts().collect())
     }
 
+    /// Returns what a text has that matches: all literals of one of these lists. A list is empty if
+    /// nothing is known of a pattern.
+    pub(super) fn alternatives(&self) -> Vec<Vec<Literal>> {
+        let texts = self.exact.texts().into_iter().map(|text| Literal::Text(fold(text).into()));
+        let texts = texts.map(|text| vec![text]);
+        let globs = self.globs.iter().map(|glob| {
+            let parts = glob.parts().into_iter();
+            parts.flat_map(|(text, place)| part(text, place).literals()).collect()
+        });
+        texts.chain(globs).collect()
+    }
+
     /// Tells whether a text that matches could begin with another.
     pub(super) fn may_begin_with(&self, start: &str) -> bool {
         !self.globs.is_empty() || self.exact.may_begin_with(folded(start, self.case).as_bytes())
@@ -68,6 +87,10 @@ impl Strings {
         let globs = u32::try_from(self.globs.len()).unwrap_or(u32::MAX);
         self.exact.cost().saturating_add(globs.saturating_mul(4))
     }
+}
+
+fn part(text: &str, place: Place) -> Part {
+    Part { text: fold(text).into(), place }
 }
 
 /// Returns the matcher of one kind of place that a text may stand in another.
@@ -116,22 +139,26 @@ mod tests {
         Strings::new(case, exact, globs.into_iter().map(|pattern| glob(pattern, case)))
     }
 
+    fn matches(strings: &Strings, text: &str) -> bool {
+        strings.hold(Value::from(text), None, &mut Folds::default())
+    }
+
     #[test]
     fn letter_case_counts_only_where_it_should() {
         let insensitive = like(&["CMD.exe", "power*"], Case::Insensitive);
-        assert!(insensitive.matches("cmd.EXE") && insensitive.matches("PowerShell"));
-        assert!(!insensitive.matches("cmd") && !insensitive.matches("xpower"));
+        assert!(matches(&insensitive, "cmd.EXE") && matches(&insensitive, "PowerShell"));
+        assert!(!matches(&insensitive, "cmd") && !matches(&insensitive, "xpower"));
         let sensitive = like(&["CMD.exe", "power*"], Case::Sensitive);
-        assert!(!sensitive.matches("cmd.EXE") && !sensitive.matches("PowerShell"));
-        assert!(sensitive.matches("CMD.exe") && sensitive.matches("powershell"));
+        assert!(!matches(&sensitive, "cmd.EXE") && !matches(&sensitive, "PowerShell"));
+        assert!(matches(&sensitive, "CMD.exe") && matches(&sensitive, "powershell"));
     }
 
     #[test]
     fn other_alphabets_are_folded() {
         let strings = like(&["kernel", "ſ*Ä"], Case::Insensitive);
-        assert!(strings.matches("\u{212a}ERNEL"), "the Kelvin sign is longer than k");
-        assert!(strings.matches("Straßä"));
-        assert!(!strings.matches("Straßa"));
+        assert!(matches(&strings, "\u{212a}ERNEL"), "the Kelvin sign is longer than k");
+        assert!(matches(&strings, "Straßä"));
+        assert!(!matches(&strings, "Straßa"));
     }
 
     #[test]
@@ -139,7 +166,7 @@ mod tests {
         let names: Vec<String> = (0..2_609).map(|index| format!("Library{index}.dll")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let strings = like(&names, Case::Insensitive);
-        assert!(names.iter().all(|name| strings.matches(&name.to_uppercase())));
-        assert!(!strings.matches("library2609.dll") && !strings.matches(""));
+        assert!(names.iter().all(|name| matches(&strings, &name.to_uppercase())));
+        assert!(!matches(&strings, "library2609.dll") && !matches(&strings, ""));
     }
 }

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
+use super::folds::{At, Folds};
 use super::need::Literal;
 use super::number::{self, Exact};
 use super::regex::Patterns;
@@ -164,9 +165,15 @@ impl Test {
     }
 
     pub(super) fn holds(&self, value: Value<'_>) -> bool {
+        self.holds_at(value, None, &mut Folds::default())
+    }
+
+    /// As [`holds`](Self::holds), with the folded texts of the event to which the value belongs, and
+    /// where it stands there.
+    pub(super) fn holds_at(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
         match self {
-            Self::OneOf(constants) => constants.contains(value),
-            Self::Strings(strings) => text_satisfies(value, |text| strings.matches(text)),
+            Self::OneOf(constants) => constants.contains(value, at, folds),
+            Self::Strings(strings) => strings.hold(value, at, folds),
             Self::Bool(truth) => is_truth(value, *truth),
             Self::Order(op, bound) => {
                 bound.compare(value).is_some_and(|order| satisfies(*op, order))
@@ -178,6 +185,7 @@ impl Test {
     }
 
     /// Returns all literals of which a value must equal one to pass; nothing if others pass too.
+    /// None is a part of a value.
     pub(super) fn literals(&self) -> Option<Vec<Literal>> {
         match self {
             Self::Never => Some(Vec::new()),
@@ -188,6 +196,17 @@ impl Test {
             Self::OneOf(constants) => constants.literals(),
             Self::Order(..) | Self::Blocks(_) | Self::Regex(_) => None,
         }
+    }
+
+    /// Returns what a value has that passes: all literals of one of these lists; nothing if others
+    /// may pass too.
+    pub(super) fn alternatives(&self) -> Option<Vec<Vec<Literal>>> {
+        let alternatives = match self {
+            Self::Strings(strings) => strings.alternatives(),
+            Self::OneOf(constants) => constants.alternatives()?,
+            _ => self.literals()?.into_iter().map(|literal| vec![literal]).collect(),
+        };
+        alternatives.iter().all(|literals| !literals.is_empty()).then_some(alternatives)
     }
 
     /// Tells whether it asks on which side of a number another lies.
@@ -218,9 +237,9 @@ impl Test {
 }
 
 impl OneOf {
-    fn contains(&self, value: Value<'_>) -> bool {
+    fn contains(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
         // Without texts no number is written as one.
-        (!self.strings.is_empty() && text_satisfies(value, |text| self.strings.matches(text)))
+        (!self.strings.is_empty() && self.strings.hold(value, at, folds))
             || self.truths.iter().any(|truth| is_truth(value, *truth))
             || (!self.numbers.is_empty() && self.contains_number(value))
             || (!self.instants.is_empty()
@@ -231,14 +250,25 @@ impl OneOf {
     }
 
     fn literals(&self) -> Option<Vec<Literal>> {
+        let texts = self.strings.folded_texts()?.into_iter().map(Literal::Text);
+        Some(texts.chain(self.others()?).collect())
+    }
+
+    fn alternatives(&self) -> Option<Vec<Vec<Literal>>> {
+        let mut alternatives = self.strings.alternatives();
+        alternatives.extend(self.others()?.into_iter().map(|literal| vec![literal]));
+        Some(alternatives)
+    }
+
+    /// Returns the literals that are not compared as texts.
+    fn others(&self) -> Option<Vec<Literal>> {
         // A point of time is written in too many ways, and a block has too many addresses.
         (self.instants.is_empty() && self.blocks.is_empty()).then_some(())?;
-        let texts = self.strings.folded_texts()?.into_iter();
-        let truths = self.truths.iter().map(|truth| text_of(*truth).into());
+        let truths = self.truths.iter().map(|truth| Literal::Text(text_of(*truth).into()));
         let numbers =
             self.numbers.iter().filter_map(|number| Exact::of(*number)).map(Literal::Number);
         let addresses = self.addresses.iter().map(|address| Literal::Address(*address));
-        Some(texts.chain(truths).map(Literal::Text).chain(numbers).chain(addresses).collect())
+        Some(truths.chain(numbers).chain(addresses).collect())
     }
 
     fn contains_number(&self, value: Value<'_>) -> bool {

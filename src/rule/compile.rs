@@ -9,7 +9,7 @@ use crate::diag::Diagnostic;
 use crate::eql::ast::{Body, Category, EventQuery, Expr, KeyField, Query, Sample, Sequence, Term};
 use crate::eql::{self, print};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
-use crate::normalize::IndexPatterns;
+use crate::normalize::{IndexPatterns, Reads};
 use crate::predicate::key::KeyPlan;
 use crate::predicate::{Doubt, Judgement, Predicate};
 use crate::sequence::plan::MAX_TERMS;
@@ -28,6 +28,8 @@ pub struct CompiledTerm {
     pub doubt: Doubt,
     /// The join key.
     pub key: KeyPlan,
+    /// The fields of which condition and join key are made.
+    reads: Vec<FieldId>,
 }
 
 /// A rule that runs.
@@ -69,9 +71,24 @@ pub struct CompiledRule {
     pub query: Query,
     /// The query in its canonical form.
     pub canonical: String,
+    /// The fields that it reads of events that satisfy a term, beside those of the terms.
+    reads: Vec<FieldId>,
 }
 
 impl CompiledRule {
+    /// Notes which fields the rule reads of which events.
+    pub(super) fn note_reads(&self, reads: &mut Reads) {
+        // A category in another field says nothing of `event.category`.
+        reads.add(None, self.category_field);
+        for term in &self.terms {
+            let category = match self.category_field {
+                None => term.category.as_deref(),
+                Some(_) => None,
+            };
+            reads.add(category, term.reads.iter().chain(&self.reads).copied());
+        }
+    }
+
     /// Judges whether an event is excepted: satisfies one of the exceptions.
     pub fn judge_exceptions(&self, event: &Fields<'_>) -> Judgement {
         let mut all = Judgement::Fails;
@@ -94,7 +111,8 @@ pub(super) fn compile(
     defaults: &Defaults,
     fields: &mut FieldTable,
 ) -> (Option<CompiledRule>, Vec<Diagnostic>) {
-    let mut compiler = Compiler { fields, diagnostics: Vec::new() };
+    fields.take_named();
+    let mut compiler = Compiler { fields, reads: Vec::new(), diagnostics: Vec::new() };
     let rule = compiler.rule(file, defaults);
     compiler.judge_fields(file, defaults);
     let refused = compiler.diagnostics.iter().any(Diagnostic::is_error);
@@ -103,6 +121,8 @@ pub(super) fn compile(
 
 struct Compiler<'a> {
     fields: &'a mut FieldTable,
+    /// The fields that were named outside the terms.
+    reads: Vec<FieldId>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -148,6 +168,15 @@ impl Compiler<'_> {
         let intern = |name: &Option<String>, fields: &mut FieldTable| {
             name.as_deref().filter(|name| *name != "event.category").map(|name| fields.intern(name))
         };
+        let category_field = intern(&metadata.event_category_override, self.fields);
+        let tiebreaker = intern(&metadata.tiebreaker_field, self.fields);
+        let mappings = match parts.is_sequence {
+            true => CompiledMappings::default(),
+            false => CompiledMappings::compile(&file.mappings, self.fields),
+        };
+        let suppression =
+            CompiledSuppression::compile(&settings.suppression, &subject, self.fields);
+        self.reads.extend(self.fields.take_named());
         Some(CompiledRule {
             version: metadata.version.clone().unwrap_or_else(|| hash::query_version(&canonical)),
             hash: hash::rule_hash(&hash::Subject {
@@ -163,19 +192,17 @@ impl Compiler<'_> {
             is_sequence: parts.is_sequence,
             index: (defaults.index_patterns && !metadata.index.is_empty())
                 .then(|| IndexPatterns::compile(&metadata.index)),
-            category_field: intern(&metadata.event_category_override, self.fields),
-            tiebreaker: intern(&metadata.tiebreaker_field, self.fields),
+            category_field,
+            tiebreaker,
             exceptions,
             exception_texts: settings.exceptions.iter().map(|c| c.text.clone()).collect(),
             severity_when,
-            mappings: match parts.is_sequence {
-                true => CompiledMappings::default(),
-                false => CompiledMappings::compile(&file.mappings, self.fields),
-            },
+            mappings,
             is_rekeyed,
-            suppression: CompiledSuppression::compile(&settings.suppression, &subject, self.fields),
+            suppression,
             query,
             canonical,
+            reads: std::mem::take(&mut self.reads),
             metadata,
         })
     }
@@ -299,15 +326,14 @@ impl Compiler<'_> {
         keys: &[KeyField],
         origin: &Origin,
     ) -> CompiledTerm {
-        CompiledTerm {
-            category: match &event.category {
-                Category::Any => None,
-                Category::Is(name) => Some(name.as_str().into()),
-            },
-            predicate: self.predicate(&event.condition, origin),
-            doubt,
-            key: KeyPlan::compile(keys, self.fields),
-        }
+        self.reads.extend(self.fields.take_named());
+        let predicate = self.predicate(&event.condition, origin);
+        let key = KeyPlan::compile(keys, self.fields);
+        let category = match &event.category {
+            Category::Any => None,
+            Category::Is(name) => Some(name.as_str().into()),
+        };
+        CompiledTerm { category, predicate, doubt, key, reads: self.fields.take_named() }
     }
 
     fn predicate(&mut self, condition: &Expr, origin: &Origin) -> Predicate {

@@ -13,9 +13,9 @@ use super::{Emit, Rekeying, RuleFile, Settings, Suppression};
 use crate::diag::Diagnostic;
 use crate::event::decode::{Decoder, Limits};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
-use crate::normalize::{Documents, Normalizer};
-use crate::predicate::Judgement;
+use crate::normalize::{Documents, Normalizer, Reads};
 use crate::predicate::index::{Entry, Index};
+use crate::predicate::{Folds, Judgement};
 use crate::text::Text;
 
 /// How rules run where neither they nor their overrides say it.
@@ -37,6 +37,9 @@ pub struct Defaults {
     pub index_patterns: bool,
     /// How records are normalized.
     pub normalize: crate::normalize::Options,
+    /// Whether each event gets the fields of all rules, and not only those that rules read of its
+    /// category. For who looks at events that no rule would look at.
+    pub whole_events: bool,
     /// Deepest nesting of a record.
     pub max_nesting: usize,
     /// Which rules get their events sorted by join key first.
@@ -54,6 +57,7 @@ impl Default for Defaults {
             default_maxspan: TimeSpan::from_secs(3_600),
             index_patterns: true,
             normalize: crate::normalize::Options::default(),
+            whole_events: false,
             max_nesting: 64,
             rekeying: Rekeying::None,
         }
@@ -169,7 +173,11 @@ impl RuleSet {
             Builder { defaults, fields: &mut fields, rules: Vec::new(), ids: BTreeMap::new() };
         let reports = files.into_iter().map(|text| builder.file(text)).collect();
         let rules = builder.rules;
-        let normalizer = Normalizer::new(&mut fields, defaults.normalize.clone());
+        let options = defaults.normalize.clone();
+        let normalizer = match defaults.whole_events {
+            true => Normalizer::new(&mut fields, options),
+            false => Normalizer::narrowed(&mut fields, options, &reads(&rules)),
+        };
         let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting });
         let index = index(&rules, category, &fields);
         let documents = Arc::new(Documents::new(defaults.normalize.clone()));
@@ -218,9 +226,9 @@ impl RuleSet {
     ) -> Vec<TermRef> {
         hits.clear();
         let mut undecided = Vec::new();
-        self.index.candidates(event, |at| {
+        self.index.candidates(event, |at, folds| {
             let term = &self.rules[at.rule as usize].terms[at.term as usize];
-            let judgement = observer.observe(at, || self.judge(at, event));
+            let judgement = observer.observe(at, || self.judge(at, event, folds));
             if judgement == Judgement::Undecided {
                 undecided.push(at);
             }
@@ -228,14 +236,15 @@ impl RuleSet {
                 hits.push(at);
             }
         });
-        for terms in [hits, &mut undecided] {
-            terms.sort_unstable();
-            terms.dedup();
-        }
         undecided
     }
 
-    fn judge(&self, at: TermRef, event: &Fields<'_>) -> Judgement {
+    /// Hands out the terms that are asked about an event: each that it satisfies, and few others.
+    pub fn candidates(&self, event: &Fields<'_>, mut visit: impl FnMut(TermRef)) {
+        self.index.candidates(event, |at, _| visit(at));
+    }
+
+    fn judge(&self, at: TermRef, event: &Fields<'_>, folds: &mut Folds) -> Judgement {
         let rule = &self.rules[at.rule as usize];
         let term = &rule.terms[at.term as usize];
         let in_category = match (rule.category_field, &term.category) {
@@ -244,8 +253,15 @@ impl RuleSet {
             }
             _ => true,
         };
-        if in_category { term.predicate.judge(event) } else { Judgement::Fails }
+        if in_category { term.predicate.judge_folded(event, folds) } else { Judgement::Fails }
     }
+}
+
+/// Lists which fields the rules read of which events.
+fn reads(rules: &[CompiledRule]) -> Reads {
+    let mut reads = Reads::default();
+    rules.iter().for_each(|rule| rule.note_reads(&mut reads));
+    reads
 }
 
 /// Lists the terms of all rules.

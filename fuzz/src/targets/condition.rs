@@ -48,7 +48,7 @@ fn compare(text: &str, json: &str) {
     let compiled = predicate.matches(&fields);
     let entry = Entry { term: (), category: None, category_field: None, predicate: &predicate };
     let mut found = false;
-    Index::new(category, &[entry], &table).candidates(&fields, |()| found = true);
+    Index::new(category, &[entry], &table).candidates(&fields, |(), _| found = true);
     assert!(found || !compiled, "not in the index: {text} on {json}");
     assert_eq!(compiled, naive::matches(&condition, &event), "{text} on {json}");
 }

@@ -4,11 +4,12 @@
 //! Never judges: the record is known to be valid.
 
 use super::raw::behind_string;
-use super::trie::{Passed, Trie};
+
 use crate::event::arena::Arena;
 use crate::event::field::FieldId;
 use crate::event::fields::Fields;
 use crate::event::number::text_of_double;
+use crate::event::trie::{Passed, Trie};
 use crate::event::value::Value;
 
 /// Reads the numbers of the fields again, with the texts that stand in the record.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::event::{Arena, Value, Values};
+use crate::event::{FieldId, Fields, Value, Values};
 use crate::normalize::names;
 
 mod account;
@@ -17,11 +17,13 @@ mod invocation;
 mod keywords;
 mod number;
 mod registry;
+mod target;
 mod xml;
 
 pub(super) use community_id::of_texts as community_id;
 pub(super) use dns::DomainPart;
 pub(super) use invocation::{BINDING, DetailPart};
+pub(super) use target::Target;
 
 use account::{common_name, domain_and_user};
 use address::{address, unmapped, version_of_address};
@@ -181,14 +183,9 @@ impl Inner {
 }
 
 /// Adds what a value becomes to `out`.
-pub(super) fn value<'a>(
-    convert: Convert,
-    value: Value<'a>,
-    arena: &'a Arena,
-    out: &mut Values<'a>,
-) {
+pub(super) fn value<'a>(convert: Convert, value: Value<'a>, out: &mut Target<'_, 'a>) {
     match value {
-        Value::Str(text) => from_text(convert, text, arena, out),
+        Value::Str(text) => from_text(convert, text, out),
         Value::Int(number) if matches!(convert, Convert::Number) => out.push(Value::Int(number)),
         Value::Float(_) | Value::Written(_) if matches!(convert, Convert::Number) => {
             out.extend(value.whole_part().map(Value::Int));
@@ -196,13 +193,14 @@ pub(super) fn value<'a>(
         Value::Bool(truth) if matches!(convert, Convert::Truth) => out.push(Value::Bool(truth)),
         other => {
             if let Some(text) = other.text() {
-                from_text(convert, arena.keep(text), arena, out);
+                let text = out.arena().keep(text);
+                from_text(convert, text, out);
             }
         }
     }
 }
 
-fn from_text<'a>(convert: Convert, text: &'a str, arena: &'a Arena, out: &mut Values<'a>) {
+fn from_text<'a>(convert: Convert, text: &'a str, out: &mut Target<'_, 'a>) {
     match convert {
         Convert::Text => out.push(Value::Str(text)),
         Convert::Number => out.extend(number(text).map(Value::Int)),
@@ -214,8 +212,7 @@ fn from_text<'a>(convert: Convert, text: &'a str, arena: &'a Arena, out: &mut Va
             push_part(text, |text| Some(text.rsplit('\\').next()?.rsplit_once('.')?.1), out)
         }
         Convert::WindowsArgs => {
-            let arguments = args::split_windows(text);
-            out.extend(arguments.map(|argument| Value::Str(arena.keep(argument))));
+            push_kept(args::split_windows(text), out);
         }
         Convert::WindowsArgCount => push_count(args::split_windows(text).count(), out),
         Convert::PlainArgs | Convert::Words => {
@@ -224,10 +221,12 @@ fn from_text<'a>(convert: Convert, text: &'a str, arena: &'a Arena, out: &mut Va
         Convert::PlainArgCount => push_count(args::split_plain(text).count(), out),
         Convert::Hash(kind) => {
             let found = hashes(text).find(|(name, _)| name.eq_ignore_ascii_case(kind));
-            out.extend(found.map(|(_, hash)| lower(hash, arena)));
+            if let Some((_, hash)) = found {
+                push_lower(hash, out);
+            }
         }
         Convert::Hashes => {
-            out.extend(hashes(text).map(|(_, hash)| lower(hash, arena)));
+            hashes(text).for_each(|(_, hash)| push_lower(hash, out));
         }
         Convert::Address => push_part(text, address, out),
         Convert::MappedAddress => push_part(text, |text| address(unmapped(text)), out),
@@ -242,24 +241,25 @@ fn from_text<'a>(convert: Convert, text: &'a str, arena: &'a Arena, out: &mut Va
         Convert::IpVersion => push_word(word_of_truth(text, "ipv6", "ipv4"), out),
         Convert::VersionOfAddress => push_word(version_of_address(text), out),
         Convert::FirewallDirection => push_word(names::find(names::DIRECTIONS, text), out),
-        Convert::Transport => {
-            out.push(named(names::TRANSPORTS, text, || lower(text, arena)));
-        }
+        Convert::Transport => match names::find(names::TRANSPORTS, text) {
+            Some(name) => out.push(Value::Str(name)),
+            None => push_lower(text, out),
+        },
         Convert::UserDomain => push_part(text, |text| Some(domain_and_user(text)?.0), out),
         Convert::UserName => push_part(text, |text| Some(domain_and_user(text)?.1), out),
         Convert::RegistryHive => push_word(hive_and_key(text).map(|(hive, _)| hive), out),
         Convert::RegistryKey => push_part(text, |text| hive_and_key(text)?.1, out),
         Convert::RegistryType => push_word(Some(registry_data(text, 8).0), out),
         // Elastic shifts by 8 bits, not by 32, and rules are written against that.
-        Convert::RegistryStrings => push_kept(registry_data(text, 8).1, arena, out),
-        Convert::RegistryNumbers => push_kept(registry_data(text, 32).1, arena, out),
-        Convert::AnswerTypes => push_kept(dns::answers(text).map(|(kind, _)| kind), arena, out),
+        Convert::RegistryStrings => push_kept(registry_data(text, 8).1, out),
+        Convert::RegistryNumbers => push_kept(registry_data(text, 32).1, out),
+        Convert::AnswerTypes => push_kept(dns::answers(text).map(|(kind, _)| kind), out),
         Convert::AnswerData => out.extend(dns::answers(text).map(|(_, data)| Value::from(data))),
         Convert::AnswerAddresses => {
             let addresses = dns::answers(text).filter_map(|(_, data)| address(data));
             out.extend(addresses.map(Value::from));
         }
-        Convert::Named(table) => out.push(named(table, text, || Value::Str(text))),
+        Convert::Named(table) => out.push(Value::Str(names::find(table, text).unwrap_or(text))),
         Convert::Known(table) => push_word(names::find(table, text.trim()), out),
         Convert::Flags(table) => {
             let bits = number(text).map_or(0, |number| number as u64);
@@ -271,68 +271,76 @@ fn from_text<'a>(convert: Convert, text: &'a str, arena: &'a Arena, out: &mut Va
             let parts = invocation::details(text).filter_map(|detail| detail.part(part));
             out.extend(parts.map(Value::from));
         }
-        Convert::Xml(name) => push_kept(xml::texts(text, name), arena, out),
+        Convert::Xml(name) => push_kept(xml::texts(text, name), out),
         Convert::Resource(inner) => {
             let first = text.split(';').map(str::trim).find(|part| !part.is_empty());
             let path = first.map(|path| path.split_once(":_").map_or(path, |(_, path)| path));
             if let Some(path) = path.filter(|path| !path.is_empty()) {
-                from_text(inner.convert(), path, arena, out);
+                from_text(inner.convert(), path, out);
             }
         }
         Convert::Outcome => push_word(outcome(text), out),
         Convert::Context(key, inner) => {
             if let Some(entry) = context_entry(text, key) {
-                from_text(inner.convert(), entry, arena, out);
+                from_text(inner.convert(), entry, out);
             }
         }
         Convert::CommonName => push_part(text, common_name, out),
         Convert::SharePath(inner) => {
-            from_text(inner.convert(), text.trim_start_matches("\\??\\"), arena, out);
+            from_text(inner.convert(), text.trim_start_matches("\\??\\"), out);
         }
     }
 }
 
-/// Drops the values that stand further ahead already.
-pub(super) fn remove_repetitions(values: &mut Values<'_>) {
-    if values.len() > 1 {
-        let mut seen = HashSet::new();
-        values.retain(|value| value.text().is_none_or(|text| seen.insert(text.into_owned())));
+/// Drops the values of a field whose text stands further ahead already.
+pub(super) fn remove_repetitions(fields: &mut Fields<'_>, id: FieldId) {
+    let values = fields.get(id);
+    if !has_repetitions(values) {
+        return;
     }
+    let mut seen = HashSet::new();
+    let mut kept: Values<'_> = values.into();
+    kept.retain(|value| value.text().is_none_or(|text| seen.insert(text)));
+    fields.set_all(id, kept);
+}
+
+/// Tells whether two values may have the same text; of many it is not found out here.
+fn has_repetitions(values: &[Value<'_>]) -> bool {
+    const FEW: usize = 8;
+    let is_same = |one: &Value<'_>, other: &Value<'_>| match (one, other) {
+        (Value::Str(one), Value::Str(other)) => one == other,
+        (one, other) => one.text() == other.text(),
+    };
+    let repeats = |at: usize| values[..at].iter().any(|earlier| is_same(earlier, &values[at]));
+    values.len() > FEW || (1..values.len()).any(repeats)
 }
 
 /// Adds a part of the text; an empty part is none.
 fn push_part<'a>(
     text: &'a str,
     part: impl FnOnce(&'a str) -> Option<&'a str>,
-    out: &mut Values<'a>,
+    out: &mut Target<'_, 'a>,
 ) {
     out.extend(part(text).filter(|part| !part.is_empty()).map(Value::Str));
 }
 
-fn push_kept<'a>(
-    texts: impl IntoIterator<Item = Cow<'a, str>>,
-    arena: &'a Arena,
-    out: &mut Values<'a>,
-) {
+fn push_kept<'a>(texts: impl IntoIterator<Item = Cow<'a, str>>, out: &mut Target<'_, 'a>) {
+    let arena = out.arena();
     out.extend(texts.into_iter().map(|text| Value::Str(arena.keep(text))));
 }
 
-fn lower<'a>(text: &str, arena: &'a Arena) -> Value<'a> {
-    Value::Str(arena.keep(Cow::Owned(text.to_ascii_lowercase())))
+fn push_lower(text: &str, out: &mut Target<'_, '_>) {
+    out.push(Value::Str(out.arena().lower(text)));
 }
 
-fn push_word(word: Option<&'static str>, out: &mut Values<'_>) {
+fn push_word(word: Option<&'static str>, out: &mut Target<'_, '_>) {
     out.extend(word.map(Value::from));
 }
 
-fn push_count(count: usize, out: &mut Values<'_>) {
+fn push_count(count: usize, out: &mut Target<'_, '_>) {
     if count > 0 {
         out.push(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)));
     }
-}
-
-fn named<'a>(table: Names, text: &str, other: impl FnOnce() -> Value<'a>) -> Value<'a> {
-    names::find(table, text).map_or_else(other, Value::from)
 }
 
 fn word_of_truth(text: &str, yes: &'static str, no: &'static str) -> Option<&'static str> {
@@ -346,10 +354,13 @@ fn word_of_truth(text: &str, yes: &'static str, no: &'static str) -> Option<&'st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Arena;
 
     fn texts(convert: Convert, text: &str) -> Vec<String> {
-        let (arena, mut out) = (Arena::new(), Values::new());
-        value(convert, Value::from(text), &arena, &mut out);
+        let arena = Arena::new();
+        let mut fields = Fields::new(1, &arena);
+        value(convert, Value::from(text), &mut Target::new(&mut fields, FieldId(0)));
+        let out = fields.get(FieldId(0));
         out.iter().map(|value| value.text().unwrap().into_owned()).collect()
     }
 
@@ -438,8 +449,25 @@ mod tests {
 
     #[test]
     fn repetitions_go() {
-        let mut values: Values<'_> = ["a", "b", "a"].into_iter().map(Value::from).collect();
-        remove_repetitions(&mut values);
-        assert_eq!(values.as_slice(), [Value::from("a"), Value::from("b")]);
+        let arena = Arena::new();
+        let mut fields = Fields::new(1, &arena);
+        let id = FieldId(0);
+        for (values, kept) in [
+            (&["a", "b", "a"][..], &["a", "b"][..]),
+            (&["a", "1"], &["a", "1"]),
+            (
+                &["a", "b", "c", "d", "e", "f", "g", "h", "i", "b"],
+                &["a", "b", "c", "d", "e", "f", "g", "h", "i"],
+            ),
+        ] {
+            fields.set_all(id, values.iter().map(|text| Value::Str(text)));
+            remove_repetitions(&mut fields, id);
+            let left: Vec<&str> =
+                fields.get(id).iter().filter_map(|value| value.as_str()).collect();
+            assert_eq!(left, kept);
+        }
+        fields.set_all(id, [Value::Int(1), Value::Str("1"), Value::Bool(true)]);
+        remove_repetitions(&mut fields, id);
+        assert_eq!(fields.get(id), [Value::Int(1), Value::Bool(true)]);
     }
 }

@@ -3,58 +3,72 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use smallvec::SmallVec;
-
+use super::found::{Found, Number};
+use super::part::{self, Parts};
 use crate::eql::functions::number_of;
 use crate::event::ip::parse_ip;
 use crate::event::{FieldId, Value};
+use crate::predicate::folds::Folds;
 use crate::predicate::hash::{Hash, Lengths};
-use crate::predicate::need::{Clue, Literal};
+use crate::predicate::need::{Clue, Literal, Part};
 use crate::predicate::number::Exact;
 use crate::predicate::test::text_satisfies;
-use crate::text::fold::{Folded, fold_into};
 
 /// The conditions of one category that need something of one field.
 #[derive(Debug)]
-pub(super) struct Column<T> {
+pub(super) struct Column {
     field: FieldId,
     /// Every condition of the column, once.
-    all: Vec<T>,
+    all: Vec<Number>,
     /// Those to which any value will do.
-    with_value: Vec<T>,
+    with_value: Vec<Number>,
+    // From here on: places in `lists`.
+    /// By the whole value.
+    texts: Texts,
+    /// By what stands behind its last backslash.
+    names: Texts,
+    numbers: BTreeMap<Exact, usize>,
+    addresses: BTreeMap<IpAddr, usize>,
+    /// By what stands in it.
+    parts: Parts,
+    lists: Vec<Vec<Number>>,
+}
+
+/// Places by folded text.
+#[derive(Debug, Default)]
+struct Texts {
     lengths: Lengths,
     /// Bytes of the longest text.
     longest: usize,
-    /// From here on: places in `lists`.
-    texts: HashMap<Box<[u8]>, usize, Hash>,
-    numbers: BTreeMap<Exact, usize>,
-    addresses: BTreeMap<IpAddr, usize>,
-    lists: Vec<Vec<T>>,
+    places: HashMap<Box<[u8]>, usize, Hash>,
 }
 
 /// An event with more values than this in a field gets the whole column: looking all of them up
 /// would take longer than asking.
 pub(super) const MANY_VALUES: usize = 64;
 
-impl<T: Copy> Column<T> {
-    pub(super) fn new(field: FieldId) -> Self {
-        Self {
-            field,
-            all: Vec::new(),
-            with_value: Vec::new(),
-            lengths: Lengths::default(),
-            longest: 0,
-            texts: HashMap::default(),
-            numbers: BTreeMap::new(),
-            addresses: BTreeMap::new(),
-            lists: Vec::new(),
-        }
-    }
+/// Makes a [`Column`].
+#[derive(Default)]
+pub(super) struct Builder {
+    all: Vec<Number>,
+    with_value: Vec<Number>,
+    texts: Texts,
+    names: Texts,
+    numbers: BTreeMap<Exact, usize>,
+    addresses: BTreeMap<IpAddr, usize>,
+    parts: BTreeMap<Part, usize>,
+    lists: Vec<Vec<Number>>,
+}
 
+impl Builder {
     /// Lists a condition under all its clues of this field.
-    pub(super) fn add(&mut self, term: T, clues: &[Clue<'_>]) {
+    pub(super) fn add(&mut self, term: Number, clues: &[Clue<'_>]) {
         self.all.push(term);
-        if clues.iter().any(|(_, literal)| literal.is_none()) {
+        let is_listed = |literal: &Literal| match literal {
+            Literal::Part(part) => part.text.len() >= part::SHORTEST,
+            _ => true,
+        };
+        if clues.iter().any(|(_, literal)| !literal.is_some_and(is_listed)) {
             // A value that is one of the literals is a value.
             self.with_value.push(term);
             return;
@@ -62,13 +76,11 @@ impl<T: Copy> Column<T> {
         for literal in clues.iter().filter_map(|(_, literal)| *literal) {
             let free = self.lists.len();
             let list = match literal {
-                Literal::Text(text) => {
-                    self.lengths.insert(text.len());
-                    self.longest = self.longest.max(text.len());
-                    *self.texts.entry(text.as_bytes().into()).or_insert(free)
-                }
+                Literal::Text(text) => self.texts.place(text, free),
+                Literal::Name(name) => self.names.place(name, free),
                 Literal::Number(number) => *self.numbers.entry(*number).or_insert(free),
                 Literal::Address(address) => *self.addresses.entry(*address).or_insert(free),
+                Literal::Part(part) => *self.parts.entry(part.clone()).or_insert(free),
             };
             if list == free {
                 self.lists.push(Vec::new());
@@ -77,61 +89,97 @@ impl<T: Copy> Column<T> {
         }
     }
 
+    pub(super) fn build(self, field: FieldId) -> Column {
+        let Self { all, with_value, texts, names, numbers, addresses, parts, lists } = self;
+        let parts = Parts::new(parts.into_iter().collect());
+        Column { field, all, with_value, texts, names, numbers, addresses, parts, lists }
+    }
+}
+
+impl Column {
     pub(super) fn field(&self) -> FieldId {
         self.field
     }
 
-    /// Hands out what may be satisfied by an event with these values.
-    pub(super) fn candidates(&self, values: &[Value<'_>], visit: &mut impl FnMut(T)) {
+    /// Finds what may be satisfied by an event with these values.
+    pub(super) fn candidates(&self, values: &[Value<'_>], folds: &mut Folds, found: &mut Found) {
         match values.len() {
             0 => {}
-            1..=MANY_VALUES => self.listed_under(values, visit),
-            _ => self.all.iter().copied().for_each(visit),
-        }
-    }
-
-    fn listed_under(&self, values: &[Value<'_>], visit: &mut impl FnMut(T)) {
-        self.with_value.iter().copied().for_each(&mut *visit);
-        let mut done: SmallVec<[usize; 8]> = SmallVec::new();
-        for value in values {
-            self.for_each_list(value, |list| {
-                if !done.contains(&list) {
-                    done.push(list);
-                    self.lists[list].iter().copied().for_each(&mut *visit);
+            1..=MANY_VALUES => {
+                found.extend(&self.with_value);
+                for (at, value) in values.iter().enumerate() {
+                    self.listed_under(at, *value, folds, found);
                 }
-            });
+            }
+            _ => found.extend(&self.all),
         }
     }
 
-    fn for_each_list(&self, value: &Value<'_>, mut found: impl FnMut(usize)) {
-        if !self.texts.is_empty() {
-            text_satisfies(*value, |text| self.list_of_text(text).map(&mut found).is_some());
+    fn listed_under(&self, at: usize, value: Value<'_>, folds: &mut Folds, found: &mut Found) {
+        let mut find = |list: &usize| found.extend(&self.lists[*list]);
+        if self.wants_text(value)
+            && let Some(text) = folds.text(value, Some((self.field, at)))
+        {
+            self.texts.get(text).map(&mut find);
+            if !self.names.is_empty() {
+                name_of(text).and_then(|name| self.names.get(name)).map(&mut find);
+            }
+            self.parts.find(text, &mut |list| find(&list));
         }
         if !self.numbers.is_empty()
             && let Some(list) =
-                number_of(*value).and_then(|number| self.numbers.get(&Exact::of(number)?))
+                number_of(value).and_then(|number| self.numbers.get(&Exact::of(number)?))
         {
-            found(*list);
+            find(list);
         }
         if !self.addresses.is_empty()
             && let Some(list) =
                 value.as_str().and_then(parse_ip).and_then(|address| self.addresses.get(&address))
         {
-            found(*list);
+            find(list);
         }
     }
 
-    fn list_of_text(&self, text: &str) -> Option<usize> {
-        // Folding keeps the length of ASCII texts, and makes one byte at least of any character.
-        let is_excluded = match text.is_ascii() {
-            true => text.len() > self.longest || !self.lengths.may_contain(text.len()),
-            false => text.len() > self.longest.saturating_mul(4),
-        };
-        if is_excluded {
-            return None;
+    /// Tells whether something could be listed under a value's folded text.
+    fn wants_text(&self, value: Value<'_>) -> bool {
+        if !self.parts.is_empty() {
+            return true;
         }
-        let mut folded = Folded::new();
-        fold_into(text, &mut folded);
-        self.texts.get(&folded[..]).copied()
+        text_satisfies(value, |text| {
+            self.texts.may_contain(text)
+                || (!self.names.is_empty()
+                    && text.rsplit_once('\\').is_some_and(|(_, name)| self.names.may_contain(name)))
+        })
+    }
+}
+
+/// Returns what stands behind the last backslash.
+fn name_of(text: &[u8]) -> Option<&[u8]> {
+    memchr::memrchr(b'\\', text).map(|at| &text[at + 1..])
+}
+
+impl Texts {
+    fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Returns the place of a text, which is `free` if it has none yet.
+    fn place(&mut self, text: &str, free: usize) -> usize {
+        self.lengths.insert(text.len());
+        self.longest = self.longest.max(text.len());
+        *self.places.entry(text.as_bytes().into()).or_insert(free)
+    }
+
+    fn get(&self, folded: &[u8]) -> Option<&usize> {
+        self.lengths.may_contain(folded.len()).then(|| self.places.get(folded)).flatten()
+    }
+
+    /// Tells whether the folded form of a text could be there.
+    fn may_contain(&self, text: &str) -> bool {
+        // Folding keeps the length of ASCII texts, and makes one byte at least of any character.
+        match text.is_ascii() {
+            true => text.len() <= self.longest && self.lengths.may_contain(text.len()),
+            false => text.len() <= self.longest.saturating_mul(4),
+        }
     }
 }

@@ -4,6 +4,7 @@ use memchr::memmem;
 
 use super::middle::Middle;
 use super::segment::Segment;
+use crate::predicate::need::Place;
 
 /// A pattern with wildcards, in the form that is cheapest to match.
 #[derive(Debug)]
@@ -59,6 +60,25 @@ impl Glob {
 
     pub(super) fn contains(text: &str) -> Self {
         Self::Contains(Box::new(memmem::Finder::new(text).into_owned()))
+    }
+
+    /// Returns the texts of the pattern that every text has which it matches, and where.
+    pub(in crate::predicate) fn parts(&self) -> Vec<(&str, Place)> {
+        let parts: Vec<(&[u8], Place)> = match self {
+            Self::Anything => Vec::new(),
+            Self::Prefix(text) => vec![(text, Place::Start)],
+            Self::Suffix(text) => vec![(text, Place::End)],
+            Self::Contains(finder) => vec![(finder.needle(), Place::Anywhere)],
+            Self::Fixed(segment) => segment.parts(true, true),
+            Self::Segments { first, middle, last } => {
+                let middle = middle.iter().flat_map(Middle::texts);
+                let middle = middle.map(|text| (text, Place::Anywhere));
+                let ends = [first.parts(true, false), last.parts(false, true)];
+                middle.chain(ends.into_iter().flatten()).collect()
+            }
+        };
+        let text = |(text, place)| Some((std::str::from_utf8(text).ok()?, place));
+        parts.into_iter().filter_map(text).collect()
     }
 
     /// Tells whether the pattern matches all of a text, which must be UTF-8.

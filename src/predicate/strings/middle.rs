@@ -46,6 +46,11 @@ impl Middle {
         Self { lead, texts: texts.into() }
     }
 
+    /// Returns its texts.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.texts.iter().map(|sought| sought.finder.needle())
+    }
+
     /// Returns where the leftmost occurrence from `at` on ends.
     pub(super) fn find(&self, text: &[u8], at: usize) -> Option<usize> {
         let from = Gap::new(self.lead, at).end(text, at)?;

@@ -1,5 +1,7 @@
 //! A part of a wildcard pattern without `*`, matched where it must begin or end.
 
+use crate::predicate::need::Place;
+
 /// Texts, and numbers of characters between them.
 #[derive(Debug, Default)]
 pub(in crate::predicate) struct Segment {
@@ -34,6 +36,23 @@ impl Segment {
     /// Returns its pieces: texts and characters in turn.
     pub(super) fn into_pieces(self) -> Box<[Piece]> {
         self.pieces
+    }
+
+    /// Returns its texts, and where they stand in a text that it must begin, or end.
+    pub(super) fn parts(&self, begins: bool, ends: bool) -> Vec<(&[u8], Place)> {
+        let last = self.pieces.len().saturating_sub(1);
+        let place = |at| match at {
+            0 if begins => Place::Start,
+            at if ends && at == last => Place::End,
+            _ => Place::Anywhere,
+        };
+        let mut parts = Vec::new();
+        for (at, piece) in self.pieces.iter().enumerate() {
+            if let Piece::Text(text) = piece {
+                parts.push((&**text, place(at)));
+            }
+        }
+        parts
     }
 
     /// Returns where the segment ends if it begins at `at`.
