@@ -63,6 +63,7 @@ impl Detector {
             let event = event.get_or_insert_with(|| self.keep(offset, judged, event_time));
             let stood = self.rekeyed.arrival.as_ref().map_or(offset, |arrival| arrival.offset);
             let mut ordinal = rules.normalizer().ordinal(fields, envelope, stood, rule.tiebreaker);
+            ordinal.channel = self.noticed.channels.shared(ordinal.channel);
             ordinal.place = self.rekeyed.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place));
             self.stats.rules[index].candidates += keys.len() as u64;
             for (key, terms) in keys {

@@ -19,6 +19,7 @@ use crate::sequence::{Limits, Moment, Move, PartitionClock, Stamps};
 mod admit;
 mod boundary;
 pub mod case;
+mod channels;
 mod engine;
 pub mod finding;
 pub mod forward;
@@ -45,6 +46,7 @@ pub use forward::{Forward, Rekey, Source};
 pub use room::Budget;
 pub use stats::{Held, RuleStats, Stats};
 
+use channels::Channels;
 use forward::Role;
 use judge::{INTERNAL, Judge, Judged};
 use lane::Lane;
@@ -119,6 +121,8 @@ struct Noticed {
     machines: Machines,
     /// Whether records are gone that would have come before the next one.
     has_gap: bool,
+    /// Names of channels, which many events share.
+    channels: Channels,
     /// How many rules the checkpoint did not know from which the detector was resumed.
     new_rules: usize,
     /// Time of the earliest event.

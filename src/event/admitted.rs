@@ -55,7 +55,7 @@ pub struct Ordinal {
     /// `event.sequence`.
     pub sequence: NullsLast<i64>,
     /// Event log channel.
-    pub channel: NullsLast<Box<str>>,
+    pub channel: NullsLast<Arc<str>>,
     /// Number of the record within its channel.
     pub record_id: NullsLast<u64>,
     /// Where it was forwarded from; nothing where all events stand in one partition.

@@ -30,7 +30,7 @@ pub(in crate::sequence) struct Fate {
 }
 
 /// A candidate that is held.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sequence) struct HeldEvent {
     pub(in crate::sequence) candidate: Arc<Candidate>,
     /// The pace at its arrival; nothing while its source is ahead of the others.
@@ -50,6 +50,14 @@ impl HeldEvent {
         behind_ms: u32,
     ) -> Self {
         Self { candidate, arrival, behind_ms, sent_as: 0, fate: Fate::default() }
+    }
+
+    /// Notes that a match has left that ends with it.
+    pub(super) fn note_sent(&mut self, sequence: &Partial) {
+        self.fate.is_sent = true;
+        self.sent_as = sequence.digest() as u32;
+        // Of an adjusted match the events behind it have a say too: it is not looked at again.
+        self.fate.is_contradicted = sequence.is_adjusted();
     }
 
     pub(super) fn time(&self) -> EventTime {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Held;
 use super::block::FEW;
+use super::many::Many;
 use crate::event::EventTime;
 use crate::sequence::candidate::Candidate;
 use crate::sequence::matcher::Run;
@@ -47,11 +47,11 @@ struct Change {
     completed: Vec<Arc<Partial>>,
 }
 
-impl Held {
+impl Many {
     /// Runs the machine over what has changed.
     ///
     /// `inserted` is the candidate that has just come, if one has.
-    pub(in crate::sequence) fn refresh(
+    pub(super) fn refresh(
         &mut self,
         plan: &Plan,
         inserted: Option<&Arc<Candidate>>,
