@@ -152,6 +152,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
             "matcher::held::many",
             "matcher::one_slot",
             "matcher::partial",
+            "mod",
             "plan",
         ],
     ),

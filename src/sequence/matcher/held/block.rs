@@ -113,3 +113,18 @@ impl Block {
         self.done_until = done.map(HeldEvent::time);
     }
 }
+
+/// A stretch of blocks, by index.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stretch {
+    pub(super) first: usize,
+    /// The index behind the last one; 0 if there is none.
+    pub(super) end: usize,
+}
+
+impl Stretch {
+    pub(super) fn include(&mut self, at: usize) {
+        self.first = if self.end == 0 { at } else { self.first.min(at) };
+        self.end = self.end.max(at + 1);
+    }
+}

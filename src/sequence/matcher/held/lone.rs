@@ -34,6 +34,26 @@ impl Lone {
         Self { event, next_limit: None, pending, is_known_as_done: false, is_stale: true }
     }
 
+    /// Takes the only candidate out of many, if there is one and nothing else to know.
+    pub(super) fn take_from(many: &mut Many) -> Option<Self> {
+        let [block] = many.blocks.make_contiguous() else { return None };
+        let is_plain = block.completed.is_empty()
+            && block.known.is_empty()
+            && block.end.is_none()
+            && !block.has_appended
+            && (block.is_stale || many.stale.end == 0);
+        if block.held.len() != 1 || !is_plain {
+            return None;
+        }
+        Some(Self {
+            pending: u32::try_from(many.pending).ok()?,
+            event: block.held.pop()?,
+            next_limit: block.next_limit,
+            is_known_as_done: block.done_until.is_some(),
+            is_stale: block.is_stale,
+        })
+    }
+
     /// Returns the same in the form that can hold many.
     pub(super) fn into_many(self, plan: &Plan) -> Many {
         let done_until = self.done_until();

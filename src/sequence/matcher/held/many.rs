@@ -5,9 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::block::{BLOCK, Block, HeldEvent};
-use super::lone::Lone;
-use super::refresh::Stretch;
+use super::block::{BLOCK, Block, HeldEvent, Stretch};
 use crate::event::{EventTime, Ordinal};
 use crate::sequence::absences::{Absences, Verdict};
 use crate::sequence::candidate::Candidate;
@@ -47,27 +45,6 @@ impl Many {
         many.blocks.reserve_exact(1);
         many.blocks.push_back(block);
         many
-    }
-
-    /// Takes the only candidate out, if there is one and nothing else to know.
-    pub(super) fn take_lone(&mut self) -> Option<Lone> {
-        let [block] = self.blocks.make_contiguous() else { return None };
-        let is_plain = block.completed.is_empty()
-            && block.known.is_empty()
-            && block.end.is_none()
-            && !block.has_appended
-            && (block.is_stale || self.stale.end == 0);
-        if block.held.len() != 1 || !is_plain {
-            return None;
-        }
-        let event = block.held.pop()?;
-        Some(Lone {
-            event,
-            next_limit: block.next_limit,
-            pending: u32::try_from(self.pending).ok()?,
-            is_known_as_done: block.done_until.is_some(),
-            is_stale: block.is_stale,
-        })
     }
 
     /// Takes note of when a candidate came, and whether it must be absent.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::block::FEW;
+use super::block::{FEW, Stretch};
 use super::many::Many;
 use crate::event::EventTime;
 use crate::sequence::candidate::Candidate;
@@ -20,21 +20,6 @@ pub(in crate::sequence) struct Shown {
     pub(in crate::sequence) complete: Vec<Arc<Partial>>,
     /// How many matches that have left look otherwise now.
     pub(in crate::sequence) contradicted: u64,
-}
-
-/// A stretch of blocks, by index.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Stretch {
-    pub(super) first: usize,
-    /// The index behind the last one; 0 if there is none.
-    pub(super) end: usize,
-}
-
-impl Stretch {
-    pub(super) fn include(&mut self, at: usize) {
-        self.first = if self.end == 0 { at } else { self.first.min(at) };
-        self.end = self.end.max(at + 1);
-    }
 }
 
 /// What running the machine again has changed.
