@@ -5,7 +5,7 @@
 //! Every event must have the hits that asking every term of its category gives.
 //!
 //! `cargo bench --no-default-features --bench index [-- --rules DIR --input FILE --rounds 5]`;
-//! `--synthetic N` takes so many made-up rules; files may be packed by gzip; all may be repeated.
+//! `--synthetic N` takes so many made-up rules, `--top N` prints the rules that take most time; files may be packed by gzip; all may be repeated.
 //! Without any: rules and recorded attacks beside the project.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers")]
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use maxspan::event::{Arena, Fields};
-use maxspan::rule::set::{Defaults, RuleSet};
+use maxspan::rule::set::{Defaults, RuleSet, TermRef};
 use maxspan::text::Text;
 use random::Random;
 use replay::shared;
@@ -173,6 +173,8 @@ struct Tally {
     candidates: usize,
     hits: usize,
     took: Duration,
+    /// How often each term was asked, and how long that took, alone and with nothing folded yet.
+    asked: BTreeMap<TermRef, (usize, Duration)>,
     /// By the event's first category: events, candidates, hits, time.
     by_category: BTreeMap<String, (usize, usize, usize, Duration)>,
 }
@@ -202,6 +204,7 @@ fn measure(rules: &RuleSet, lines: &[Vec<u8>], rounds: usize) {
         flush(name, events);
     }
     print(&tally);
+    print_asked(rules, &tally);
 }
 
 fn ask(
@@ -215,7 +218,15 @@ fn ask(
     let (mut hits, mut expected) = (Vec::new(), Vec::new());
     let (mut candidates, mut found) = (0, 0);
     for event in events {
-        rules.candidates(event, |_| candidates += 1);
+        rules.candidates(event, |term| {
+            candidates += 1;
+            let begun = Instant::now();
+            let part = &rules.rules()[term.rule as usize].terms[term.term as usize];
+            black_box(part.predicate.matches(event));
+            let asked = tally.asked.entry(term).or_default();
+            asked.0 += 1;
+            asked.1 += begun.elapsed();
+        });
         rules.hits(event, &mut hits);
         scan.hits(event, &mut expected);
         assert_eq!(hits, expected);
@@ -255,5 +266,17 @@ fn print(tally: &Tally) {
         if *candidates > 0 {
             line(name, *events, *candidates, *hits, *took);
         }
+    }
+}
+
+/// Prints the terms that took most time.
+fn print_asked(rules: &RuleSet, tally: &Tally) {
+    let most = arguments("--top").first().map_or(0, |text| text.parse().unwrap());
+    let mut asked: Vec<_> = tally.asked.iter().collect();
+    asked.sort_by_key(|(_, (_, took))| std::cmp::Reverse(*took));
+    for (term, (count, took)) in asked.into_iter().take(most) {
+        let query = &rules.rules()[term.rule as usize].canonical;
+        let words: Vec<&str> = query.split_whitespace().take(40).collect();
+        println!("    {count:>7} times, {took:>9.2?}: {}", words.join(" "));
     }
 }

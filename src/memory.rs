@@ -7,8 +7,9 @@
 //! output            1/12   found and not committed; up to twice that, as it is written
 //! producer          1/16   copies that the client holds until a broker has them
 //! fetch queue       1/192  records of one partition that wait for its worker, unpacked
-//! fetch answer      1/2048 one answer of a broker, as it is packed
-//! fetch partition   1/24576 one partition's part of an answer, as it is packed
+//! fetch answer      1/1024 one answer of a broker, as it is packed
+//! fetch partition   1/4096 one partition's part of an answer, as it is packed
+//! fetch unfolded    1/24   what an answer unfolds to, but for its first batch
 //! ```
 //! `docs/operations.md` says what follows for the process.
 
@@ -91,17 +92,22 @@ impl Memory {
         (self.max_bytes / 192).min(8 << 20)
     }
 
-    /// Returns how large one answer of a broker may be. Gzip packs a thousandfold at most, so that
-    /// no answer unfolds to more than half of all.
+    /// Returns how large one answer of a broker may be, packed.
     pub fn fetch_answer(self) -> usize {
-        (self.max_bytes / 2_048).min(1 << 20)
+        (self.max_bytes / 1_024).min(1 << 20)
     }
 
-    /// Returns how much of one partition there may be in an answer; a batch that is larger comes
-    /// alone. The client holds at most one such part of each partition beyond what may wait: those
-    /// of twelve partitions unfold to half of all at worst.
+    /// Returns how much of one partition there may be in an answer, packed; a batch that is larger comes
+    /// alone. Each answer costs a way to the broker and back, so that it should hold several batches.
     pub fn fetch_partition(self) -> usize {
-        (self.max_bytes / 24_576).min(1 << 20)
+        (self.max_bytes / 4_096).min(1 << 20)
+    }
+
+    /// Returns to how much an answer may unfold with gzip or Zstandard, which pack a thousandfold and more; its
+    /// first batch is taken whatever its size. The client holds at most one part of an answer of each
+    /// partition beyond what may wait: those of twelve partitions unfold to half of all at worst.
+    pub fn fetch_unfolded(self) -> usize {
+        self.max_bytes / 24
     }
 }
 

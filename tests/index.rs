@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use maxspan::eql;
+use maxspan::event::decode::Scratch;
 use maxspan::event::{Arena, Fields};
 use maxspan::rule::set::{Defaults, RuleSet, TermRef};
 use maxspan::text::Text;
@@ -36,14 +37,25 @@ struct Asked<'r> {
     scan: Scan<'r>,
     found: Vec<TermRef>,
     expected: Vec<TermRef>,
+    scratch: Scratch,
     events: usize,
     hits: usize,
+    /// Events that no rule wants.
+    unwanted: usize,
 }
 
 impl<'r> Asked<'r> {
     fn new(rules: &'r RuleSet) -> Self {
-        let scan = Scan::new(rules);
-        Self { rules, scan, found: Vec::new(), expected: Vec::new(), events: 0, hits: 0 }
+        Self {
+            rules,
+            scan: Scan::new(rules),
+            found: Vec::new(),
+            expected: Vec::new(),
+            scratch: Scratch::default(),
+            events: 0,
+            hits: 0,
+            unwanted: 0,
+        }
     }
 
     fn about(&mut self, line: &[u8], context: &str) {
@@ -55,6 +67,30 @@ impl<'r> Asked<'r> {
         self.about_fields(&fields, line, context);
         self.rules.normalizer().normalize(&mut fields);
         self.about_fields(&fields, line, context);
+        self.about_what_is_wanted(line, context);
+    }
+
+    /// What rules want of a record is enough: it satisfies the terms that it satisfies as a whole, and
+    /// none if no rule wants it.
+    fn about_what_is_wanted(&mut self, line: &[u8], context: &str) {
+        let arena = Arena::new();
+        let mut whole = Fields::new(self.rules.fields().len(), &arena);
+        self.rules.decoder().parse(line, &mut whole).unwrap();
+        let envelope = self.rules.normalizer().normalize(&mut whole);
+        self.scan.hits(&whole, &mut self.expected);
+
+        let mut fields = Fields::new(self.rules.fields().len(), &arena);
+        assert_eq!(
+            self.rules.read(&mut self.scratch, line, &mut fields),
+            Ok(envelope),
+            "{context}"
+        );
+        self.rules.hits(&fields, &mut self.found);
+        assert_eq!(self.found, self.expected, "{context}");
+        fields.clear();
+        let wanted = self.rules.read_if_wanted(&mut self.scratch, line, &mut fields).unwrap();
+        assert!(wanted.is_some() || self.expected.is_empty(), "{context}: {:?}", self.expected);
+        self.unwanted += usize::from(wanted.is_none());
     }
 
     fn about_fields(&mut self, fields: &Fields<'_>, line: &[u8], context: &str) {
@@ -288,7 +324,10 @@ fn recorded_attacks_hit_what_they_hit_without_the_index() {
             asked.about(line, &name);
         }
     }
-    println!("{} events of recorded attacks, {} hits", asked.events, asked.hits);
+    let Asked { events, hits, unwanted, .. } = asked;
+    println!(
+        "{events} events of recorded attacks, {hits} hits, {unwanted} records that no rule wants"
+    );
     assert!(asked.events > 10_000 && asked.hits > 1_000, "{} hits", asked.hits);
 }
 

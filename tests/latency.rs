@@ -1,5 +1,5 @@
-//! How long it takes from a record's arrival in the topic until its alert can be read by somebody
-//! who reads only what is committed, in both modes of delivery: `make latency`.
+//! How long it takes until an alert can be read by somebody who reads only what is committed, in both modes of
+//! delivery: from the sending of its last record, and from the broker's stamp on it. `make latency`.
 //!
 //! Not run with the other tests: it measures, and asserts only that every alert came.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement")]
@@ -12,15 +12,16 @@ mod live;
 mod load;
 mod support;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use live::*;
 use load::{Load, number};
-use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::Producer;
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
+};
+use rdkafka::{ClientContext, Message};
 
 const PAIRS: usize = 200;
 
@@ -42,23 +43,43 @@ fn from_arrival_to_a_visible_alert() {
         setup.rules = rules.display().to_string();
         let instance = setup.instance(0);
         instance.wait_ready();
-        let mut took = under_load(&setup);
+        let took = under_load(&setup);
         assert_eq!(instance.terminate(), Some(0));
-        took.sort();
-        let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
-        println!(
-            "{delivery}: {} alerts, p50 {:.1?}, p90 {:.1?}, p99 {:.1?}, longest {:.1?}",
-            took.len(),
-            at(50),
-            at(90),
-            at(99),
-            took[took.len() - 1]
-        );
+        print_times(delivery, "send", took.iter().map(|took| took.from_send).collect());
+        print_times(delivery, "append", took.iter().map(|took| took.from_append).collect());
     }
 }
 
+fn print_times(delivery: &str, since: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+    let (count, longest) = (times.len(), times[times.len() - 1]);
+    let (p50, p90, p99) = (at(50), at(90), at(99));
+    println!(
+        "{delivery}: {count} alerts, from the {since}: p50 {p50:.1?}, p90 {p90:.1?}, p99 {p99:.1?}, \
+         longest {longest:.1?}"
+    );
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    let figures = serde_json::json!({
+        "bench": "latency",
+        "delivery": delivery,
+        "since": since,
+        "p50_ms": millis(p50),
+        "p99_ms": millis(p99),
+    });
+    println!("{figures}");
+}
+
+/// How long one alert took until it could be read.
+struct Took {
+    /// From before its last record was handed to the client that sends it.
+    from_send: Duration,
+    /// From the broker's stamp on that record, to the millisecond.
+    from_append: Duration,
+}
+
 /// Measures while `RATE` other events a second come in; none by default.
-fn under_load(setup: &Setup<'_>) -> Vec<Duration> {
+fn under_load(setup: &Setup<'_>) -> Vec<Took> {
     let (rate, load) = (number("RATE", 0), Load::make());
     let Some(load) = load.filter(|_| rate > 0) else { return measure(setup) };
     std::thread::scope(|scope| {
@@ -72,49 +93,80 @@ fn under_load(setup: &Setup<'_>) -> Vec<Duration> {
     })
 }
 
+/// Keeps when the broker took the last record in.
+#[derive(Default)]
+struct Appended(AtomicI64);
+
+impl ClientContext for Appended {}
+
+impl ProducerContext for Appended {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let record = result.as_ref().map_err(|(error, _)| error).unwrap();
+        self.0.store(record.timestamp().to_millis().unwrap(), Ordering::Relaxed);
+    }
+}
+
 /// Sends pairs one after the other, and reads each one's alert.
-fn measure(setup: &Setup<'_>) -> Vec<Duration> {
+fn measure(setup: &Setup<'_>) -> Vec<Took> {
     let mut client = setup.broker.client();
     client.set("group.id", format!("{}-reader", setup.name)).set("auto.offset.reset", "earliest");
     client.set("isolation.level", "read_committed").set("fetch.wait.max.ms", "500");
     let reader: BaseConsumer = client.create().unwrap();
     reader.subscribe(&[&format!("{}-alerts", setup.name)]).unwrap();
     let mut client = setup.broker.client();
-    let producer: rdkafka::producer::BaseProducer = client.set("linger.ms", "0").create().unwrap();
+    client.set("linger.ms", "0");
+    let producer: Producer = client.create_with_context(Appended::default()).unwrap();
     let topic = format!("{}-in", setup.name);
-    let mut took = BTreeMap::new();
+    let mut took = Vec::new();
     // The first ones wait for the reader to join its group.
     for pair in 0..PAIRS + 20 {
         let host = format!("host-{pair}");
-        for code in ["A", "B"] {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-            let time = maxspan::event::EventTime::from_millis(now.as_millis() as i64);
-            let event = serde_json::json!({
-                "@timestamp": time.to_string(),
-                "event": {"category": ["process"], "code": code, "id": format!("{pair}-{code}")},
-                "host": {"id": host},
-            });
-            let event = event.to_string();
-            let record = rdkafka::producer::BaseRecord::to(&topic).key(&host).payload(&event);
-            producer.send(record).map_err(|(error, _)| error).unwrap();
-            while producer.in_flight_count() > 0 {
-                producer.poll(Duration::from_millis(1));
-            }
-        }
-        let arrived = Instant::now();
-        let wanted = format!("\"{pair}-B\"");
-        loop {
-            assert!(arrived.elapsed() < DEADLINE, "alert {pair} does not come");
-            let Some(message) = reader.poll(Duration::from_millis(100)) else { continue };
-            let message = message.unwrap();
-            let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
-            if text.contains(&wanted) {
-                break;
-            }
-        }
+        send_event(&producer, &topic, &host, pair, "A");
+        producer.flush(DEADLINE).unwrap();
+        producer.context().0.store(0, Ordering::Relaxed);
+        let sent = Instant::now();
+        send_event(&producer, &topic, &host, pair, "B");
+        wait_for_alert(&reader, pair, sent);
+        let (from_send, read) = (sent.elapsed(), unix_millis());
+        producer.flush(DEADLINE).unwrap();
+        let appended = producer.context().0.load(Ordering::Relaxed);
+        let from_append = Duration::from_millis((read - appended).max(0) as u64);
         if pair >= 20 {
-            took.insert(pair, arrived.elapsed());
+            took.push(Took { from_send, from_append });
         }
     }
-    took.into_values().collect()
+    took
+}
+
+type Producer = ThreadedProducer<Appended>;
+
+fn send_event(producer: &Producer, topic: &str, host: &str, pair: usize, code: &str) {
+    let event = serde_json::json!({
+        "@timestamp": maxspan::event::EventTime::from_millis(unix_millis()).to_string(),
+        "event": {"category": ["process"], "code": code, "id": format!("{pair}-{code}")},
+        "host": {"id": host},
+    });
+    let event = event.to_string();
+    let record = BaseRecord::to(topic).key(host).payload(&event);
+    producer.send(record).map_err(|(error, _)| error).unwrap();
+}
+
+fn wait_for_alert(reader: &BaseConsumer, pair: usize, sent: Instant) {
+    let wanted = format!("\"{pair}-B\"");
+    loop {
+        assert!(sent.elapsed() < DEADLINE, "alert {pair} does not come");
+        let Some(message) = reader.poll(Duration::from_millis(100)) else { continue };
+        let message = message.unwrap();
+        let text = String::from_utf8_lossy(message.payload().unwrap_or_default());
+        if text.contains(&wanted) {
+            return;
+        }
+    }
+}
+
+fn unix_millis() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    now.as_millis() as i64
 }

@@ -1,5 +1,6 @@
 //! Admitting: an event that satisfies terms of rules becomes a candidate of their sequences.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use super::judge::Judged;
 use super::lanes::ByLane;
 use super::{Detector, Origin, Record};
 use crate::event::admitted::Body;
-use crate::event::{Admitted, EventTime, Fields, JoinKey};
+use crate::event::{Admitted, EventTime, Fields, JoinKey, Ordinal};
 use crate::normalize::Envelope;
 use crate::predicate::{Doubt, Judgement};
 use crate::rule::set::{RuleSet, TermRef};
@@ -30,16 +31,18 @@ impl Detector {
         let ahead_until = stood_at.filter(|clock| Some(*clock) > self.clock.shows);
         let mut targets = BTreeMap::new();
         let mut event: Option<Arc<Admitted>> = None;
+        // The same for all rules, and made for the first one that asks.
+        let names = OnceCell::new();
+        let mut ordinal: Option<Ordinal> = None;
         for of_rule in hits.chunk_by(|a, b| a.rule == b.rule) {
             let index = of_rule[0].rule as usize;
             let rule = &rules.rules()[index];
             let place = self.places[index];
             let is_elsewhere = !self.phase.shows_to(place.lane);
             let before_start = self.lanes[place.lane].starts_after(place.index, offset);
-            let uncovered = rule
-                .index
-                .as_ref()
-                .is_some_and(|index| !rules.normalizer().is_covered(index, fields));
+            let uncovered = rule.index.as_ref().is_some_and(|index| {
+                !index.covers_names(names.get_or_init(|| rules.normalizer().index_names(fields)))
+            });
             if is_elsewhere || before_start || uncovered {
                 continue;
             }
@@ -61,10 +64,12 @@ impl Detector {
                 continue;
             }
             let event = event.get_or_insert_with(|| self.keep(offset, judged, event_time));
-            let stood = self.rekeyed.arrival.as_ref().map_or(offset, |arrival| arrival.offset);
-            let mut ordinal = rules.normalizer().ordinal(fields, envelope, stood, rule.tiebreaker);
-            ordinal.channel = self.noticed.channels.shared(ordinal.channel);
-            ordinal.place = self.rekeyed.arrival.as_ref().map(|arrival| Arc::clone(&arrival.place));
+            let ordinal =
+                ordinal.get_or_insert_with(|| self.ordinal(&rules, fields, envelope, offset));
+            ordinal.tiebreaker = rule
+                .tiebreaker
+                .and_then(|field| rules.normalizer().tiebreaker(fields, field))
+                .into();
             self.stats.rules[index].candidates += keys.len() as u64;
             for (key, terms) in keys {
                 let candidate = Candidate {
@@ -111,6 +116,22 @@ impl Detector {
             }
         }
         keys
+    }
+
+    /// Returns the event's place in the total order, for rules without a tiebreaker.
+    fn ordinal(
+        &mut self,
+        rules: &RuleSet,
+        fields: &Fields<'_>,
+        envelope: &Envelope,
+        offset: i64,
+    ) -> Ordinal {
+        let arrival = self.rekeyed.arrival.as_ref();
+        let stood = arrival.map_or(offset, |arrival| arrival.offset);
+        let place = arrival.map(|arrival| Arc::clone(&arrival.place));
+        let ordinal = rules.normalizer().ordinal(fields, envelope, stood, None);
+        let channel = self.noticed.channels.shared(ordinal.channel);
+        Ordinal { place, channel, ..ordinal }
     }
 
     /// Keeps a copy of the record.

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::event::decode::Scratch;
 use crate::event::{Arena, Fields, Memory};
 use crate::normalize::Envelope;
 use crate::rule::cost::{Cost, NanoClock, Profile};
@@ -21,6 +22,7 @@ pub(super) struct Judge {
     max_record_bytes: usize,
     /// Counts what each rule costs, if somebody wants to know.
     profile: Option<Profile>,
+    scratch: Scratch,
     spare: Memory,
     spare_arena: Arena,
     spare_hits: Vec<TermRef>,
@@ -44,7 +46,8 @@ impl Judge {
     /// Returns a judge of records of at most so many bytes.
     pub(super) fn new(rules: Arc<RuleSet>, max_record_bytes: usize) -> Self {
         let (spare, spare_arena, spare_hits) = (Memory::default(), Arena::new(), Vec::new());
-        Self { rules, max_record_bytes, profile: None, spare, spare_arena, spare_hits }
+        let scratch = Scratch::default();
+        Self { rules, max_record_bytes, profile: None, scratch, spare, spare_arena, spare_hits }
     }
 
     /// Counts from now on what each rule costs.
@@ -101,11 +104,13 @@ impl Judge {
         }
         let memory = std::mem::take(&mut self.spare);
         let mut fields = Fields::within(memory, self.rules.fields().len(), arena);
-        if let Err(error) = self.rules.decoder().decode(payload, &mut fields) {
-            self.spare = fields.into_memory();
-            return Err(error.reason());
-        }
-        let envelope = self.rules.normalizer().normalize(&mut fields);
+        let envelope = match self.rules.read(&mut self.scratch, payload, &mut fields) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                self.spare = fields.into_memory();
+                return Err(error.reason());
+            }
+        };
         let mut hits = std::mem::take(&mut self.spare_hits);
         let undecided = match envelope.event_time {
             Some(_) => match &mut self.profile {

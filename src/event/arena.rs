@@ -44,6 +44,13 @@ impl Arena {
         self.0.alloc_slice_copy(bytes)
     }
 
+    /// Returns a copy of some bytes, changed, that lives as long as the arena.
+    pub fn changed(&self, bytes: &[u8], change: impl FnOnce(&mut [u8])) -> &[u8] {
+        let copy = self.0.alloc_slice_copy(bytes);
+        change(copy);
+        copy
+    }
+
     /// Returns a number with its text that lives as long as the arena.
     pub fn number(&self, number: f64, text: &str) -> &Written<'_> {
         self.0.alloc(Written { number, text: self.text(text).into() })

@@ -23,6 +23,8 @@ pub(super) fn parse(bytes: &[u8]) -> Option<EventTime> {
 /// left to [`date_time`].
 fn usual(bytes: &[u8]) -> Option<EventTime> {
     const FORM: &[u8; 23] = b"0000-00-00T00:00:00.000";
+    const MOST: [u8; 23] =
+        *b"\x09\x09\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\x09";
     let (text, rest) = bytes.split_first_chunk::<23>()?;
     let ticks = match rest {
         [] | [b'Z'] => 0,
@@ -34,9 +36,12 @@ fn usual(bytes: &[u8]) -> Option<EventTime> {
         text[10] = b'T';
     }
     // A digit leaves its value, and the other characters of the form leave nothing.
-    let left: [u8; 23] = std::array::from_fn(|at| text[at] ^ FORM[at]);
-    let most = FORM.map(|byte| if byte == b'0' { 9 } else { 0 });
-    if !left.iter().zip(&most).fold(true, |fits, (byte, most)| fits & (byte <= most)) {
+    let (mut left, mut fits) = ([0; 23], true);
+    for at in 0..FORM.len() {
+        left[at] = text[at] ^ FORM[at];
+        fits &= left[at] <= MOST[at];
+    }
+    if !fits {
         return None;
     }
     let two = |at: usize| i64::from(left[at]) * 10 + i64::from(left[at + 1]);

@@ -8,6 +8,7 @@ pub struct FieldId(pub u32);
 
 impl FieldId {
     /// Returns the id as an index.
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }

@@ -73,6 +73,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Adds a value to a field.
+    #[inline]
     pub fn push(&mut self, id: FieldId, value: Value<'a>) {
         let part = &mut self.parts[id.index()];
         let end = part.start + part.len;
@@ -129,6 +130,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns the values of a field.
+    #[inline]
     pub fn get(&self, id: FieldId) -> &[Value<'a>] {
         let part = self.parts[id.index()];
         &self.values[part.start as usize..(part.start + part.len) as usize]

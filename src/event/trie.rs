@@ -26,7 +26,8 @@ struct Edge {
     parent: u32,
     child: u32,
     // INVARIANT: the ends of `segment`.
-    ends: Ends,
+    tail: u64,
+    head: [u8; 8],
     segment: Box<[u8]>,
 }
 
@@ -82,14 +83,21 @@ impl Trie {
         self.fields.push(None);
         self.leads.push(true);
         let segment = segment.as_bytes();
-        self.edges.push(Edge { parent, child, ends: Ends::of(segment), segment: segment.into() });
+        let head = segment.first_chunk().copied().unwrap_or_default();
+        self.edges.push(Edge {
+            parent,
+            child,
+            tail: tail_of(segment),
+            head,
+            segment: segment.into(),
+        });
         child
     }
 
     fn fill_slots(&mut self) {
         self.slots = vec![Slot::default(); (self.edges.len() * 4).next_power_of_two().max(4)];
         for (edge, number) in self.edges.iter().zip(1..) {
-            let hash = edge.ends.hash(edge.parent);
+            let hash = hash(edge.parent, edge.tail);
             let mask = self.slots.len() - 1;
             let mut at = hash as usize & mask;
             while self.slots[at].edge != 0 {
@@ -116,56 +124,77 @@ impl Trie {
         self.edges.iter().map(|edge| (edge.parent, edge.child))
     }
 
-    #[inline]
-    fn child(&self, node: u32, segment: &[u8], ends: Ends) -> Option<u32> {
-        let hash = ends.hash(node);
+    /// Returns the node that a segment leads to.
+    fn child(&self, node: u32, segment: &[u8]) -> Option<u32> {
+        let tail = tail_of(segment);
+        self.find(node, tail, |edge| *edge.segment == *segment)
+    }
+
+    /// Returns the node that a key leads to, if a segment of the wanted paths is like it. The key
+    /// ends before `end`, where its quote stands, and has no escapes. Where it begins need not be
+    /// known: the quote before it is looked for in the last bytes alone.
+    #[inline(always)]
+    pub(crate) fn child_before(
+        &self,
+        node: u32,
+        record: &[u8],
+        end: usize,
+    ) -> Option<(u32, usize)> {
+        let Some(last) = record.get(..end).and_then(|record| record.last_chunk::<8>()) else {
+            return self.child_near_start(node, record, end);
+        };
+        let mut start = 0;
+        let is_key = |edge: &Edge| {
+            let Some(quote) = end.checked_sub(edge.segment.len() + 1) else { return false };
+            start = quote + 1;
+            let is_quoted = record.get(quote) == Some(&b'"');
+            // Both ends together are all of a segment of up to 16 bytes.
+            is_quoted
+                && (edge.segment.len() <= 8
+                    || record.get(start..).and_then(|key| key.first_chunk()) == Some(&edge.head)
+                        && (edge.segment.len() <= 16
+                            || record.get(start..end) == Some(&*edge.segment)))
+        };
+        let child = self.find(node, behind_quote(u64::from_le_bytes(*last)), is_key)?;
+        Some((child, start))
+    }
+
+    #[cold]
+    fn child_near_start(&self, node: u32, record: &[u8], end: usize) -> Option<(u32, usize)> {
+        let quote = record.get(..end)?.iter().rposition(|byte| *byte == b'"')?;
+        let child = self.child(node, &record[quote + 1..end])?;
+        Some((child, quote + 1))
+    }
+
+    #[inline(always)]
+    fn find(&self, node: u32, tail: u64, mut is_it: impl FnMut(&Edge) -> bool) -> Option<u32> {
+        let hash = hash(node, tail);
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
-            let slot = self.slots[at];
+            let slot = self.slots[at & mask];
             if slot.edge == 0 {
                 return None;
             }
             if slot.hash == hash {
                 let edge = &self.edges[slot.edge as usize - 1];
-                // Both ends together are all of a segment of up to 16 bytes.
-                let is_same = (edge.parent, edge.ends) == (node, ends);
-                if is_same && (segment.len() <= 16 || *edge.segment == *segment) {
+                if (edge.parent, edge.tail) == (node, tail) && is_it(edge) {
                     return Some(edge.child);
                 }
             }
-            at = (at + 1) & mask;
+            at += 1;
         }
-    }
-
-    /// Follows the key that stands at `start..end` of a record down from a node, as
-    /// [`step`](Self::step) does.
-    #[inline]
-    pub(crate) fn step_at(
-        &self,
-        node: u32,
-        (record, start, end): (&[u8], usize, usize),
-        passed: &mut Passed,
-    ) -> Option<u32> {
-        let key = record.get(start..end)?;
-        let ends = match record.get(..end).and_then(|record| record.last_chunk()) {
-            Some(last) if key.len() < 8 => Ends::short(u64::from_le_bytes(*last), key.len()),
-            _ => Ends::of(key),
-        };
-        self.child(node, key, ends).or_else(|| match ends.may_have(b'.') {
-            true => self.step_by_segments(node, key, passed),
-            false => None,
-        })
     }
 
     /// Follows a key, dotted or not, down from a node. Returns the node that it ends in, if a
     /// wanted path goes there.
     pub(crate) fn step(&self, node: u32, key: &[u8], passed: &mut Passed) -> Option<u32> {
         // A segment has no dots: where the whole key is one, there is no other way.
-        let child = self.child(node, key, Ends::of(key));
+        let child = self.child(node, key);
         child.or_else(|| self.step_by_segments(node, key, passed))
     }
 
+    #[inline(never)]
     fn step_by_segments(&self, node: u32, key: &[u8], passed: &mut Passed) -> Option<u32> {
         if !key.contains(&b'.') {
             return None;
@@ -173,7 +202,7 @@ impl Trie {
         let mut node = node;
         let mut segments = key.split(|byte| *byte == b'.').peekable();
         while let Some(segment) = segments.next() {
-            node = self.child(node, segment, Ends::of(segment))?;
+            node = self.child(node, segment)?;
             if segments.peek().is_some() {
                 passed.extend(self.field(node));
             }
@@ -185,49 +214,27 @@ impl Trie {
 /// Wanted fields that a dotted key has passed: if there is a value, they are objects.
 pub(crate) type Passed = SmallVec<[FieldId; 2]>;
 
-/// Length, first and last eight bytes of a key; if there are fewer, all of them and zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ends {
-    len: usize,
-    head: u64,
-    tail: u64,
+/// Returns the last eight bytes of a segment; of a shorter one all, and zeros behind them.
+fn tail_of(segment: &[u8]) -> u64 {
+    match segment.last_chunk() {
+        Some(last) => u64::from_le_bytes(*last),
+        None => segment.iter().rev().fold(0, |tail, byte| tail << 8 | u64::from(*byte)),
+    }
 }
 
-impl Ends {
-    #[inline]
-    fn of(key: &[u8]) -> Self {
-        let word = |bytes: Option<&[u8; 8]>| bytes.map(|bytes| u64::from_le_bytes(*bytes));
-        let (head, tail) = match (word(key.first_chunk()), word(key.last_chunk())) {
-            (Some(head), Some(tail)) => (head, tail),
-            _ => (key.iter().rev().fold(0, |head, byte| head << 8 | u64::from(*byte)), 0),
-        };
-        Self { len: key.len(), head, tail }
-    }
+/// Returns what stands behind the last quote of eight bytes, and zeros behind that.
+#[inline(always)]
+fn behind_quote(bytes: u64) -> u64 {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    let zero_if_quote = bytes ^ 0x2222_2222_2222_2222;
+    let quotes = !((zero_if_quote & LOW) + LOW | zero_if_quote | LOW);
+    // A quote in the last byte is that of an empty key: nothing is left.
+    bytes.checked_shr(u64::BITS - quotes.leading_zeros()).unwrap_or(0)
+}
 
-    /// Returns the ends of a key of fewer than eight bytes: the last ones of `last`.
-    #[inline]
-    fn short(last: u64, len: usize) -> Self {
-        let head = last.checked_shr(64 - 8 * len as u32).unwrap_or(0);
-        Self { len, head, tail: 0 }
-    }
-
-    /// Tells whether the key may have the byte: not all of a long key is looked at.
-    #[inline]
-    fn may_have(self, byte: u8) -> bool {
-        const EACH: u64 = 0x0101_0101_0101_0101;
-        let is_in = |word: u64| {
-            let zero_if_is = word ^ EACH * u64::from(byte);
-            zero_if_is.wrapping_sub(EACH) & !zero_if_is & EACH << 7 != 0
-        };
-        self.len > 16 || is_in(self.head) || is_in(self.tail)
-    }
-
-    /// The table is fixed by the wanted fields, so that no record can make its searches longer.
-    #[inline]
-    fn hash(self, node: u32) -> u32 {
-        let Self { len, head, tail } = self;
-        let mixed = head ^ tail.rotate_left(29) ^ (len as u64) << 56 ^ u64::from(node) << 20;
-        let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 32) as u32
-    }
+/// The table is fixed by the wanted fields, so that no record can make its searches longer.
+#[inline(always)]
+fn hash(node: u32, tail: u64) -> u32 {
+    let mixed = (tail ^ u64::from(node) << 17).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as u32
 }

@@ -39,16 +39,15 @@ impl Polling {
     pub(super) fn start(shared: &Arc<Shared>) -> Result<Self, Error> {
         // Made here even where it is opened later: wrong settings are told at once.
         let writer = Writer::new(&shared.settings, &shared.journal_ends)?;
-        let (committer, inbox) = inbox();
         let mut threads = Vec::new();
         let mut workers = Vec::new();
         let count = shared.settings.worker_count();
+        let (committer, inbox) = inbox(count);
         let needs_journal = shared.journal_memory().is_some();
         let journal = needs_journal.then(|| Reader::spawn(shared, count)).transpose()?;
         for number in 0..count {
-            let nudge = committer.nudge();
-            let nudge = Box::new(move || nudge.now());
-            let (worker, thread) = worker::Handle::spawn(number, shared, journal.clone(), nudge)?;
+            let summons = committer.nudge(number);
+            let (worker, thread) = worker::Handle::spawn(number, shared, journal.clone(), summons)?;
             workers.push(worker);
             threads.push(thread);
         }

@@ -269,13 +269,13 @@ impl World {
             pending: Vec::new(),
         };
         let brokers = Arc::new(Mutex::new(brokers));
-        let apart = |number| worker::Handle::without_thread(number, &shared, Box::new(|| ()));
+        let (handle, inbox) = inbox(workers);
+        let apart = |number| worker::Handle::without_thread(number, &shared, handle.nudge(number));
         let (handles, workers): (Vec<_>, Vec<_>) = (0..workers).map(apart).unzip();
         let transactions = Transactions::new(TimeSpan::from_secs(60));
         let way = MadeUp { brokers: Arc::clone(&brokers), transactions };
         let heart = shared.health.heart("committer");
         let outside = Outside { shared: Arc::clone(&shared), workers: handles.clone(), heart };
-        let (_, inbox) = inbox();
         let committer = Committer::new(inbox, outside, Box::new(way)).without_patience();
         let unheard = vec![0; handles.len()];
         let (owned, seen) = (BTreeSet::new(), Seen::default());
@@ -383,7 +383,10 @@ fn check(seed: u64) -> Seen {
                     world.turn(worker);
                 }
             }
-            50..80 => world.committer.cycle(),
+            50..65 => world.committer.cycle(),
+            65..75 => world.committer.cycle_for_alerts(),
+            // From here on workers hand cuts over that nobody has asked for.
+            75..80 => world.committer.offer(),
             80..88 if world.owned.contains(&partition) => {
                 world.lose(partition);
                 if random.chance(50) {

@@ -1,7 +1,7 @@
 //! Which dataset a record belongs to: what Elastic would name the index after.
 
 use super::engine_fields::EngineFields;
-use super::scalars::scalars;
+use super::scalars::copy_scalars;
 use crate::event::{Fields, Value};
 
 impl EngineFields {
@@ -32,7 +32,6 @@ impl EngineFields {
             (false, true) => (stream, event),
             _ => return,
         };
-        let dataset = scalars(fields.get(source));
-        fields.set_all(target, dataset);
+        copy_scalars(fields, source, target);
     }
 }

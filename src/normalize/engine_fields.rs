@@ -63,4 +63,41 @@ impl EngineFields {
             flat_event_id: id("EventID"),
         }
     }
+
+    /// Returns all of them.
+    pub(super) fn all(&self) -> Vec<FieldId> {
+        let of_hits = [
+            self.event_id,
+            self.event_action,
+            self.event_sequence,
+            self.stream_namespace,
+            self.agent_version,
+            self.provider_name,
+            self.record_id,
+        ];
+        self.of_envelope().into_iter().chain(of_hits).collect()
+    }
+
+    /// Returns the fields that tell layout, event, time and host; the others are read of hits alone.
+    pub(super) fn of_envelope(&self) -> [FieldId; 17] {
+        [
+            self.timestamp,
+            self.utc_time,
+            self.event_category,
+            self.event_code,
+            self.event_dataset,
+            self.stream_dataset,
+            self.host_id,
+            self.host_name,
+            self.host_hostname,
+            self.agent_id,
+            self.agent_type,
+            self.channel,
+            self.computer_name,
+            self.windows_event_id,
+            self.tags,
+            self.flat_channel,
+            self.flat_event_id,
+        ]
+    }
 }

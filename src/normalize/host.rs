@@ -1,5 +1,7 @@
 //! On which host an event happened: one key per machine, whatever the collector says.
 
+use memchr::memchr;
+
 use super::engine_fields::EngineFields;
 use super::options::{HostKey, HostNames, Options};
 use crate::event::{FieldId, Fields, Value};
@@ -245,8 +247,7 @@ fn netbios_name(name: &str) -> &str {
 }
 
 fn short_name(name: &str) -> &str {
-    let dot = name.bytes().position(|byte| byte == b'.');
-    dot.map_or(name, |dot| &name[..dot])
+    memchr(b'.', name.as_bytes()).map_or(name, |dot| &name[..dot])
 }
 
 /// Returns the first value as text; an empty one is none.

@@ -78,7 +78,8 @@ fn number(fields: &Fields<'_>, id: FieldId) -> Option<i64> {
     }
 }
 
-fn ordinal_value(fields: &Fields<'_>, id: FieldId) -> Option<OrdinalValue> {
+/// Returns the value by which a field orders events.
+pub(super) fn ordinal_value(fields: &Fields<'_>, id: FieldId) -> Option<OrdinalValue> {
     match fields.get(id).first()? {
         Value::Int(number) => Some(OrdinalValue::Number(*number)),
         value => value.text().map(|text| OrdinalValue::Text(text.into())),

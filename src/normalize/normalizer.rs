@@ -11,14 +11,16 @@ use super::index::{IndexNames, IndexPatterns};
 use super::options::Options;
 use super::program::{Agent, EventKind, Program};
 use super::reads::Reads;
-use super::scalars::scalars;
+use super::scalars::copy_scalars;
 use super::shape::{self, Nxlog, Shape};
-use crate::event::{EventTime, FieldId, FieldTable, Fields, Identity, Ordinal, Value};
+use crate::event::{
+    EventTime, FieldId, FieldTable, Fields, Identity, Ordinal, OrdinalValue, Value,
+};
 
 /// Turns decoded records into ECS, for the fields of one field table.
 #[derive(Debug)]
 pub struct Normalizer {
-    engine: EngineFields,
+    pub(super) engine: EngineFields,
     wanted: Wanted,
     program: Program,
     nxlog: Nxlog,
@@ -90,8 +92,19 @@ impl Normalizer {
         opened.envelope
     }
 
-    /// Reads the envelope of a record: before anything is mapped, and from the fields alone that the
-    /// engine itself reads.
+    /// Returns the fields that have to be decoded before a record can be opened, in the order of
+    /// their ids.
+    pub fn envelope_fields(&self) -> Vec<FieldId> {
+        let own = self.engine.of_envelope();
+        let mut all = self.nxlog.sources_of(&own);
+        all.extend(own);
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Reads the envelope of a record: before anything is mapped, and from nothing but its
+    /// [`envelope_fields`](Self::envelope_fields).
     ///
     /// Writes the canonical host to `host.id` if a rule reads that. What remains to be done is
     /// [`fill`](Self::fill).
@@ -120,6 +133,10 @@ impl Normalizer {
     /// Fills the wanted ECS fields of an opened record whose fields have all been decoded.
     pub fn fill(&self, opened: &Opened<'_>, fields: &mut Fields<'_>) {
         let shape = opened.envelope.shape;
+        if shape == Shape::Nxlog {
+            // What has been decoded since the record was opened.
+            self.nxlog.lift(fields);
+        }
         self.write_times(shape, opened.happened, fields);
         if let Some(kind) = opened.kind {
             // Only Elastic Agent names modules as its integrations do.
@@ -140,9 +157,9 @@ impl Normalizer {
         self.program.kind(self.program.channel(channel), event_id)
     }
 
-    /// Returns how many kinds of events there are.
-    pub fn kind_count(&self) -> usize {
-        self.program.kind_count()
+    /// Returns all kinds of raw events, in the order of their indices.
+    pub fn kinds(&self) -> &[EventKind] {
+        self.program.kinds()
     }
 
     /// Returns the field that holds the categories of an event.
@@ -181,6 +198,11 @@ impl Normalizer {
         IndexNames::of(&self.engine, fields)
     }
 
+    /// Returns what orders events of one time for a rule with this tiebreaker.
+    pub fn tiebreaker(&self, fields: &Fields<'_>, field: FieldId) -> Option<OrdinalValue> {
+        identity::ordinal_value(fields, field)
+    }
+
     /// Tells whether index patterns, a rule's, cover this normalized record.
     pub fn is_covered(&self, patterns: &IndexPatterns, fields: &Fields<'_>) -> bool {
         patterns.is_empty() || patterns.covers_names(&self.index_names(fields))
@@ -199,10 +221,7 @@ impl Normalizer {
             }
         };
         if let Some(created) = self.wanted.event_created {
-            let written = scalars(fields.get(self.engine.timestamp));
-            if !written.is_empty() {
-                fields.set_all(created, written);
-            }
+            copy_scalars(fields, self.engine.timestamp, created);
         }
         if let Some(timestamp) = self.wanted.timestamp {
             let text = fields.arena().text(&happened.to_string());

@@ -45,7 +45,7 @@ pub struct EventKind {
 }
 
 impl EventKind {
-    /// Returns its place among all kinds: below [`Normalizer::kind_count`](super::Normalizer::kind_count).
+    /// Returns its place among all kinds: among [`Normalizer::kinds`](super::Normalizer::kinds).
     pub fn index(&self) -> usize {
         self.index
     }
@@ -110,9 +110,9 @@ impl Program {
         &self.kinds[usize::from(*known.unwrap_or(&channel.other))]
     }
 
-    /// Returns the number of kinds.
-    pub(super) fn kind_count(&self) -> usize {
-        self.kinds.len()
+    /// Returns all kinds, in the order of their indices.
+    pub(super) fn kinds(&self) -> &[EventKind] {
+        &self.kinds
     }
 
     /// Fills the wanted targets of a record of this kind.

@@ -15,12 +15,12 @@ mod grams;
 mod part;
 mod share;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use smallvec::SmallVec;
 
 use super::hash::Hash;
-use super::need::{Clue, Literal, Need};
+use super::need::{ALL, Clue, Literal, Need};
 use super::{Folds, Predicate};
 use crate::event::{FieldId, FieldTable, Fields, Value};
 use crate::text::fold::fold;
@@ -69,9 +69,11 @@ impl<T: Copy> Index<T> {
         let mut by_category = BTreeMap::<&str, Vec<Listed<'_>>>::new();
         let mut any = Vec::new();
         for (number, (entry, need)) in (0..).zip(entries.iter().zip(&needs)) {
-            let listed = (number, need.clues(&|clue| shares.of(clue)));
+            let listed = Listed { number, need, effort: entry.predicate.node.effort().into() };
             match (entry.category, entry.category_field) {
-                (Some(category), None) => by_category.entry(category).or_default().push(listed),
+                (Some(category), None) => {
+                    by_category.entry(category).or_default().push(listed);
+                }
                 _ => any.push(listed),
             }
         }
@@ -82,8 +84,8 @@ impl<T: Copy> Index<T> {
                 .zip(by_category.keys())
                 .map(|(at, key)| ((*key).into(), at))
                 .collect(),
-            branches: by_category.into_values().map(Branch::new).collect(),
-            any: Branch::new(any),
+            branches: by_category.values().map(|listed| Branch::new(listed, &shares)).collect(),
+            any: Branch::new(&any, &shares),
         }
     }
 
@@ -91,13 +93,13 @@ impl<T: Copy> Index<T> {
     /// with them the event's folded texts, which asking them takes.
     ///
     /// Each that the event satisfies is among them, and few others.
-    pub fn candidates(&self, event: &Fields<'_>, mut visit: impl FnMut(T, &mut Folds)) {
-        let mut folds = Folds::default();
+    pub fn candidates(&self, event: &Fields<'_>, mut visit: impl FnMut(T, &mut Folds<'_>)) {
+        let mut folds = Folds::of(event);
         let found = self.found(event, &mut folds);
         found.for_each(|number| visit(self.terms[number], &mut folds));
     }
 
-    fn found(&self, event: &Fields<'_>, folds: &mut Folds) -> Found {
+    fn found(&self, event: &Fields<'_>, folds: &mut Folds<'_>) -> Found {
         let mut found = Found::new(self.terms.len());
         self.any.candidates(event, folds, &mut found);
         let mut done: SmallVec<[usize; 8]> = SmallVec::new();
@@ -120,41 +122,80 @@ impl<T> Entry<'_, T> {
         match (self.category_field, self.category) {
             (Some(field), Some(category)) => {
                 let category = Literal::Text(fold(category).into());
-                Need::All(vec![need, Need::OneOf(field, vec![category])])
+                Need::All(vec![need, Need::Has(field, vec![vec![category]])])
             }
             _ => need,
         }
     }
 }
 
-/// A condition with its clues, if it has any.
-type Listed<'n> = (Number, Option<Vec<Clue<'n>>>);
+/// A condition that is about to be listed.
+struct Listed<'n> {
+    number: Number,
+    need: &'n Need,
+    /// How much work it is to ask it.
+    effort: u64,
+}
 
 impl Branch {
-    fn new(listed: Vec<Listed<'_>>) -> Self {
+    fn new(conditions: &[Listed<'_>], shares: &Shares<'_>) -> Self {
+        let dear = dear_fields(conditions, shares);
+        let share = |clue: Clue<'_>| {
+            if is_part(clue) && dear.contains(&clue.0) { ALL } else { shares.of(clue) }
+        };
         let mut unlisted = Vec::new();
         let mut columns = BTreeMap::<FieldId, column::Builder>::new();
-        for (term, clues) in listed {
-            let Some(mut clues) = clues else {
-                unlisted.push(term);
+        for Listed { number, need, .. } in conditions {
+            let Some((_, mut clues)) = need.rarest(&share) else {
+                unlisted.push(*number);
                 continue;
             };
             clues.sort_unstable();
             clues.dedup();
             for of_field in clues.chunk_by(|(a, _), (b, _)| a == b) {
-                columns.entry(of_field[0].0).or_default().add(term, of_field);
+                columns.entry(of_field[0].0).or_default().add(*number, of_field);
             }
         }
         let columns = columns.into_iter().map(|(field, column)| column.build(field));
         Self { unlisted, columns: columns.collect() }
     }
 
-    fn candidates(&self, event: &Fields<'_>, folds: &mut Folds, found: &mut Found) {
+    fn candidates(&self, event: &Fields<'_>, folds: &mut Folds<'_>, found: &mut Found) {
         found.extend(&self.unlisted);
         for column in &self.columns {
             column.candidates(event.get(column.field()), folds, found);
         }
     }
+}
+
+/// Returns the fields in whose values nothing is looked for: that would take longer than asking the
+/// few conditions that it spares.
+fn dear_fields(conditions: &[Listed<'_>], shares: &Shares<'_>) -> BTreeSet<FieldId> {
+    let mut spared = BTreeMap::<FieldId, u64>::new();
+    for Listed { need, effort, .. } in conditions {
+        let Some((share, clues)) = need.rarest(&|clue| shares.of(clue)) else { continue };
+        let fields = clues.into_iter().filter(|clue| is_part(*clue)).map(|(field, _)| field);
+        for field in fields.collect::<BTreeSet<FieldId>>() {
+            let without = |clue: Clue<'_>| {
+                if is_part(clue) && clue.0 == field { ALL } else { shares.of(clue) }
+            };
+            let otherwise = need.rarest(&without).map_or(ALL, |(share, _)| share.min(ALL));
+            *spared.entry(field).or_default() += effort * otherwise.saturating_sub(share);
+        }
+    }
+    spared
+        .into_iter()
+        .filter(|(_, spared)| *spared < WORTH_A_PASS)
+        .map(|(field, _)| field)
+        .collect()
+}
+
+/// Reading the value of every event for its parts takes about as much work as sixteen units of
+/// [`Node::effort`](super::node::Node::effort).
+const WORTH_A_PASS: u64 = 16 * ALL;
+
+fn is_part((_, literal): Clue<'_>) -> bool {
+    matches!(literal, Some(Literal::Part(_)))
 }
 
 #[cfg(test)]

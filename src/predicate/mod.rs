@@ -151,11 +151,11 @@ impl Predicate {
 
     /// Judges an event, which must have room for the same fields.
     pub fn judge(&self, fields: &Fields<'_>) -> Judgement {
-        self.judge_folded(fields, &mut Folds::default())
+        self.judge_folded(fields, &mut Folds::of(fields))
     }
 
     /// Judges an event of which others have asked before; `folds` belongs to it.
-    pub fn judge_folded(&self, fields: &Fields<'_>, folds: &mut Folds) -> Judgement {
+    pub fn judge_folded(&self, fields: &Fields<'_>, folds: &mut Folds<'_>) -> Judgement {
         self.node.judge(fields, folds)
     }
 

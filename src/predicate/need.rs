@@ -61,13 +61,16 @@ impl Part {
 pub(super) enum Need {
     /// Nothing that can be looked up.
     Nothing,
-    /// A value of the field equals or holds one of these.
-    OneOf(FieldId, Vec<Literal>),
+    /// A value of the field equals or holds all of one of these lists.
+    Has(FieldId, Vec<Vec<Literal>>),
     /// The field has a value.
     Value(FieldId),
     All(Vec<Self>),
     Any(Vec<Self>),
 }
+
+/// All events, where clues are counted.
+pub(super) const ALL: u64 = 1_000_000;
 
 /// How an event that may have what is needed is recognised: by a literal that a value of a field
 /// equals or holds, or by any value of it.
@@ -81,7 +84,7 @@ impl Need {
             Node::Exists(source) => Self::in_one_of(*source, Self::Value),
             Node::Test(source, test) => match test.alternatives() {
                 Some(alternatives) => {
-                    Self::in_one_of(*source, |field| Self::of_value(field, &alternatives))
+                    Self::in_one_of(*source, |field| Self::Has(field, alternatives.clone()))
                 }
                 None => Self::in_one_of(*source, Self::Value),
             },
@@ -97,17 +100,6 @@ impl Need {
         if needs.len() == 1 { needs.swap_remove(0) } else { Self::Any(needs) }
     }
 
-    /// A value of the field that has all literals of one of the alternatives.
-    fn of_value(field: FieldId, alternatives: &[Vec<Literal>]) -> Self {
-        let (single, several): (Vec<_>, Vec<_>) =
-            alternatives.iter().partition(|literals| literals.len() == 1);
-        let single = Self::OneOf(field, single.into_iter().flatten().cloned().collect());
-        let one = |literal: &Literal| Self::OneOf(field, vec![literal.clone()]);
-        let several =
-            several.into_iter().map(|literals| Self::All(literals.iter().map(one).collect()));
-        Self::Any(std::iter::once(single).chain(several).collect())
-    }
-
     /// An expression may be true although a field has no value; only with a single field it is
     /// worth finding out.
     fn of_combination(combination: &Combination) -> Self {
@@ -120,18 +112,16 @@ impl Need {
     }
 
     /// Returns the clues that fewest events have, of which any event that has what is needed has
-    /// at least one; nothing if there are no such clues. `share` tells how many events have a clue.
-    pub(super) fn clues(&self, share: &impl Fn(Clue<'_>) -> u64) -> Option<Vec<Clue<'_>>> {
-        self.rarest(share).map(|(_, clues)| clues)
-    }
-
-    fn rarest(&self, share: &impl Fn(Clue<'_>) -> u64) -> Option<(u64, Vec<Clue<'_>>)> {
+    /// at least one, and how many have one of them; nothing if there are no such clues. `share` tells
+    /// how many events have a clue.
+    pub(super) fn rarest<'n>(
+        &'n self,
+        share: &impl Fn(Clue<'n>) -> u64,
+    ) -> Option<(u64, Vec<Clue<'n>>)> {
         match self {
             Self::Nothing => None,
-            Self::OneOf(..) | Self::Value(_) => {
-                let clues = self.own_clues();
-                Some((clues.iter().map(|clue| share(*clue)).sum(), clues))
-            }
+            Self::Value(field) => Some((share((*field, None)), vec![(*field, None)])),
+            Self::Has(field, alternatives) => Some(rarest_of_field(*field, alternatives, share)),
             // One of them is enough.
             Self::All(needs) => {
                 needs.iter().filter_map(|need| need.rarest(share)).min_by_key(|(sum, _)| *sum)
@@ -139,28 +129,55 @@ impl Need {
             Self::Any(needs) => needs.iter().try_fold((0, Vec::new()), |(sum, mut all), need| {
                 let (share, clues) = need.rarest(share)?;
                 all.extend(clues);
-                Some((sum + share, all))
+                Some((either(sum, share), all))
             }),
-        }
-    }
-
-    fn own_clues(&self) -> Vec<Clue<'_>> {
-        match self {
-            Self::OneOf(field, literals) => {
-                literals.iter().map(|literal| (*field, Some(literal))).collect()
-            }
-            Self::Value(field) => vec![(*field, None)],
-            Self::Nothing | Self::All(_) | Self::Any(_) => Vec::new(),
         }
     }
 
     /// Visits all its clues, some of them repeatedly.
     pub(super) fn for_each_clue<'n>(&'n self, visit: &mut impl FnMut(Clue<'n>)) {
         match self {
+            Self::Nothing => {}
+            Self::Value(field) => visit((*field, None)),
+            Self::Has(field, alternatives) => {
+                alternatives.iter().flatten().for_each(|literal| visit((*field, Some(literal))));
+            }
             Self::All(needs) | Self::Any(needs) => {
                 needs.iter().for_each(|need| need.for_each_clue(visit));
             }
-            _ => self.own_clues().into_iter().for_each(visit),
         }
     }
+}
+
+/// The rarest literal of each alternative; or any value of the field, if that is as rare.
+fn rarest_of_field<'n>(
+    field: FieldId,
+    alternatives: &'n [Vec<Literal>],
+    share: &impl Fn(Clue<'n>) -> u64,
+) -> (u64, Vec<Clue<'n>>) {
+    let rarest = |literals: &'n Vec<Literal>| {
+        let clues = literals.iter().map(|literal| (field, Some(literal)));
+        clues.map(|clue| (share(clue), clue)).min_by_key(|(share, _)| *share)
+    };
+    let of_value = share((field, None));
+    let of_alternatives =
+        alternatives.iter().try_fold((0, Vec::new()), |(sum, mut all), literals| {
+            let (share, clue) = rarest(literals)?;
+            all.push(clue);
+            Some((either(sum, share), all))
+        });
+    match of_alternatives {
+        // Who has one of them has a value.
+        Some((sum, clues)) if clues.iter().all(|clue| share(*clue) < of_value) => {
+            (sum.min(of_value.saturating_sub(1)), clues)
+        }
+        _ => (of_value, vec![(field, None)]),
+    }
+}
+
+/// How many events have one of two clues, of which so many have each: as if they had nothing to do
+/// with each other.
+fn either(one: u64, other: u64) -> u64 {
+    let (one, other) = (one.min(ALL), other.min(ALL));
+    one + other - one * other / ALL
 }

@@ -80,7 +80,7 @@ impl Node {
         }
     }
 
-    pub(super) fn judge(&self, fields: &Fields<'_>, folds: &mut Folds) -> Judgement {
+    pub(super) fn judge(&self, fields: &Fields<'_>, folds: &mut Folds<'_>) -> Judgement {
         Judgement::of(match self {
             Self::Constant(truth) => *truth,
             Self::Exists(source) => source.has_value(fields),
@@ -104,6 +104,19 @@ impl Node {
         }
     }
 
+    /// Returns how much work it is on average, roughly: each part of a chain decides every other
+    /// time.
+    pub(super) fn effort(&self) -> u32 {
+        match self {
+            Self::Not(inner) => inner.effort(),
+            Self::And(nodes) | Self::Or(nodes) => {
+                let efforts = (0..u32::BITS).zip(nodes).map(|(at, node)| node.effort() >> at);
+                efforts.fold(1, u32::saturating_add)
+            }
+            _ => self.cost(),
+        }
+    }
+
     /// Returns how much work it is, roughly.
     fn cost(&self) -> u32 {
         match self {
@@ -120,7 +133,12 @@ impl Node {
 }
 
 /// Tells whether any value of a field passes a test.
-fn any_passes(source: FieldSource, test: &Test, fields: &Fields<'_>, folds: &mut Folds) -> bool {
+fn any_passes(
+    source: FieldSource,
+    test: &Test,
+    fields: &Fields<'_>,
+    folds: &mut Folds<'_>,
+) -> bool {
     let (field, values) = source.found(fields);
     let mut numbered = values.iter().enumerate();
     numbered.any(|(at, value)| test.holds_at(*value, Some((field, at)), folds))
@@ -130,7 +148,7 @@ fn any_passes(source: FieldSource, test: &Test, fields: &Fields<'_>, folds: &mut
 fn judge_chain(
     nodes: &[Node],
     fields: &Fields<'_>,
-    folds: &mut Folds,
+    folds: &mut Folds<'_>,
     decisive: Judgement,
 ) -> Judgement {
     let mut all = decisive.inverted();

@@ -43,6 +43,7 @@ impl FieldSource {
     }
 
     /// Returns in which field an event has the values, and the values.
+    #[inline]
     pub(super) fn found<'e, 'v>(self, event: &'e Fields<'v>) -> (FieldId, &'e [Value<'v>]) {
         let own = event.get(self.own);
         let Some(form_of) = self.form_of.filter(|_| own.is_empty()) else { return (self.own, own) };

@@ -41,7 +41,7 @@ impl Strings {
     }
 
     /// Tells whether a value's text matches; `folds` and `at` as for [`Folds::text`].
-    pub(super) fn hold(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
+    pub(super) fn hold(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds<'_>) -> bool {
         if self.case == Case::Sensitive {
             return text_satisfies(value, |text| self.matches_folded(text.as_bytes()));
         }

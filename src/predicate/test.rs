@@ -170,7 +170,7 @@ impl Test {
 
     /// As [`holds`](Self::holds), with the folded texts of the event to which the value belongs, and
     /// where it stands there.
-    pub(super) fn holds_at(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
+    pub(super) fn holds_at(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds<'_>) -> bool {
         match self {
             Self::OneOf(constants) => constants.contains(value, at, folds),
             Self::Strings(strings) => strings.hold(value, at, folds),
@@ -237,7 +237,7 @@ impl Test {
 }
 
 impl OneOf {
-    fn contains(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds) -> bool {
+    fn contains(&self, value: Value<'_>, at: Option<At>, folds: &mut Folds<'_>) -> bool {
         // Without texts no number is written as one.
         (!self.strings.is_empty() && self.strings.hold(value, at, folds))
             || self.truths.iter().any(|truth| is_truth(value, *truth))
@@ -360,18 +360,31 @@ fn text_of(truth: bool) -> &'static str {
 }
 
 /// Asks about a value as text, without an allocation for numbers.
+#[inline]
 pub(super) fn text_satisfies(value: Value<'_>, holds: impl FnOnce(&str) -> bool) -> bool {
+    match value {
+        Value::Str(text) => holds(text),
+        Value::Bool(truth) => holds(text_of(truth)),
+        Value::Object => false,
+        Value::Written(written) => holds(&written.text),
+        Value::Int(_) | Value::Big(_) | Value::Float(_) => {
+            let text = text_of_number(value);
+            std::str::from_utf8(&text.0).is_ok_and(holds)
+        }
+    }
+}
+
+/// Returns the text of a number that is written as its value alone.
+fn text_of_number(value: Value<'_>) -> Buffer {
     let mut buffer = Buffer(SmallVec::new());
-    let written = match value {
-        Value::Str(text) => return holds(text),
-        Value::Bool(truth) => return holds(text_of(truth)),
-        Value::Object => return false,
+    // A buffer takes any text.
+    let _ = match value {
         Value::Int(number) => write!(buffer, "{number}"),
         Value::Big(number) => write!(buffer, "{number}"),
         Value::Float(number) => write_double(&mut buffer, number),
-        Value::Written(written) => return holds(&written.text),
+        _ => Ok(()),
     };
-    written.is_ok() && std::str::from_utf8(&buffer.0).is_ok_and(holds)
+    buffer
 }
 
 /// Room for a number's text.

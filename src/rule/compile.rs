@@ -76,15 +76,18 @@ pub struct CompiledRule {
 }
 
 impl CompiledRule {
+    /// Returns for each term which value of `event.category` it asks for; nothing if it asks for any, or
+    /// for the category in another field.
+    pub(super) fn categories(&self) -> impl Iterator<Item = Option<&str>> {
+        let is_elsewhere = self.category_field.is_some();
+        self.terms.iter().map(move |term| term.category.as_deref().filter(|_| !is_elsewhere))
+    }
+
     /// Notes which fields the rule reads of which events.
     pub(super) fn note_reads(&self, reads: &mut Reads) {
         // A category in another field says nothing of `event.category`.
         reads.add(None, self.category_field);
-        for term in &self.terms {
-            let category = match self.category_field {
-                None => term.category.as_deref(),
-                Some(_) => None,
-            };
+        for (term, category) in self.terms.iter().zip(self.categories()) {
             reads.add(category, term.reads.iter().chain(&self.reads).copied());
         }
     }

@@ -8,6 +8,7 @@ mod category;
 mod caveat;
 pub mod compile;
 pub mod cost;
+mod demand;
 pub mod explain;
 pub mod field_limit;
 pub mod file;

@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use super::compile::{self, CompiledRule};
 use super::cost::{Observer, Unobserved};
+use super::demand::{Demand, Wanted};
 use super::file::{self, Parsed};
 use super::lint;
 use super::{Emit, Rekeying, RuleFile, Settings, Suppression};
 use crate::diag::Diagnostic;
-use crate::event::decode::{Decoder, Limits};
+use crate::event::decode::{DecodeError, Decoder, Limits, Scratch};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
-use crate::normalize::{Documents, Normalizer, Reads};
+use crate::normalize::{Documents, Envelope, Normalizer, Reads};
 use crate::predicate::index::{Entry, Index};
 use crate::predicate::{Folds, Judgement};
 use crate::text::Text;
@@ -159,6 +160,8 @@ pub struct RuleSet {
     documents: Arc<Documents>,
     /// Which terms an event could satisfy.
     index: Index<TermRef>,
+    /// Which fields of a record any rule wants; nothing if all of them are always read.
+    demand: Option<Demand>,
 }
 
 impl RuleSet {
@@ -174,14 +177,18 @@ impl RuleSet {
         let reports = files.into_iter().map(|text| builder.file(text)).collect();
         let rules = builder.rules;
         let options = defaults.normalize.clone();
+        let reads = reads(&rules);
         let normalizer = match defaults.whole_events {
             true => Normalizer::new(&mut fields, options),
-            false => Normalizer::narrowed(&mut fields, options, &reads(&rules)),
+            false => Normalizer::narrowed(&mut fields, options, &reads),
         };
-        let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting });
+        let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting })
+            .with_early(&normalizer.early_fields());
+        let demand =
+            (!defaults.whole_events).then(|| demand(&rules, &reads, &normalizer, &decoder));
         let index = index(&rules, category, &fields);
         let documents = Arc::new(Documents::new(defaults.normalize.clone()));
-        (Self { rules, fields, decoder, normalizer, documents, index }, reports)
+        (Self { rules, fields, decoder, normalizer, documents, index, demand }, reports)
     }
 
     /// Returns the rules.
@@ -207,6 +214,52 @@ impl RuleSet {
     /// Returns what makes whole documents of records, for alerts.
     pub fn documents(&self) -> &Arc<Documents> {
         &self.documents
+    }
+
+    /// Reads of a record what rules want of it, and normalizes that.
+    ///
+    /// # Errors
+    /// If the record cannot be read. Then `out` holds no value.
+    pub fn read<'a>(
+        &self,
+        scratch: &mut Scratch,
+        payload: &'a [u8],
+        out: &mut Fields<'a>,
+    ) -> Result<Envelope, DecodeError> {
+        let rest = self.decoder.begin(scratch, payload, out)?;
+        match self.wanted(out) {
+            Wanted::Fields(fields) => rest.read_narrowed(fields, out)?,
+            Wanted::Nothing | Wanted::All => rest.read(out)?,
+        }
+        Ok(self.normalizer.normalize(out))
+    }
+
+    /// As [`read`](Self::read), but returns nothing of a record that is of a kind that no rule asks for:
+    /// it satisfies no term, and `out` holds some of its fields.
+    ///
+    /// # Errors
+    /// If the record cannot be read. Then `out` holds no value.
+    pub fn read_if_wanted<'a>(
+        &self,
+        scratch: &mut Scratch,
+        payload: &'a [u8],
+        out: &mut Fields<'a>,
+    ) -> Result<Option<Envelope>, DecodeError> {
+        let rest = self.decoder.begin(scratch, payload, out)?;
+        match self.wanted(out) {
+            Wanted::Nothing => return Ok(None),
+            Wanted::Fields(fields) => rest.read_narrowed(fields, out)?,
+            Wanted::All => rest.read(out)?,
+        }
+        Ok(Some(self.normalizer.normalize(out)))
+    }
+
+    /// Tells what rules want of a record whose early fields have been read.
+    fn wanted(&self, early: &Fields<'_>) -> Wanted<'_> {
+        match &self.demand {
+            Some(demand) => demand.wanted(&self.normalizer, early),
+            None => Wanted::All,
+        }
     }
 
     /// Collects the terms that an event satisfies, in the order of rules and terms.
@@ -244,7 +297,7 @@ impl RuleSet {
         self.index.candidates(event, |at, _| visit(at));
     }
 
-    fn judge(&self, at: TermRef, event: &Fields<'_>, folds: &mut Folds) -> Judgement {
+    fn judge(&self, at: TermRef, event: &Fields<'_>, folds: &mut Folds<'_>) -> Judgement {
         let rule = &self.rules[at.rule as usize];
         let term = &rule.terms[at.term as usize];
         let in_category = match (rule.category_field, &term.category) {
@@ -258,6 +311,19 @@ impl RuleSet {
 }
 
 /// Lists which fields the rules read of which events.
+/// Tells what rules want of records.
+fn demand(
+    rules: &[CompiledRule],
+    reads: &Reads,
+    normalizer: &Normalizer,
+    decoder: &Decoder,
+) -> Demand {
+    let of_rule = |rule| CompiledRule::categories(rule);
+    let asks_for_all = rules.iter().flat_map(of_rule).any(|category| category.is_none());
+    let categories = rules.iter().flat_map(of_rule).flatten().collect();
+    Demand::new(&categories, asks_for_all, reads, normalizer, decoder)
+}
+
 fn reads(rules: &[CompiledRule]) -> Reads {
     let mut reads = Reads::default();
     rules.iter().for_each(|rule| rule.note_reads(&mut reads));

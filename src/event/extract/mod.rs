@@ -27,7 +27,7 @@ impl Scratch {
     /// Returns how many braces, brackets and colons there are.
     pub fn index(&mut self, payload: &[u8]) -> usize {
         self.structure.index(payload);
-        self.structure.marks().len()
+        self.structure.view().marks.len()
     }
 }
 

@@ -21,6 +21,30 @@ pub(crate) struct Structure {
     marks: Vec<u32>,
     marks_len: usize,
     ends_in_string: bool,
+    has_odd_keys: bool,
+}
+
+/// The structural index of one record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'s> {
+    /// INVARIANT: an empty block, those of the record, an empty block.
+    blocks: &'s [Block],
+    /// Positions of braces, brackets and colons outside of strings.
+    pub(crate) marks: &'s [u32],
+    /// Whether the last string has no end.
+    pub(crate) ends_in_string: bool,
+    /// Whether some string with a colon right behind it has a dot, a backslash or a control
+    /// character. What stands before a colon behind a blank is not looked at.
+    pub(crate) has_odd_keys: bool,
+}
+
+/// What stands between two quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Whether there are backslashes or control characters.
+    pub(crate) has_specials: bool,
 }
 
 /// What is kept of 64 bytes; the lowest bit is the first byte.
@@ -38,9 +62,10 @@ struct Classes {
     quotes: u64,
     backslashes: u64,
     controls: u64,
-    /// Braces, brackets and colons; perhaps also control characters, which no valid record has
-    /// outside of strings.
-    marks: u64,
+    dots: u64,
+    colons: u64,
+    /// Braces and brackets.
+    brackets: u64,
 }
 
 /// How an index is made. All ways make the same.
@@ -71,64 +96,14 @@ impl Structure {
         true
     }
 
-    /// Returns the positions of braces, brackets and colons outside of strings. Where the record
-    /// is not valid, control characters may be among them.
-    pub(crate) fn marks(&self) -> &[u32] {
-        &self.marks[..self.marks_len]
-    }
-
-    /// Tells whether the last string has no end.
-    pub(crate) fn ends_in_string(&self) -> bool {
-        self.ends_in_string
-    }
-
-    /// Returns the position of the first quote from `at` on that begins or ends a string.
-    #[inline]
-    pub(crate) fn quote_from(&self, at: usize) -> Option<usize> {
-        let near = self.window(at, |block| block.quotes);
-        if near != 0 {
-            return Some(at + near.trailing_zeros() as usize);
+    /// Returns the index of the record, to be read.
+    pub(crate) fn view(&self) -> View<'_> {
+        View {
+            blocks: &self.blocks[..self.blocks_len],
+            marks: &self.marks[..self.marks_len],
+            ends_in_string: self.ends_in_string,
+            has_odd_keys: self.has_odd_keys,
         }
-        let later = self.blocks[..self.blocks_len].iter().enumerate().skip(at / BLOCK + 2);
-        let (block, found) = later.into_iter().find(|(_, block)| block.quotes != 0)?;
-        Some((block - 1) * BLOCK + found.quotes.trailing_zeros() as usize)
-    }
-
-    /// Returns the position of the last quote before `end` that begins or ends a string.
-    #[inline]
-    pub(crate) fn quote_before(&self, end: usize) -> Option<usize> {
-        let last = end.checked_sub(1)?;
-        let (block, bit) = (last / BLOCK + 1, last % BLOCK);
-        let here = self.blocks.get(block)?.quotes << (BLOCK - 1 - bit);
-        let before = self.blocks.get(block - 1)?.quotes >> 1 >> bit;
-        let near = here | before;
-        if near != 0 {
-            return Some(last - near.leading_zeros() as usize);
-        }
-        let (at, block) = self.blocks[..block].iter().enumerate().rfind(|(_, b)| b.quotes != 0)?;
-        Some(at * BLOCK - 1 - block.quotes.leading_zeros() as usize)
-    }
-
-    /// Tells whether a part of the record has backslashes or control characters.
-    #[inline]
-    pub(crate) fn has_specials(&self, start: usize, end: usize) -> bool {
-        let mut at = start;
-        while at + BLOCK < end {
-            if self.window(at, |block| block.specials) != 0 {
-                return true;
-            }
-            at += BLOCK;
-        }
-        let below_end = u64::MAX.checked_shr((BLOCK - (end - at)) as u32).unwrap_or(0);
-        self.window(at, |block| block.specials) & below_end != 0
-    }
-
-    /// Returns the bits of the 64 bytes from `at` on.
-    #[inline]
-    fn window(&self, at: usize, bits: impl Fn(&Block) -> u64) -> u64 {
-        let (first, bit) = (at / BLOCK + 1, at % BLOCK);
-        let of = |block: usize| self.blocks.get(block).map_or(0, &bits);
-        of(first) >> bit | of(first + 1) << 1 << (BLOCK - 1 - bit)
     }
 
     fn index_by(&mut self, way: Way, payload: &[u8]) {
@@ -168,13 +143,14 @@ impl Structure {
         self.blocks[count + 1] = Block::default();
         self.blocks_len = count + 2;
         self.ends_in_string = strings.is_inside != 0;
+        self.has_odd_keys = strings.odd_keys != 0;
     }
 
     #[inline(always)]
     fn add(&mut self, at: usize, classes: &Classes) {
-        let Classes { quotes, backslashes, controls, mut marks } = *classes;
+        let (quotes, specials) = (classes.quotes, classes.specials());
         // No bit is in both. Of an `or` compilers make vectors of single bits, which is slow.
-        let specials = backslashes.wrapping_add(controls);
+        let mut marks = classes.brackets.wrapping_add(classes.colons);
         self.blocks[at + 1] = Block { quotes, specials };
         if self.marks.len() < self.marks_len + BLOCK {
             self.marks.resize(2 * (self.marks_len + BLOCK), 0);
@@ -197,12 +173,82 @@ impl Structure {
     }
 }
 
+impl View<'_> {
+    /// Returns the string that begins at `start`, behind its quote.
+    #[inline]
+    pub(crate) fn string_from(&self, start: usize) -> Option<Span> {
+        let (block, bit) = (start / BLOCK + 1, start % BLOCK);
+        let [near, far] = self.blocks.get(block..)?.first_chunk()?;
+        let window = |near: u64, far: u64| near >> bit | far << 1 << (BLOCK - 1 - bit);
+        let quotes = window(near.quotes, far.quotes);
+        if quotes == 0 {
+            return self.long_string_from(start);
+        }
+        let before_quote = quotes ^ (quotes - 1);
+        let has_specials = window(near.specials, far.specials) & before_quote != 0;
+        Some(Span { start, end: start + quotes.trailing_zeros() as usize, has_specials })
+    }
+
+    /// Returns the string that ends at `end`, with its quote there.
+    #[inline]
+    pub(crate) fn string_before(&self, end: usize) -> Option<Span> {
+        let last = end.checked_sub(1)?;
+        let (block, bit) = (last / BLOCK, last % BLOCK);
+        let [far, near] = self.blocks.get(block..)?.first_chunk()?;
+        let window = |far: u64, near: u64| near << (BLOCK - 1 - bit) | far >> 1 >> bit;
+        let quotes = window(far.quotes, near.quotes);
+        if quotes == 0 {
+            return self.long_string_before(end);
+        }
+        let len = quotes.leading_zeros();
+        let has_specials = window(far.specials, near.specials) & !(u64::MAX >> len) != 0;
+        Some(Span { start: end - len as usize, end, has_specials })
+    }
+
+    #[cold]
+    fn long_string_from(&self, start: usize) -> Option<Span> {
+        let mut blocks = self.blocks.iter().enumerate().skip(start / BLOCK + 2);
+        let (block, found) = blocks.find(|(_, block)| block.quotes != 0)?;
+        let end = (block - 1) * BLOCK + found.quotes.trailing_zeros() as usize;
+        Some(Span { start, end, has_specials: self.has_specials(start, end) })
+    }
+
+    #[cold]
+    fn long_string_before(&self, end: usize) -> Option<Span> {
+        let blocks = self.blocks.get(..(end - 1) / BLOCK + 1)?;
+        let (block, found) = blocks.iter().enumerate().rfind(|(_, block)| block.quotes != 0)?;
+        let start = block * BLOCK - found.quotes.leading_zeros() as usize;
+        Some(Span { start, end, has_specials: self.has_specials(start, end) })
+    }
+
+    fn has_specials(&self, start: usize, end: usize) -> bool {
+        let (first, last) = (start / BLOCK + 1, end / BLOCK + 1);
+        let not_before = u64::MAX << (start % BLOCK);
+        let below_end = !(u64::MAX << (end % BLOCK));
+        let bits = |block: usize| {
+            let all = self.blocks.get(block).map_or(0, |block| block.specials);
+            let all = if block == first { all & not_before } else { all };
+            if block == last { all & below_end } else { all }
+        };
+        (first..=last).any(|block| bits(block) != 0)
+    }
+}
+
 impl Way {
     fn best() -> Self {
         #[cfg(target_arch = "x86_64")]
         return if x86::has_avx2() { Self::Avx2 } else { Self::Sse2 };
         #[cfg(not(target_arch = "x86_64"))]
         Self::Portable
+    }
+}
+
+impl Classes {
+    /// Returns backslashes and control characters.
+    #[inline(always)]
+    fn specials(&self) -> u64 {
+        // Not by `or`, as for marks.
+        self.backslashes.wrapping_add(self.controls)
     }
 }
 
@@ -213,6 +259,12 @@ struct Strings {
     is_escaped: u64,
     /// All ones if the next byte stands in a string.
     is_inside: u64,
+    /// Whether that string has something odd so far.
+    is_odd: bool,
+    /// 1 if the last byte ended a string that has something odd.
+    has_ended_odd: u64,
+    /// Colons right behind such strings.
+    odd_keys: u64,
 }
 
 impl Strings {
@@ -222,8 +274,22 @@ impl Strings {
         classes.quotes &= !self.escaped(classes.backslashes);
         let inside = prefix_xor(classes.quotes) ^ self.is_inside;
         self.is_inside = ((inside as i64) >> 63) as u64;
-        classes.marks &= !inside;
+        classes.brackets &= !inside;
+        classes.colons &= !inside;
+        self.find_odd_keys(&classes, inside);
         classes
+    }
+
+    /// A string is a run of ones in `inside`. If anything in it is added the sum carries to its
+    /// closing quote, once.
+    #[inline(always)]
+    fn find_odd_keys(&mut self, classes: &Classes, inside: u64) {
+        let odd = classes.specials().wrapping_add(classes.dots);
+        let (sum, is_odd) = inside.carrying_add(odd & inside, self.is_odd);
+        let ended_odd = sum & classes.quotes & !inside;
+        self.is_odd = is_odd;
+        self.odd_keys |= (ended_odd << 1 | self.has_ended_odd) & classes.colons;
+        self.has_ended_odd = ended_odd >> 63;
     }
 
     /// Returns the bytes that an odd number of backslashes stands before. A subtraction carries
@@ -251,11 +317,13 @@ fn classes(bytes: &[u8; BLOCK]) -> Classes {
         let word = u64::from_le_bytes(*word);
         let with_bit_5 = word | EACH * 0x20;
         let is = |word: u64, byte: u8| is_zero(word ^ EACH * u64::from(byte));
-        let marks = is(with_bit_5, b'{') | is(with_bit_5, b'}') | is(word, b':');
+        let brackets = is(with_bit_5, b'{') | is(with_bit_5, b'}');
         all.quotes |= gathered(is(word, b'"')) << shift;
         all.backslashes |= gathered(is(word, b'\\')) << shift;
         all.controls |= gathered(is_zero(word & (EACH * 0xE0))) << shift;
-        all.marks |= gathered(marks) << shift;
+        all.dots |= gathered(is(word, b'.')) << shift;
+        all.colons |= gathered(is(word, b':')) << shift;
+        all.brackets |= gathered(brackets) << shift;
     }
     all
 }
@@ -304,6 +372,7 @@ mod tests {
         specials: Vec<usize>,
         marks: Vec<usize>,
         ends_in_string: bool,
+        has_odd_keys: bool,
     }
 
     impl Slow {
@@ -323,24 +392,33 @@ mod tests {
                 }
                 is_escaped = *byte == b'\\' && !is_escaped;
             }
+            let is_odd = |byte: &u8| b"\\.".contains(byte) || *byte < b' ';
+            slow.has_odd_keys = slow.quotes.chunks_exact(2).any(|string| {
+                let [start, end] = [string[0], string[1]];
+                payload.get(end + 1) == Some(&b':') && payload[start..end].iter().any(is_odd)
+            });
             slow
         }
 
         /// Reads an index out by the calls that the walk makes.
-        fn of(structure: &Structure, payload: &[u8]) -> Self {
+        fn of(view: &View<'_>, payload: &[u8]) -> Self {
             let mut quotes = Vec::new();
-            while let Some(at) = structure.quote_from(quotes.last().map_or(0, |last| last + 1)) {
-                quotes.push(at);
+            let behind = |last: &usize| last + 1;
+            while let Some(string) = view.string_from(quotes.last().map_or(0, behind)) {
+                quotes.push(string.end);
             }
-            let is_mark = |at: &usize| b"{}[]:".contains(&payload[*at]);
             Self {
                 quotes,
-                specials: (0..payload.len())
-                    .filter(|at| structure.has_specials(*at, at + 1))
-                    .collect(),
-                marks: structure.marks().iter().map(|at| *at as usize).filter(is_mark).collect(),
-                ends_in_string: structure.ends_in_string(),
+                specials: (0..payload.len()).filter(|at| view.has_specials(*at, at + 1)).collect(),
+                marks: view.marks.iter().map(|at| *at as usize).collect(),
+                ends_in_string: view.ends_in_string,
+                has_odd_keys: view.has_odd_keys,
             }
+        }
+
+        fn span(&self, start: usize, end: usize) -> Span {
+            let has_specials = self.specials.iter().any(|at| (start..end).contains(at));
+            Span { start, end, has_specials }
         }
     }
 
@@ -348,13 +426,15 @@ mod tests {
         let slow = Slow::new(payload);
         for way in WAYS {
             structure.index_by(*way, payload);
-            assert_eq!(Slow::of(structure, payload), slow, "{way:?}: {payload:?}");
-            for end in (0..=payload.len()).rev().step_by(5) {
-                let before = slow.quotes.iter().rfind(|at| **at < end).copied();
-                assert_eq!(structure.quote_before(end), before, "{way:?}: {end}: {payload:?}");
-                let start = end / 3;
-                let any = slow.specials.iter().any(|at| (start..end).contains(at));
-                assert_eq!(structure.has_specials(start, end), any, "{way:?}: {start}..{end}");
+            let view = structure.view();
+            assert_eq!(Slow::of(&view, payload), slow, "{way:?}: {payload:?}");
+            for at in 0..payload.len() {
+                let before = slow.quotes.iter().rfind(|quote| **quote < at);
+                let before = before.map(|quote| slow.span(quote + 1, at));
+                assert_eq!(view.string_before(at), before, "{way:?}: {at}: {payload:?}");
+                let from = slow.quotes.iter().find(|quote| **quote >= at);
+                let from = from.map(|quote| slow.span(at, *quote));
+                assert_eq!(view.string_from(at), from, "{way:?}: {at}: {payload:?}");
             }
         }
     }
@@ -394,7 +474,7 @@ mod tests {
             payloads in prop::collection::vec(
                 prop::collection::vec(
                     prop_oneof![
-                        6 => prop::sample::select(br#""\{}[]:, a"#.to_vec()),
+                        6 => prop::sample::select(br#""\{}[]:, a."#.to_vec()),
                         1 => any::<u8>(),
                     ],
                     0..400,

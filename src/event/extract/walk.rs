@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 use super::scalar::{self, Literal};
-use super::structure::Structure;
+use super::structure::{Span, View};
 use super::{Class, GiveUp, Plan, Scratch};
 use crate::event::field::FieldId;
 use crate::event::fields::Fields;
@@ -21,7 +21,7 @@ pub(super) struct Walk<'w, 'a> {
     bytes: &'a [u8],
     trie: &'w Trie,
     plan: &'w Plan,
-    structure: &'w Structure,
+    view: View<'w>,
     /// Number of the next mark of the structure.
     next: usize,
     depth: usize,
@@ -44,14 +44,8 @@ pub(super) struct Later {
 enum Target {
     /// Its value stands in this node.
     Value(u32),
-    /// Its key begins at this node, and passes fields.
-    Key(u32),
-}
-
-/// Where the quotes around a key stand.
-struct Key {
-    quote: usize,
-    end: usize,
+    /// Its key begins at this node, behind this byte, and passes fields.
+    Key(u32, u8),
 }
 
 /// Where a value ends, and whether it holds anything but null.
@@ -73,7 +67,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             bytes: text.as_bytes(),
             trie,
             plan,
-            structure: &scratch.structure,
+            view: scratch.structure.view(),
             next: 0,
             depth: 0,
             later: &mut scratch.later,
@@ -86,12 +80,12 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// Walks the record as a whole.
     pub(super) fn record<const EARLY: bool>(&mut self) -> Result<(), GiveUp> {
         let start = self.behind_blanks(0);
-        if self.structure.ends_in_string() || self.byte(start)? != b'{' {
+        if self.view.ends_in_string || self.byte(start)? != b'{' {
             return Err(GiveUp);
         }
         let end = self.object::<EARLY>(Trie::ROOT, start, false)?.end;
         let is_whole = self.behind_blanks(end) == self.bytes.len();
-        if is_whole && self.next == self.structure.marks().len() { Ok(()) } else { Err(GiveUp) }
+        if is_whole && self.next == self.view.marks.len() { Ok(()) } else { Err(GiveUp) }
     }
 
     /// Reads what an early walk has passed.
@@ -104,7 +98,9 @@ impl<'w, 'a> Walk<'w, 'a> {
             let colon = self.mark()?;
             match *target {
                 Target::Value(node) => self.wanted::<false>(node, colon, false)?,
-                Target::Key(node) => self.member::<false>(node, &self.key(colon)?, colon, false)?,
+                Target::Key(node, before) => {
+                    self.odd_member::<false>(node, colon, before, false)?
+                }
             };
         }
         Ok(())
@@ -124,11 +120,10 @@ impl<'w, 'a> Walk<'w, 'a> {
             let mark = self.mark()?;
             match self.byte(mark)? {
                 b':' => {
-                    let key = self.key(mark)?;
-                    if self.last_before(key.quote)? != before {
-                        return Err(GiveUp);
-                    }
-                    is_filled |= self.member::<EARLY>(node, &key, mark, probe)?;
+                    is_filled |= match self.view.has_odd_keys {
+                        true => self.odd_member::<EARLY>(node, mark, before, probe)?,
+                        false => self.member::<EARLY>(node, mark, before, probe)?,
+                    };
                     before = b',';
                 }
                 b'}' if !matches!(self.last_before(mark)?, b',' | b':') => break mark + 1,
@@ -143,22 +138,60 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// Reads the member of an object in a node; tells whether it holds anything but null, if some
-    /// wanted field names an object around it.
-    #[inline]
+    /// wanted field names an object around it. Its key has no dots and no escapes, or blanks behind.
+    #[inline(always)]
     fn member<const EARLY: bool>(
         &mut self,
         node: u32,
-        key: &Key,
         colon: usize,
+        before: u8,
         probe: bool,
     ) -> Result<bool, GiveUp> {
-        let mut passed = Passed::new();
-        let place = (self.bytes, key.quote + 1, key.end);
-        let child = self.trie.step_at(node, place, &mut passed);
-        let probe = probe || !passed.is_empty();
-        if EARLY {
-            return self.early_member(node, child, colon, passed.is_empty());
+        let end = colon.checked_sub(1).ok_or(GiveUp)?;
+        if self.byte(end)? != b'"' {
+            return self.odd_member::<EARLY>(node, colon, before, probe);
         }
+        let Some((child, start)) = self.trie.child_before(node, self.bytes, end) else {
+            return match probe {
+                true => self.wanted::<false>(Trie::NOWHERE, colon, true),
+                false => self.unwanted(colon),
+            };
+        };
+        if self.last_before(start - 1)? != before {
+            return Err(GiveUp);
+        }
+        match EARLY {
+            true => self.early_member(child, colon),
+            false => self.wanted::<false>(child, colon, probe),
+        }
+    }
+
+    /// Reads a member, whatever its key is.
+    #[inline(never)]
+    fn odd_member<const EARLY: bool>(
+        &mut self,
+        node: u32,
+        colon: usize,
+        before: u8,
+        probe: bool,
+    ) -> Result<bool, GiveUp> {
+        let key = self.key(colon)?;
+        if self.last_before(key.start - 1)? != before {
+            return Err(GiveUp);
+        }
+        let mut passed = Passed::new();
+        let name = self.bytes.get(key.start..key.end).ok_or(GiveUp)?;
+        let child = self.trie.step(node, name, &mut passed);
+        if EARLY && passed.is_empty() {
+            let Some(child) = child else { return self.unwanted(colon) };
+            return self.early_member(child, colon);
+        }
+        if EARLY {
+            // No early field is below one that is passed. Even where it leads nowhere it makes an
+            // object of what it passes.
+            return self.put_off(Target::Key(node, before), colon);
+        }
+        let probe = probe || !passed.is_empty();
         let Some(child) = child.or(probe.then_some(Trie::NOWHERE)) else {
             return self.unwanted(colon);
         };
@@ -169,28 +202,16 @@ impl<'w, 'a> Walk<'w, 'a> {
         Ok(is_filled)
     }
 
-    fn early_member(
-        &mut self,
-        node: u32,
-        child: Option<u32>,
-        colon: usize,
-        is_plain: bool,
-    ) -> Result<bool, GiveUp> {
-        let class = |child: u32| self.plan.classes.get(child as usize).copied();
-        match child.and_then(|child| Some((child, class(child)?))) {
-            Some((child, Class::Early)) => return self.wanted::<false>(child, colon, false),
-            Some((child, Class::Above)) => return self.wanted::<true>(child, colon, false),
-            Some((child, Class::Later)) => {
-                let target = if is_plain { Target::Value(child) } else { Target::Key(node) };
-                self.later.push(Later { colon: self.next as u32 - 1, target });
-            }
-            // What passes a field and then goes nowhere makes an object of it.
-            None if !is_plain => {
-                let target = Target::Key(node);
-                self.later.push(Later { colon: self.next as u32 - 1, target });
-            }
-            None => {}
+    fn early_member(&mut self, child: u32, colon: usize) -> Result<bool, GiveUp> {
+        match self.plan.classes.get(child as usize).ok_or(GiveUp)? {
+            Class::Early => self.wanted::<false>(child, colon, false),
+            Class::Above => self.wanted::<true>(child, colon, false),
+            Class::Later => self.put_off(Target::Value(child), colon),
         }
+    }
+
+    fn put_off(&mut self, target: Target, colon: usize) -> Result<bool, GiveUp> {
+        self.later.push(Later { colon: self.next as u32 - 1, target });
         self.unwanted(colon)
     }
 
@@ -263,11 +284,10 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     #[inline]
     fn string(&mut self, node: u32, at: usize) -> Result<Passage, GiveUp> {
-        let start = at + 1;
-        let end = self.structure.quote_from(start).ok_or(GiveUp)?;
+        let Span { start, end, has_specials } = self.view.string_from(at + 1).ok_or(GiveUp)?;
         if let Some(id) = self.trie.field(node) {
             let text = self.text.get(start..end).ok_or(GiveUp)?;
-            let text = match self.structure.has_specials(start, end) {
+            let text = match has_specials {
                 true => self.out.arena().text(scalar::unescape(text, self.unescaped)?),
                 false => text,
             };
@@ -322,17 +342,13 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// Returns the key before a colon.
     #[inline]
-    fn key(&self, colon: usize) -> Result<Key, GiveUp> {
+    fn key(&self, colon: usize) -> Result<Span, GiveUp> {
         let end = self.last_place_before(colon)?;
         if self.byte(end)? != b'"' {
             return Err(GiveUp);
         }
-        let quote = self.structure.quote_before(end).ok_or(GiveUp)?;
         // The rare key with escapes is left to the parser.
-        match self.structure.has_specials(quote + 1, end) {
-            true => Err(GiveUp),
-            false => Ok(Key { quote, end }),
-        }
+        self.view.string_before(end).filter(|key| !key.has_specials).ok_or(GiveUp)
     }
 
     fn is_object(&mut self, id: FieldId) {
@@ -362,7 +378,7 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     #[inline]
     fn mark(&mut self) -> Result<usize, GiveUp> {
-        let mark = self.structure.marks().get(self.next).ok_or(GiveUp)?;
+        let mark = self.view.marks.get(self.next).ok_or(GiveUp)?;
         self.next += 1;
         Ok(*mark as usize)
     }
@@ -380,24 +396,35 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     #[inline]
     fn last_place_before(&self, at: usize) -> Result<usize, GiveUp> {
-        let mut at = at.checked_sub(1).ok_or(GiveUp)?;
-        while is_blank(self.byte(at)?) {
-            at = at.checked_sub(1).ok_or(GiveUp)?;
+        let before = at.checked_sub(1).ok_or(GiveUp)?;
+        match is_blank(self.byte(before)?) {
+            true => self.last_place_before_blanks(before),
+            false => Ok(before),
         }
-        Ok(at)
+    }
+
+    #[inline(never)]
+    fn last_place_before_blanks(&self, end: usize) -> Result<usize, GiveUp> {
+        self.bytes[..end].iter().rposition(|byte| !is_blank(*byte)).ok_or(GiveUp)
     }
 
     /// Returns the first place from `at` on that is no blank.
     #[inline]
-    fn behind_blanks(&self, mut at: usize) -> usize {
-        while self.bytes.get(at).is_some_and(|byte| is_blank(*byte)) {
-            at += 1;
+    fn behind_blanks(&self, at: usize) -> usize {
+        match self.bytes.get(at) {
+            Some(byte) if is_blank(*byte) => self.first_place_behind_blanks(at),
+            _ => at,
         }
-        at
+    }
+
+    #[inline(never)]
+    fn first_place_behind_blanks(&self, at: usize) -> usize {
+        let rest = &self.bytes[at..];
+        at + rest.iter().position(|byte| !is_blank(*byte)).unwrap_or(rest.len())
     }
 }
 
 #[inline]
 fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+    byte <= b' ' && matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }

@@ -9,7 +9,7 @@ use rdkafka::error::KafkaError;
 
 use super::context::{Context, GroupEvents, PendingCommit, Questions};
 use super::error::{ClientError, Code, OpenError};
-use super::native::generation_of;
+use super::native::{generation_of, install_unpacking};
 use super::positions::Positions;
 use crate::detect::Origin;
 use crate::kafka::settings::Settings;
@@ -39,6 +39,7 @@ impl Consumer {
         settings: &Settings,
         events: Arc<dyn GroupEvents>,
     ) -> Result<Self, OpenError> {
+        install_unpacking(settings.memory.fetch_unfolded());
         let client = settings.consumer()?.create_with_context(Context::new(events));
         let client: Arc<BaseConsumer<Context>> = Arc::new(client.map_err(ClientError::from)?);
         client.context().set_consumer(&client);

@@ -16,6 +16,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use super::consumer::Membership;
 use super::error::{ClientError, Code, OpenError};
 use super::log::log;
+use super::native::Bell;
 use super::positions::Positions;
 use super::rights::{Attempt, Audience, missing_right};
 use crate::alert::{AlertRecord, Message, Part};
@@ -39,6 +40,8 @@ pub(in crate::kafka) struct Answers {
 
 /// Writes output to its topic.
 pub(in crate::kafka) struct Writer {
+    /// Declared before the producer: it must not outlive it.
+    bell: Option<Bell>,
     producer: BaseProducer<Answers>,
     /// Whether it has been opened for transactions.
     is_open: Cell<bool>,
@@ -66,6 +69,7 @@ impl Writer {
         let producer =
             settings.producer()?.create_with_context(answers).map_err(ClientError::from)?;
         Ok(Self {
+            bell: Bell::of(&producer),
             producer,
             is_open: Cell::new(false),
             is_in_transaction: Cell::new(false),
@@ -97,12 +101,17 @@ impl Writer {
         })
     }
 
-    /// Returns the answers that have come, waiting for the first ones at most this long.
-    ///
-    /// The client's poll waits the whole time even when answers come, so it must be short.
+    /// Returns the answers that have come; if there are none, those that come within this time, as soon as the
+    /// first ones do.
     pub(in crate::kafka) fn answers(&self, wait: Duration) -> Vec<(usize, Code)> {
-        self.producer.poll(wait);
-        let mut answers = std::mem::take(&mut *lock(&self.producer.context().unseen));
+        let mut answers = self.take_answers();
+        if answers.is_empty() && !wait.is_zero() {
+            match &self.bell {
+                Some(bell) => bell.wait(wait),
+                None => std::thread::sleep(wait),
+            }
+            answers = self.take_answers();
+        }
         if answers.iter().any(|(_, code)| code.is_purged()) {
             let reason = self.transaction_fault();
             for (_, code) in answers.iter_mut().filter(|(_, code)| code.is_purged()) {
@@ -110,6 +119,19 @@ impl Writer {
             }
         }
         answers
+    }
+
+    /// Serves the client as long as answers come: one look hears of one batch only.
+    fn take_answers(&self) -> Vec<(usize, Code)> {
+        let mut answers = Vec::new();
+        loop {
+            self.producer.poll(Duration::ZERO);
+            let news = std::mem::take(&mut *lock(&self.producer.context().unseen));
+            if news.is_empty() {
+                return answers;
+            }
+            answers.extend(news);
+        }
     }
 
     /// Returns why the client has given the transaction up; nothing if it has not.

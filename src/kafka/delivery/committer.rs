@@ -5,7 +5,6 @@
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use super::cuts::Cuts;
 use super::handle::{Inbox, Request};
 use super::outside::Outside;
 use super::way::{PATIENCE, Way};
@@ -28,12 +27,22 @@ pub(in crate::kafka) struct Committer {
     inbox: Inbox,
     outside: Outside,
     delivery: Box<dyn Way>,
-    cuts: Cuts,
+    /// When all workers were last asked for their cuts.
+    all_asked: Instant,
     /// Cuts that came when nobody waited for them any more.
     late: Vec<Bundle>,
     /// How long a cycle waits for cuts.
     cut_patience: Duration,
     pace: Pace,
+}
+
+/// Whose cuts a cycle is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// Everybody's.
+    All,
+    /// Of those with whom alerts wait, and what was handed over: nobody else holds them up.
+    Alerts,
 }
 
 /// When to try again.
@@ -46,12 +55,11 @@ struct Pace {
 impl Committer {
     /// Returns a committer that delivers in this way.
     pub(in crate::kafka) fn new(inbox: Inbox, outside: Outside, delivery: Box<dyn Way>) -> Self {
-        let cuts = Cuts::new(outside.workers.len());
         Self {
             inbox,
             outside,
             delivery,
-            cuts,
+            all_asked: Instant::now(),
             late: Vec::new(),
             cut_patience: CUT_PATIENCE,
             pace: Pace::default(),
@@ -71,12 +79,12 @@ impl Committer {
         loop {
             self.outside.heart.beat();
             match self.next_request() {
-                Ok(Request::Nudge) => self.cycle_unless_backing_off(),
+                Ok(Request::Nudge) => self.cycle_unless_backing_off(Scope::Alerts),
                 Ok(Request::Flush(origins, deadline, done)) => {
                     let is_durable = self.flush(&origins, deadline);
                     done.send(is_durable).ok();
                 }
-                Err(RecvTimeoutError::Timeout) => self.cycle_unless_backing_off(),
+                Err(RecvTimeoutError::Timeout) => self.cycle_unless_backing_off(Scope::All),
                 Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -86,41 +94,65 @@ impl Committer {
     /// Waits for a request, for the time of the next regular cycle, or for a late cut.
     fn next_request(&mut self) -> Result<Request, RecvTimeoutError> {
         let ends = Instant::now() + self.sleep();
+        self.offer();
         loop {
             let left = ends.saturating_duration_since(Instant::now());
-            let is_owed = self.cuts.owing().contains(&true);
+            let is_owed = self.inbox.cuts.owing().contains(&true);
             let request = self.inbox.next(if is_owed { left.min(LATE_CUT) } else { left });
             if request.is_ok() || Instant::now() >= ends {
                 return request;
             }
-            self.late.extend(self.cuts.gather(&[], Duration::ZERO));
+            self.late.extend(self.inbox.cuts.gather(&[], Duration::ZERO));
             if !self.late.is_empty() {
                 return request;
             }
         }
     }
 
+    /// Tells workers whether their cuts would be taken at once.
+    pub(in crate::kafka) fn offer(&self) {
+        let is_free = self.delivery.takes_more() && self.pace.not_before.is_none();
+        self.inbox.set_free(is_free);
+    }
+
     fn sleep(&self) -> Duration {
-        let regular = self.outside.shared.settings.commit_interval.min(MAX_SLEEP);
+        let regular = self.until_all_are_asked().min(MAX_SLEEP);
         match self.pace.not_before {
             Some(time) => time.saturating_duration_since(Instant::now()).max(GAP),
             None => regular,
         }
     }
 
-    fn cycle_unless_backing_off(&mut self) {
+    /// Returns how long it is until the next regular cycle, however many alerts come in between.
+    fn until_all_are_asked(&self) -> Duration {
+        let interval = self.outside.shared.settings.commit_interval;
+        interval.saturating_sub(self.all_asked.elapsed())
+    }
+
+    fn cycle_unless_backing_off(&mut self, scope: Scope) {
         if self.pace.not_before.is_none_or(|time| time <= Instant::now()) {
-            self.cycle();
+            let is_regular = scope == Scope::All || self.until_all_are_asked().is_zero();
+            self.cycle_over(if is_regular { Scope::All } else { Scope::Alerts });
         }
     }
 
-    /// Cuts and delivers, as far as it goes this time.
+    /// Cuts everything and delivers, as far as it goes this time.
     pub(in crate::kafka) fn cycle(&mut self) {
+        self.cycle_over(Scope::All);
+    }
+
+    /// Delivers what alerts wait for, as far as it goes this time.
+    #[cfg(test)]
+    pub(in crate::kafka) fn cycle_for_alerts(&mut self) {
+        self.cycle_over(Scope::Alerts);
+    }
+
+    fn cycle_over(&mut self, scope: Scope) {
         let began = Instant::now();
         self.inbox.lower();
         self.delivery.drop_ended(&self.outside.shared.leases);
         if self.delivery.takes_more() {
-            let bundles = self.collect();
+            let bundles = self.collect(scope);
             self.delivery.add(bundles);
         }
         let had_work = !self.delivery.is_idle();
@@ -139,11 +171,15 @@ impl Committer {
 
     /// Asks the workers for the cuts of partitions that have none on its way. Returns those whose
     /// lease goes on: a late one may be of a partition that was lost meanwhile.
-    fn collect(&mut self) -> Vec<Bundle> {
-        let late_before = self.cuts.owing().to_vec();
-        self.cuts.ask(&self.outside.workers);
+    fn collect(&mut self, scope: Scope) -> Vec<Bundle> {
+        let late_before = self.inbox.cuts.owing().to_vec();
+        let waiting = self.inbox.take_waiting();
+        if scope == Scope::All {
+            self.all_asked = Instant::now();
+        }
+        self.inbox.cuts.ask(&self.outside.workers, |worker| scope == Scope::All || waiting[worker]);
         let mut bundles = std::mem::take(&mut self.late);
-        bundles.extend(self.cuts.gather(&late_before, self.cut_patience));
+        bundles.extend(self.inbox.cuts.gather(&late_before, self.cut_patience));
         self.outside.shared.leases.with_held(|held| {
             bundles.retain(|bundle| held.has(&bundle.origin, bundle.lease));
         });
@@ -154,7 +190,7 @@ impl Committer {
     fn is_owed(&self, origins: &[Origin]) -> bool {
         let leases = &self.outside.shared.leases;
         let mut workers = origins.iter().filter_map(|origin| leases.of(origin));
-        workers.any(|lease| self.cuts.owing()[lease.worker])
+        workers.any(|lease| self.inbox.cuts.owing()[lease.worker])
     }
 
     /// Makes the last cut of partitions durable; false if that did not happen in time.

@@ -1,9 +1,10 @@
 //! The workers' cuts, on their way to the committer.
 //!
 //! [`Cuts::ask`] asks every worker that owes no answer, [`Cuts::gather`] waits a little for the answers.
-//! A worker that is slow still owes its answer: it comes with a later call, and nothing of it is lost.
+//! A worker that is slow still owes its answer: it comes with a later call, and nothing of it is lost. Cuts that a
+//! worker hands over without being asked come the same way.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use crate::kafka::worker::{self, Command, Cuts as Answer};
@@ -19,15 +20,15 @@ pub(super) struct Cuts {
 }
 
 impl Cuts {
-    pub(super) fn new(workers: usize) -> Self {
-        let (reply, answers) = channel();
+    /// Returns the end of a way by which nothing has come.
+    pub(super) fn new(workers: usize, reply: Sender<Answer>, answers: Receiver<Answer>) -> Self {
         Self { reply, answers, owing: vec![false; workers] }
     }
 
-    /// Asks the workers that owe no answer.
-    pub(super) fn ask(&mut self, workers: &[worker::Handle]) {
-        for (owes, worker) in self.owing.iter_mut().zip(workers) {
-            if !*owes {
+    /// Asks those of the workers that owe no answer.
+    pub(super) fn ask(&mut self, workers: &[worker::Handle], which: impl Fn(usize) -> bool) {
+        for (number, (owes, worker)) in self.owing.iter_mut().zip(workers).enumerate() {
+            if !*owes && which(number) {
                 *owes = worker.send(Command::Cut(self.reply.clone()));
             }
         }
@@ -46,9 +47,11 @@ impl Cuts {
                 true => ends.saturating_duration_since(Instant::now()),
                 false => Duration::ZERO,
             };
-            let Ok((worker, bundles)) = self.answers.recv_timeout(left) else { return found };
-            self.owing[worker] = false;
-            found.extend(bundles);
+            let Ok(answer) = self.answers.recv_timeout(left) else { return found };
+            if answer.is_answer {
+                self.owing[answer.worker] = false;
+            }
+            found.extend(answer.bundles);
         }
     }
 

@@ -15,6 +15,9 @@ use crate::kafka::state::{Concern, Leases};
 use crate::kafka::worker::Accepted;
 use crate::transaction::Bundle;
 
+/// How often it is looked for answers that the client has not announced.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Bundles on their way, and the tickets of their records that the client holds.
 pub(in crate::kafka) struct Plain {
     writer: Writer,
@@ -99,13 +102,10 @@ impl Plain {
         if !may_write(outside) {
             return false;
         }
-        let mut polls = 0_u32;
         while (self.send_waiting(outside) || !self.in_flight.is_empty())
             && Instant::now() < deadline
         {
-            // Answers come within milliseconds, or else not soon.
-            self.take_answers(outside, Duration::from_millis(if polls < 50 { 1 } else { 10 }));
-            polls += 1;
+            self.take_answers(outside, LOOK);
         }
         let is_written = self.open.iter().all(Parcel::is_durable);
         match is_written {

@@ -41,7 +41,9 @@ impl Settings {
             // Unpacked. With a queue per partition this limit holds for each of them.
             ("queued.max.messages.kbytes", queue.as_str()),
             ("queued.min.messages", "20000"),
-            ("fetch.queue.backoff.ms", "5"),
+            ("fetch.queue.backoff.ms", "1"),
+            // What would have been too much for one answer comes again so much later.
+            ("fetch.error.backoff.ms", "20"),
             ("check.crcs", "false"),
             ("topic.metadata.refresh.interval.ms", "30000"),
             // Tells where the partitions end: lag, and whether a partition is idle.
@@ -132,6 +134,8 @@ impl Settings {
             ("acks", "all"),
             ("compression.type", "lz4"),
             ("linger.ms", "0"),
+            // The first request of a transaction is told to come again while brokers still end the last one.
+            ("retry.backoff.ms", "5"),
             // Adding offsets to a transaction waits for ever when the group's coordinator is no
             // longer among the brokers, unless some connection comes or goes (librdkafka #5511).
             ("connections.max.idle.ms", "15000"),

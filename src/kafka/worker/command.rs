@@ -29,8 +29,14 @@ pub(in crate::kafka) enum Command {
     Stop,
 }
 
-/// The answer of a worker that was asked for its cuts, by its index.
-pub(in crate::kafka) type Cuts = (usize, Vec<Bundle>);
+/// Cuts of a worker.
+pub(in crate::kafka) struct Cuts {
+    /// Its index.
+    pub(in crate::kafka) worker: usize,
+    pub(in crate::kafka) bundles: Vec<Bundle>,
+    /// Whether they were asked for.
+    pub(in crate::kafka) is_answer: bool,
+}
 
 /// A cut that is committed, and under which lease it was made.
 pub(in crate::kafka) struct Accepted {

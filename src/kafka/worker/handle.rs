@@ -5,6 +5,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{JoinHandle, Thread};
 
 use super::command::Command;
+use super::summons::Summons;
 use super::thread::Worker;
 use crate::kafka::journal::Reader;
 use crate::kafka::state::Shared;
@@ -20,15 +21,14 @@ pub(in crate::kafka) struct Handle {
 }
 
 impl Handle {
-    /// Starts a worker, which calls `nudge` when output should be committed soon. A `journal` is there if a
-    /// rule needs it.
+    /// Starts a worker; by `summons` it has output committed soon. A `journal` is there if a rule needs it.
     pub(in crate::kafka) fn spawn(
         number: usize,
         shared: &Arc<Shared>,
         journal: Option<Reader>,
-        nudge: Box<dyn Fn() + Send>,
+        summons: Box<dyn Summons>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (commands, worker) = apart(number, shared, nudge, journal);
+        let (commands, worker) = apart(number, shared, summons, journal);
         let name = thread_name(number);
         let join = std::thread::Builder::new().name(name).spawn(move || worker.run())?;
         Ok((Self { commands, thread: join.thread().clone() }, join))
@@ -39,9 +39,9 @@ impl Handle {
     pub(in crate::kafka) fn without_thread(
         number: usize,
         shared: &Arc<Shared>,
-        nudge: Box<dyn Fn() + Send>,
+        summons: Box<dyn Summons>,
     ) -> (Self, Worker) {
-        let (commands, worker) = apart(number, shared, nudge, None);
+        let (commands, worker) = apart(number, shared, summons, None);
         (Self { commands, thread: std::thread::current() }, worker)
     }
 
@@ -65,10 +65,10 @@ fn thread_name(number: usize) -> String {
 fn apart(
     number: usize,
     shared: &Arc<Shared>,
-    nudge: Box<dyn Fn() + Send>,
+    summons: Box<dyn Summons>,
     journal: Option<Reader>,
 ) -> (SyncSender<Command>, Worker) {
     let (commands, inbox) = sync_channel(COMMANDS);
     let heart = shared.health.heart(thread_name(number));
-    (commands, Worker::new(number, inbox, Arc::clone(shared), nudge, heart, journal))
+    (commands, Worker::new(number, inbox, Arc::clone(shared), summons, heart, journal))
 }

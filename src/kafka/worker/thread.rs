@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
-use super::command::{Accepted, Adoption, Command, Keep};
+use super::command::{Accepted, Adoption, Command, Cuts, Keep};
 use super::partition::Partition;
+use super::summons::Summons;
 use super::turn::Turn;
 use crate::detect::{Detector, Origin};
 use crate::kafka::client::{Attempt, Code, note_missing_right};
@@ -21,8 +22,7 @@ pub(in crate::kafka) struct Worker {
     number: usize,
     inbox: Receiver<Command>,
     shared: Arc<Shared>,
-    /// Asks for a commit; costs nothing when that has been asked already.
-    nudge: Box<dyn Fn() + Send>,
+    summons: Box<dyn Summons>,
     heart: Arc<Heart>,
     /// There if a rule needs the journal.
     journal: Option<Reader>,
@@ -36,11 +36,11 @@ impl Worker {
         number: usize,
         inbox: Receiver<Command>,
         shared: Arc<Shared>,
-        nudge: Box<dyn Fn() + Send>,
+        summons: Box<dyn Summons>,
         heart: Arc<Heart>,
         journal: Option<Reader>,
     ) -> Self {
-        Self { number, inbox, shared, nudge, heart, journal, partitions: Vec::new(), next: 0 }
+        Self { number, inbox, shared, summons, heart, journal, partitions: Vec::new(), next: 0 }
     }
 
     /// Works until it is told to stop. Between the turns of two partitions it does what it is asked,
@@ -89,9 +89,9 @@ impl Worker {
             }
             Command::Cut(reply) => {
                 let renderer = &self.shared.renderer;
-                let cuts = self.partitions.iter_mut().filter_map(|p| p.cut(renderer)).collect();
+                let bundles = self.partitions.iter_mut().filter_map(|p| p.cut(renderer)).collect();
                 // Only a process that ends has no committer any more.
-                drop(reply.send((self.number, cuts)));
+                drop(reply.send(Cuts { worker: self.number, bundles, is_answer: true }));
             }
             Command::Accept(cuts) => self.accept(&cuts),
             Command::Release(origins, keep, done) => {
@@ -123,7 +123,7 @@ impl Worker {
                 partition.accept(cut, journal_end);
             }
         }
-        self.nudge_if_alerts_wait();
+        self.have_alerts_committed();
     }
 
     fn release(&mut self, origins: &[Origin], keep: Keep) {
@@ -131,7 +131,7 @@ impl Worker {
         let (given_up, left): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|partition| origins.contains(partition.origin()));
         self.partitions = left;
-        for partition in given_up {
+        for mut partition in given_up {
             partition.unpublish(&self.shared);
             if keep == Keep::Warm {
                 partition.keep(&self.shared);
@@ -151,7 +151,10 @@ impl Worker {
         let restored = partition.restore(&turn, &self.shared);
         let taken = restored + partition.drain(&turn, &self.shared.renderer);
         match taken {
-            0 => partition.idle(&self.shared),
+            0 => {
+                partition.publish_due_counts(&self.shared);
+                partition.idle(&self.shared);
+            }
             _ => partition.publish(&self.shared),
         }
         partition.publish_held(&self.shared);
@@ -162,14 +165,23 @@ impl Worker {
             self.shared.requests.ask_for_rebuild(partition.origin(), offset);
         }
         if partition.wants_commit() {
-            (self.nudge)();
+            self.have_alerts_committed();
         }
         taken > 0
     }
 
-    fn nudge_if_alerts_wait(&self) {
-        if self.partitions.iter().any(Partition::wants_commit) {
-            (self.nudge)();
+    /// Cuts the partitions in which alerts wait, if the cuts would be taken at once. Else they are asked for when
+    /// the committer is through, and then hold what has come until then.
+    fn have_alerts_committed(&mut self) {
+        let Self { partitions, summons, shared, .. } = self;
+        let mut urgent =
+            partitions.iter_mut().filter(|partition| partition.wants_commit()).peekable();
+        if urgent.peek().is_none() {
+            return;
+        }
+        match summons.is_free() {
+            true => summons.hand_over(urgent.filter_map(|p| p.cut(&shared.renderer)).collect()),
+            false => summons.call(),
         }
     }
 }

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::event::{FieldId, FieldTable, Fields, Value, Values};
-use crate::normalize::scalars::scalars;
+use crate::normalize::scalars::copy_scalars;
 
 /// Parts of the envelope, and where Winlogbeat has them. Of two with one target the first that
 /// has a value counts.
@@ -113,12 +113,17 @@ impl Nxlog {
         Self { envelope, entries, data: fields.get(DATA) }
     }
 
+    /// Returns the fields from which some targets are filled.
+    pub(in crate::normalize) fn sources_of(&self, targets: &[FieldId]) -> Vec<FieldId> {
+        let lifts = self.envelope.iter().chain(&self.entries);
+        lifts.filter(|(_, target)| targets.contains(target)).map(|(source, _)| *source).collect()
+    }
+
     /// Fills the fields that have no value by now.
     pub(in crate::normalize) fn lift(&self, fields: &mut Fields<'_>) {
         for (source, target) in &self.envelope {
             if !fields.has(*target) {
-                let values = scalars(fields.get(*source));
-                fields.set_all(*target, values);
+                copy_scalars(fields, *source, *target);
             }
         }
         for (source, target) in &self.entries {

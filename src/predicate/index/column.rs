@@ -102,7 +102,12 @@ impl Column {
     }
 
     /// Finds what may be satisfied by an event with these values.
-    pub(super) fn candidates(&self, values: &[Value<'_>], folds: &mut Folds, found: &mut Found) {
+    pub(super) fn candidates(
+        &self,
+        values: &[Value<'_>],
+        folds: &mut Folds<'_>,
+        found: &mut Found,
+    ) {
         match values.len() {
             0 => {}
             1..=MANY_VALUES => {
@@ -115,7 +120,7 @@ impl Column {
         }
     }
 
-    fn listed_under(&self, at: usize, value: Value<'_>, folds: &mut Folds, found: &mut Found) {
+    fn listed_under(&self, at: usize, value: Value<'_>, folds: &mut Folds<'_>, found: &mut Found) {
         let mut find = |list: &usize| found.extend(&self.lists[*list]);
         if self.wants_text(value)
             && let Some(text) = folds.text(value, Some((self.field, at)))
@@ -171,7 +176,8 @@ impl Texts {
     }
 
     fn get(&self, folded: &[u8]) -> Option<&usize> {
-        self.lengths.may_contain(folded.len()).then(|| self.places.get(folded)).flatten()
+        let fits = folded.len() <= self.longest && self.lengths.may_contain(folded.len());
+        fits.then(|| self.places.get(folded)).flatten()
     }
 
     /// Tells whether the folded form of a text could be there.

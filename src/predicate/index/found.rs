@@ -17,6 +17,7 @@ impl Found {
         Self { bits: SmallVec::from_elem(0, end.div_ceil(64)) }
     }
 
+    #[inline]
     pub(super) fn extend(&mut self, numbers: &[Number]) {
         for number in numbers {
             self.bits[*number as usize / 64] |= 1 << (number % 64);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::common::{FIELDS, TEXTS};
 use super::part;
 use crate::event::{FieldId, FieldTable};
-use crate::predicate::need::{Clue, Literal, Need, Part};
+use crate::predicate::need::{ALL, Clue, Literal, Need, Part};
 
 /// How large a share of all events has a clue, by guess, in millionths.
 ///
@@ -19,8 +19,6 @@ pub(super) struct Shares<'n> {
     uses_of_field: HashMap<FieldId, u64>,
 }
 
-/// All events.
-const ALL: u64 = 1_000_000;
 /// Those that have a value of a field that a rule names.
 const WITH_VALUE: u64 = ALL / 10 * 9;
 /// Those that have one of two values.
@@ -78,6 +76,8 @@ fn of_part(part: &Part) -> u64 {
         return if part.text.len() <= 4 { COMMON_SHORT_PART } else { COMMON_PART };
     }
     match part.text.len() {
+        // Other alphabets and signs.
+        _ if !part.text.is_ascii() => ALL / 10_000,
         ..=2 => ALL / 5,
         3 => ALL / 10,
         4 => ALL / 25,

@@ -7,9 +7,10 @@ use std::arch::x86_64::*;
 
 use super::{Classes, Structure, prefix_xor};
 
-/// For each low half of a byte, which byte with bit 5 set is structure: `:`, `{` or `[`, `}` or `]`.
-/// Twice, as vectors of 32 bytes are looked up by halves.
-const MARKS_BY_LOW_HALF: [u8; 32] = *b"\0\0\0\0\0\0\0\0\0\0:{\0}\0\0\0\0\0\0\0\0\0\0\0\0:{\0}\0\0";
+/// For each low half of a byte, which byte with bit 5 set is a bracket: `{` also stands for `[`, `}` for
+/// `]`. Twice, as vectors of 32 bytes are looked up by halves.
+const BRACKETS_BY_LOW_HALF: [u8; 32] =
+    *b"\0\0\0\0\0\0\0\0\0\0\0{\0}\0\0\0\0\0\0\0\0\0\0\0\0\0{\0}\0\0";
 
 /// The last control character.
 const LAST_CONTROL: i8 = 0x1F;
@@ -51,14 +52,16 @@ fn classes_of_32(bytes: &[u8; 32]) -> Classes {
     let backslashes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\' as i8));
     let at_most = _mm256_min_epu8(bytes, _mm256_set1_epi8(LAST_CONTROL));
     let controls = _mm256_cmpeq_epi8(at_most, bytes);
-    let marks = _mm256_shuffle_epi8(vector_of_32(&MARKS_BY_LOW_HALF), bytes);
-    let marks = _mm256_cmpeq_epi8(marks, _mm256_or_si256(bytes, _mm256_set1_epi8(0x20)));
+    let brackets = _mm256_shuffle_epi8(vector_of_32(&BRACKETS_BY_LOW_HALF), bytes);
+    let brackets = _mm256_cmpeq_epi8(brackets, _mm256_or_si256(bytes, _mm256_set1_epi8(0x20)));
     let quotes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"' as i8));
     Classes {
         quotes: bits_of_32(quotes),
         backslashes: bits_of_32(backslashes),
         controls: bits_of_32(controls),
-        marks: bits_of_32(marks),
+        dots: bits_of_32(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'.' as i8))),
+        colons: bits_of_32(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b':' as i8))),
+        brackets: bits_of_32(brackets),
     }
 }
 
@@ -127,7 +130,9 @@ fn classes_of_16(bytes: &[u8; 16]) -> Classes {
         quotes: bits_of_16(quotes),
         backslashes: bits_of_16(backslashes),
         controls: bits_of_16(controls),
-        marks: bits_of_16(_mm_or_si128(_mm_or_si128(opening, closing), colons)),
+        dots: bits_of_16(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'.' as i8))),
+        colons: bits_of_16(colons),
+        brackets: bits_of_16(_mm_or_si128(opening, closing)),
     }
 }
 
@@ -144,6 +149,8 @@ fn join([low, high]: [Classes; 2], bytes: u32) -> Classes {
         quotes: low.quotes | high.quotes << bytes,
         backslashes: low.backslashes | high.backslashes << bytes,
         controls: low.controls | high.controls << bytes,
-        marks: low.marks | high.marks << bytes,
+        dots: low.dots | high.dots << bytes,
+        colons: low.colons | high.colons << bytes,
+        brackets: low.brackets | high.brackets << bytes,
     }
 }

@@ -9,6 +9,7 @@ use std::thread::Thread;
 use rdkafka::bindings::{self as sys, rd_kafka_resp_err_t, rd_kafka_timestamp_type_t};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 
+use super::unpack::take_refusal;
 use crate::detect::{Origin, Record, Source, Stamp};
 use crate::event::EventTime;
 use crate::kafka::client::error::Code;
@@ -123,6 +124,9 @@ impl<C: ConsumerContext + 'static> Records for PartitionQueue<C> {
         let mut count = 0;
         for message in self.taken.by_ref() {
             count += 1;
+            if message.is_unpacked_later() {
+                continue;
+            }
             if each(message.view(self.headers)).is_break() {
                 break;
             }
@@ -160,6 +164,13 @@ impl Message {
     fn bytes(&self) -> usize {
         // SAFETY: librdkafka filled this pointer, and the message lives until we are dropped.
         unsafe { &*self.0 }.len
+    }
+
+    /// Tells whether it only says that a batch was too much for one answer: it comes again.
+    fn is_unpacked_later(&self) -> bool {
+        // SAFETY: librdkafka filled this pointer, and the message lives until we are dropped.
+        let error = unsafe { &*self.0 }.err;
+        error == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__BAD_COMPRESSION && take_refusal()
     }
 
     /// Returns what the message holds.

@@ -10,6 +10,9 @@ use crate::kafka::delivery::outside::Outside;
 use crate::kafka::state::{Concern, failpoint};
 use crate::transaction::{Answer, Bundle, Outcome, Step};
 
+/// How often it is looked for answers that the client has not announced.
+const LOOK: Duration = Duration::from_millis(10);
+
 impl Transactional {
     pub(super) fn carry_out(
         &mut self,
@@ -114,7 +117,8 @@ impl Transactional {
         let Some(writer) = &self.writer else { return Answer::Broken };
         let ends = Instant::now() + CALL;
         loop {
-            let failed = writer.answers(Duration::from_millis(u64::from(writer.in_flight() > 0)));
+            let wait = if writer.in_flight() > 0 { LOOK } else { Duration::ZERO };
+            let failed = writer.answers(wait);
             let failed = failed.into_iter().find(|(_, code)| on_delivery(*code) != Delivered::Yes);
             if let Some((_, code)) = failed {
                 outside.note_failed_delivery(code);

@@ -37,6 +37,15 @@ enum Failure {
     Told,
 }
 
+/// What the detector has counted, on its way to the metrics.
+#[derive(Debug, Default)]
+struct Counts {
+    /// When they were last published.
+    published: u64,
+    /// Whether there is news since.
+    has_news: bool,
+}
+
 /// A partition that is ours, with its detector.
 pub(super) struct Partition {
     origin: Origin,
@@ -60,6 +69,7 @@ pub(super) struct Partition {
     faults: Vec<Code>,
     latency: LocalHistogram,
     clock: Gauge,
+    counts: Counts,
     /// What was last published as held, and when.
     held: (Held, u64),
     /// When a record of unknown shape was last named.
@@ -92,6 +102,7 @@ impl Partition {
             faults: Vec::new(),
             latency: shared.metrics.ingest.processing_latency.local(),
             clock,
+            counts: Counts::default(),
             held: (Held::default(), 0),
             unknown_named: None,
         }
@@ -156,12 +167,14 @@ impl Partition {
             return 0;
         }
         self.sampler.flush();
+        // An alert ends the turn, so that its cut is made now; if one is on its way, the next ones gather.
+        let is_urgent = self.is_cut || self.waiting.is_urgent();
         let Self { queue, detector, waiting, state, sampler, faults, latency, .. } = self;
         let (poisoned, failure) = (&self.poisoned, &mut self.failure);
         let (now, noted) = (unix_millis(), now_millis());
         let is_live = !detector.is_replaying();
         let taken = queue.drain(&mut |item| {
-            match item {
+            let bytes = match item {
                 Item::Record(record, key) => {
                     failpoint::reach("in_turn");
                     // A record is as old as where it first stood.
@@ -180,10 +193,15 @@ impl Partition {
                     }
                     waiting.note(detector.outbox(), renderer, triggered_at, noted);
                     state.position.store(record.offset + 1, Ordering::Relaxed);
+                    record.payload.map_or(0, <[u8]>::len)
                 }
-                Item::Fault(fault) => faults.push(fault),
-            }
-            match turn.is_over() || waiting.is_full() {
+                Item::Fault(fault) => {
+                    faults.push(fault);
+                    0
+                }
+            };
+            let is_urgent_now = !is_urgent && waiting.is_urgent();
+            match is_urgent_now || turn.is_over_after(bytes) || waiting.is_full() {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::Partition;
+use super::{Counts, Failure, Partition};
 use crate::detect::Held;
 use crate::event::TimeSpan;
 use crate::kafka::state::Shared;
@@ -10,12 +10,33 @@ use crate::kafka::state::clock::{now_millis, seconds};
 
 /// How often, in milliseconds, a record of unknown shape is named.
 const NAME_UNKNOWN_EVERY: u64 = 60_000;
+/// How often, in milliseconds, counters are published while records come in: each of them is a look-up, and
+/// with many rules they are thousands.
+const COUNTS_EVERY: u64 = 50;
 /// How often, in milliseconds, it is published what detectors hold.
 const HELD_EVERY: u64 = 1_000;
 
 impl Partition {
-    /// Publishes what the last batch has changed.
+    /// Publishes what the last batch has changed; counters a little later, if they were published just now.
     pub(in crate::kafka::worker) fn publish(&mut self, shared: &Shared) {
+        self.counts.has_news = true;
+        self.publish_due_counts(shared);
+        self.publish_waiting();
+        self.publish_replay(shared);
+    }
+
+    /// Publishes counters that have changed, unless they were published just now.
+    pub(in crate::kafka::worker) fn publish_due_counts(&mut self, shared: &Shared) {
+        // A detector that has failed is about to be thrown away.
+        let is_last = self.failure != Failure::None;
+        let is_due = is_last || now_millis() >= self.counts.published + COUNTS_EVERY;
+        if self.counts.has_news && is_due {
+            self.publish_counts(shared);
+        }
+    }
+
+    fn publish_counts(&mut self, shared: &Shared) {
+        self.counts = Counts { published: now_millis(), has_news: false };
         let stats = self.detector.take_stats();
         shared.metrics.ingest.record(&self.origin.topic, &stats);
         shared.metrics.detect.record(shared.rules(), &stats);
@@ -24,7 +45,9 @@ impl Partition {
         }
         self.name_unknown();
         self.latency.flush();
-        self.publish_waiting();
+    }
+
+    fn publish_replay(&self, shared: &Shared) {
         self.state.replay_left.store(self.detector.replay_remaining(), Ordering::Relaxed);
         let began = self.state.replay_began.load(Ordering::Relaxed);
         if began > 0 && !self.detector.is_replaying() {
@@ -68,7 +91,8 @@ impl Partition {
     }
 
     /// Takes back what was published of a partition that is given up.
-    pub(in crate::kafka::worker) fn unpublish(&self, shared: &Shared) {
+    pub(in crate::kafka::worker) fn unpublish(&mut self, shared: &Shared) {
+        self.publish_counts(shared);
         shared.metrics.detect.replace_held(shared.rules(), &self.held.0, &Held::default());
         let labels = [&*self.origin.topic, &self.origin.partition.to_string()];
         // There is one: it was made when the partition was adopted.

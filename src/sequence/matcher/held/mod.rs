@@ -233,7 +233,7 @@ impl Held {
         if many.is_empty() {
             *self = Self::Nothing(many.pending_count() as u32);
         } else if Lone::is_enough_for(plan)
-            && let Some(lone) = many.take_lone()
+            && let Some(lone) = Lone::take_from(many)
         {
             *self = Self::One(lone);
         }
