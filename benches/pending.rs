@@ -7,14 +7,18 @@
 //! Then the same stream is fed to a detector with few pending hosts and to one with many: without any
 //! hit, and with one in a hundred. Ratios within one run count.
 //!
-//! `cargo bench --no-default-features --bench pending [-- --hosts 1000000 --rounds 5]`.
+//! Both are done with records that are kept as they come, and with packed ones, as the service keeps them.
+//!
+//! `cargo bench --bench pending [-- --hosts 1000000 --rounds 5]`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers")]
 
 use std::fmt::Write as _;
+use std::process::Command;
 use std::sync::Arc;
 
-use maxspan::detect::{Detector, Options, Origin, Past, Record, Stamp};
+use maxspan::detect::{Detector, Engine, Options, Origin, Past, Record, Stamp};
 use maxspan::event::EventTime;
+use maxspan::packing::Zstd;
 use maxspan::rule::set::{Defaults, RuleSet};
 use maxspan::text::Text;
 
@@ -29,12 +33,18 @@ fn main() {
         arguments.next().and_then(|value| value.parse().ok()).unwrap_or(default)
     };
     let (hosts, rounds) = (argument("--hosts", 1_000_000), argument("--rounds", 5) as usize);
+    let way = std::env::args().skip_while(|argument| argument != "--way").nth(1);
+    let Some(way) = way else { return run_each(hosts, rounds) };
     let rules = rules();
-    let mut few = pending(&rules, FEW);
+    let engine = |rules: &Arc<RuleSet>| match &*way {
+        "packed" => Engine::new(Arc::clone(rules), options()).packing(Arc::new(Zstd)),
+        _ => Engine::new(Arc::clone(rules), options()),
+    };
+    let mut few = pending(&engine(&rules), FEW);
     let before = resident();
-    let mut many = pending(&rules, hosts);
+    let mut many = pending(&engine(&rules), hosts);
     let taken = resident() - before;
-    report(&many, hosts, taken);
+    report(&many, hosts, taken, &way);
     for share in [0, 100] {
         let mut seconds = [Vec::new(), Vec::new()];
         for _ in 0..rounds {
@@ -55,12 +65,22 @@ fn main() {
     }
 }
 
-fn report(detector: &Detector, hosts: i64, taken: usize) {
+/// Runs both ways in processes of their own: memory that one has given back must not serve the other.
+fn run_each(hosts: i64, rounds: usize) {
+    for way in ["plain", "packed"] {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let (hosts, rounds) = (hosts.to_string(), rounds.to_string());
+        command.args(["--way", way, "--hosts", &hosts, "--rounds", &rounds]);
+        assert!(command.status().unwrap().success());
+    }
+}
+
+fn report(detector: &Detector, hosts: i64, taken: usize, way: &str) {
     let held = detector.held();
     assert_eq!((held.keys as i64, held.pending[0] as i64), (hosts, hosts), "all are pending");
     let each = |bytes: usize| bytes as f64 / hosts as f64;
     let record = record_text(&mut String::new(), 0, 1, true).len();
-    println!("{hosts} pending first stages of one rule, records of {record} bytes");
+    println!("{way}: {hosts} pending first stages of one rule, records of {record} bytes");
     println!("  of the process (resident): {:.0} bytes each", each(taken));
     println!("  as the engine counts:      {:.0} bytes each", each(held.bytes));
     println!("  of these beside the event: {:.0} bytes each", each(held.bytes_beside_events));
@@ -73,18 +93,21 @@ fn rules() -> Arc<RuleSet> {
     Arc::new(rules)
 }
 
-/// Returns a detector in which so many hosts have had the first stage.
-fn pending(rules: &Arc<RuleSet>, hosts: i64) -> Detector {
-    let options = Options {
+/// Without limits, so that all is held.
+fn options() -> Options {
+    Options {
         max_keys: usize::MAX,
         max_bytes: usize::MAX,
         max_total_bytes: usize::MAX,
         max_rule_share_percent: 100,
         past: Past::Nothing,
         ..Options::default()
-    };
-    let origin = Origin { topic: "t".into(), partition: 0 };
-    let mut detector = Detector::new(Arc::clone(rules), origin, options);
+    }
+}
+
+/// Returns a detector in which so many hosts have had the first stage.
+fn pending(engine: &Engine, hosts: i64) -> Detector {
+    let mut detector = engine.detector(Origin { topic: "t".into(), partition: 0 });
     let mut text = String::new();
     for host in 0..hosts {
         // All within ten seconds, so that nothing leaves.

@@ -39,6 +39,8 @@ pub mod memory;
 #[cfg(feature = "service")]
 pub mod metrics;
 #[cfg(feature = "service")]
+pub mod packing;
+#[cfg(feature = "service")]
 pub mod rules_dir;
 #[cfg(feature = "service")]
 pub mod service;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::alert::{Format, Renderer};
 use crate::config::Config;
 use crate::detect::{Engine, Options};
+use crate::packing::Zstd;
 use crate::rule::Emit;
 use crate::rule::set::{Defaults, RuleReport, RuleSet, Status};
 use crate::text::Text;
@@ -46,9 +47,9 @@ impl Setup {
         }
     }
 
-    /// Returns the engine of the service. It counts what each rule costs.
+    /// Returns the engine of the service. It counts what each rule costs, and packs what it keeps.
     pub fn service(&self) -> Engine {
-        self.engine().profiling(nanoseconds)
+        self.engine().profiling(nanoseconds).packing(Arc::new(Zstd))
     }
 
     fn engine(&self) -> Engine {

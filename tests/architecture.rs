@@ -41,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("text_file", &[]),
     ("rules_dir", &["setting", "text_file"]),
+    ("packing", &[]),
     ("source", &[]),
     ("kafka", &["memory", "metrics", "setting", "shutdown", "source"]),
     ("http", &["kafka", "metrics", "rules_dir", "shutdown"]),
@@ -58,7 +59,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "text_file",
         ],
     ),
-    ("setup", &["config"]),
+    ("setup", &["config", "packing"]),
     (
         "service",
         &[
@@ -128,7 +129,8 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("sequence::pace", &[]),
     ("sequence::plan", &[]),
     ("sequence::candidate", &["plan"]),
-    ("sequence::entries", &["candidate", "pace"]),
+    ("sequence::slab", &[]),
+    ("sequence::entries", &["candidate", "pace", "slab"]),
     ("sequence::watermark", &["pace"]),
     ("sequence::matcher::partial", &["candidate", "plan"]),
     ("sequence::absences", &["candidate", "matcher::partial", "plan"]),
@@ -143,10 +145,23 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
         &["candidate", "matcher::one_slot", "matcher::partial", "pace"],
     ),
     (
+        "sequence::matcher::held::many",
+        &[
+            "absences",
+            "candidate",
+            "matcher::held::block",
+            "matcher::partial",
+            "pace",
+            "plan",
+            "watermark",
+        ],
+    ),
+    (
         "sequence::matcher::held::refresh",
         &[
             "candidate",
             "matcher::held::block",
+            "matcher::held::many",
             "matcher::one_slot",
             "matcher::partial",
             "mod",
@@ -155,14 +170,25 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "sequence::matcher::held::decide",
-        &["absences", "candidate", "matcher::held::block", "matcher::partial", "mod", "plan"],
+        &[
+            "absences",
+            "candidate",
+            "matcher::held::block",
+            "matcher::held::many",
+            "matcher::partial",
+            "plan",
+        ],
+    ),
+    (
+        "sequence::matcher::held::lone",
+        &["candidate", "matcher::held::block", "matcher::held::many", "plan", "watermark"],
     ),
     (
         "sequence::matcher::held",
         &["absences", "candidate", "matcher::partial", "mod", "pace", "plan", "watermark"],
     ),
     ("sequence::matcher", &["candidate", "plan"]),
-    ("sequence::footprint", &["candidate", "matcher::held"]),
+    ("sequence::footprint", &["candidate"]),
     (
         "sequence::store::deliver",
         &[
@@ -194,6 +220,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
             "mod",
             "pace",
             "plan",
+            "slab",
         ],
     ),
     ("sequence", &[]),
@@ -211,6 +238,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("detect::room", &[]),
     ("detect::suppress", &[]),
     ("detect::boundary", &["gate"]),
+    ("detect::channels", &[]),
     ("detect::finding", &["boundary", "mod", "suppress"]),
     ("detect::forward", &["boundary", "mod"]),
     ("detect::stats", &["finding"]),

@@ -22,7 +22,7 @@ impl Detector {
     /// Offers an event to the sequences of each rule whose terms it satisfies; tells which lanes took
     /// it in.
     pub(super) fn admit(&mut self, record: &Record<'_>, judged: &Judged<'_>) -> Admitting {
-        let Judged { payload, fields, envelope, hits, .. } = judged;
+        let Judged { fields, envelope, hits, .. } = judged;
         let offset = record.offset;
         let rules = Arc::clone(&self.rules);
         let mut admitted = Admitting::default();
@@ -63,8 +63,7 @@ impl Detector {
             if keys.is_empty() {
                 continue;
             }
-            let event = event
-                .get_or_insert_with(|| self.keep(offset, payload, fields, envelope, event_time));
+            let event = event.get_or_insert_with(|| self.keep(offset, judged, event_time));
             let ordinal =
                 ordinal.get_or_insert_with(|| self.ordinal(&rules, fields, envelope, offset));
             ordinal.tiebreaker = rule
@@ -79,7 +78,7 @@ impl Detector {
                     late: false,
                     event: Arc::clone(event),
                 };
-                let event_bytes = Body::cost(payload);
+                let event_bytes = event.body.cost();
                 let delivery = Delivery { candidate, event_bytes, ahead_until };
                 self.lanes[place.lane].sequences.deliver(place.index, &key, delivery);
                 admitted[place.lane] = true;
@@ -121,7 +120,7 @@ impl Detector {
 
     /// Returns the event's place in the total order, for rules without a tiebreaker.
     fn ordinal(
-        &self,
+        &mut self,
         rules: &RuleSet,
         fields: &Fields<'_>,
         envelope: &Envelope,
@@ -130,16 +129,16 @@ impl Detector {
         let arrival = self.rekeyed.arrival.as_ref();
         let stood = arrival.map_or(offset, |arrival| arrival.offset);
         let place = arrival.map(|arrival| Arc::clone(&arrival.place));
-        Ordinal { place, ..rules.normalizer().ordinal(fields, envelope, stood, None) }
+        let ordinal = rules.normalizer().ordinal(fields, envelope, stood, None);
+        let channel = self.noticed.channels.shared(ordinal.channel);
+        Ordinal { place, channel, ..ordinal }
     }
 
     /// Keeps a copy of the record.
     pub(super) fn keep(
         &self,
         offset: i64,
-        payload: &[u8],
-        fields: &Fields<'_>,
-        envelope: &Envelope,
+        judged: &Judged<'_>,
         event_time: EventTime,
     ) -> Arc<Admitted> {
         let Origin { topic, partition } = &self.origin;
@@ -148,11 +147,24 @@ impl Detector {
             None => (topic, partition, offset),
         };
         let normalizer = self.rules.normalizer();
+        // What is held by no sequence is done with its alert.
+        let is_held =
+            judged.hits.iter().any(|hit| self.rules.rules()[hit.rule as usize].is_sequence);
+        let body = match is_held {
+            true => Body::kept(judged.payload, self.room.ledger()),
+            false => Body::at_hand(judged.payload, self.room.ledger()),
+        };
         Arc::new(Admitted {
-            identity: normalizer.identity(fields, envelope, topic, *partition, offset),
+            identity: normalizer.identity(
+                &judged.fields,
+                &judged.envelope,
+                topic,
+                *partition,
+                offset,
+            ),
             event_time,
             offset,
-            body: Body::counted(payload, self.room.ledger()),
+            body,
         })
     }
 }

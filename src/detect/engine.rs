@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::screen::Screen;
 use super::{Detector, Options, Origin, Past, Rekey, prefilter};
+use crate::event::admitted::Packer;
 use crate::rule::cost::NanoClock;
 use crate::rule::set::RuleSet;
 use crate::sequence::Input;
@@ -16,12 +17,13 @@ pub struct Engine {
     rules: Arc<RuleSet>,
     options: Options,
     clock: Option<NanoClock>,
+    packer: Option<Arc<dyn Packer>>,
 }
 
 impl Engine {
     /// Returns the engine of a service.
     pub fn new(rules: Arc<RuleSet>, options: Options) -> Self {
-        Self { rules, options, clock: None }
+        Self { rules, options, clock: None, packer: None }
     }
 
     /// Returns the same engine for input that has a beginning and an end, such as a file: sequences
@@ -62,6 +64,12 @@ impl Engine {
         Self { clock: Some(clock), ..self }
     }
 
+    /// Returns the same engine whose detectors pack the events that they keep.
+    #[must_use]
+    pub fn packing(self, packer: Arc<dyn Packer>) -> Self {
+        Self { packer: Some(packer), ..self }
+    }
+
     /// Returns a detector without any state.
     pub fn detector(&self, origin: Origin) -> Detector {
         self.equip(Detector::new(Arc::clone(&self.rules), origin, self.options.clone()))
@@ -70,6 +78,9 @@ impl Engine {
     fn equip(&self, mut detector: Detector) -> Detector {
         if let Some(clock) = self.clock {
             detector.profile(clock);
+        }
+        if let Some(packer) = &self.packer {
+            detector.pack(Arc::clone(packer));
         }
         detector
     }

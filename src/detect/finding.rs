@@ -135,9 +135,9 @@ impl Detector {
         let rules = Arc::clone(&self.rules);
         let rule = &rules.rules()[found.rule];
         let candidates = &found.found.events;
-        let arena = Arena::new();
+        let (arena, records) = (Arena::new(), records(candidates));
         let read: Vec<Fields<'_>> = match needs_fields(rule) {
-            true => candidates.iter().map(|candidate| self.fields(candidate, &arena)).collect(),
+            true => records.iter().map(|record| self.fields(record, &arena)).collect(),
             false => Vec::new(),
         };
         let created = self.created(found);
@@ -149,8 +149,9 @@ impl Detector {
         }
         let key = if rule.is_sequence { found.key.clone() } else { JoinKey::none() };
         let final_identity = found.found.identity();
+        let kept = candidates.iter().zip(&records);
         let mut events: Vec<FindingEvent> =
-            candidates.iter().map(|candidate| FindingEvent::of(candidate)).collect();
+            kept.map(|(candidate, record)| FindingEvent::of(candidate, record)).collect();
         if let Some(last) = events.last_mut() {
             // A sample is identified by its window, not by the event that happened to complete it.
             last.identity = final_identity;
@@ -221,9 +222,9 @@ impl Detector {
     }
 
     /// Reads the fields of a kept record again.
-    fn fields<'c>(&self, candidate: &'c Candidate, arena: &'c Arena) -> Fields<'c> {
+    fn fields<'c>(&self, record: &'c [u8], arena: &'c Arena) -> Fields<'c> {
         let mut fields = Fields::new(self.rules.fields().len(), arena);
-        if self.rules.decoder().decode(candidate.event.body.bytes(), &mut fields).is_err() {
+        if self.rules.decoder().decode(record, &mut fields).is_err() {
             // It could be read when it was kept.
             debug_assert!(false, "a kept record has become unreadable");
             return Fields::new(self.rules.fields().len(), arena);
@@ -234,16 +235,21 @@ impl Detector {
 }
 
 impl FindingEvent {
-    fn of(candidate: &Candidate) -> Self {
+    fn of(candidate: &Candidate, record: &Arc<[u8]>) -> Self {
         let event = &candidate.event;
         Self {
             event_time: event.event_time,
             identity: event.identity,
             place: candidate.ordinal.place.clone(),
             offset: event.offset,
-            body: event.body.shared(),
+            body: Arc::clone(record),
         }
     }
+}
+
+/// Returns the records of a match as they came.
+fn records(candidates: &[Arc<Candidate>]) -> Vec<Arc<[u8]>> {
+    candidates.iter().map(|candidate| Arc::from(&*candidate.event.body.record())).collect()
 }
 
 /// Tells whether a finding depends on fields of its events beyond what it carries.

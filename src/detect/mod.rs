@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::event::admitted::Packer;
 use crate::event::{EventTime, TimeSpan};
 use crate::normalize::{Envelope, HostHash, Shape};
 use crate::recovery;
@@ -18,6 +19,7 @@ use crate::sequence::{Limits, Moment, Move, PartitionClock, Stamps};
 mod admit;
 mod boundary;
 pub mod case;
+mod channels;
 mod engine;
 pub mod finding;
 pub mod forward;
@@ -47,6 +49,7 @@ pub use gate::Prefiltering;
 pub use room::Budget;
 pub use stats::{Held, RuleStats, Stats};
 
+use channels::Channels;
 use forward::Role;
 use judge::{INTERNAL, Judge, Judged};
 use lane::Lane;
@@ -121,6 +124,8 @@ struct Noticed {
     machines: Machines,
     /// Whether records are gone that would have come before the next one.
     has_gap: bool,
+    /// Names of channels, which many events share.
+    channels: Channels,
     /// How many rules the checkpoint did not know from which the detector was resumed.
     new_rules: usize,
     /// Time of the earliest event.
@@ -220,6 +225,11 @@ impl Detector {
     /// Shares a budget of memory with other partitions.
     pub fn share(&mut self, budget: Arc<Budget>) {
         self.room.share(budget);
+    }
+
+    /// Packs the events that it keeps. It may not have kept any.
+    pub fn pack(&mut self, packer: Arc<dyn Packer>) {
+        self.room.pack(packer);
     }
 
     /// Counts from now on what each rule costs, by a clock that is read now and then.

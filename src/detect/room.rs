@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::event::admitted::{Ledger, Packer};
+
 /// What all partitions of an instance may take together.
 #[derive(Debug)]
 pub struct Budget {
@@ -42,8 +44,8 @@ impl Budget {
 /// The room of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    /// Bytes that the kept events take.
-    ledger: Arc<AtomicUsize>,
+    /// How events are kept.
+    ledger: Arc<Ledger>,
     budget: Option<Arc<Budget>>,
     /// Our part of the budget's excess.
     excess: usize,
@@ -55,14 +57,22 @@ impl Room {
         self.budget = Some(budget);
     }
 
+    /// Packs the events that are kept from now on.
+    ///
+    /// None may be kept yet.
+    pub(super) fn pack(&mut self, packer: Arc<dyn Packer>) {
+        debug_assert_eq!(self.kept_bytes(), 0, "these would not be counted any more");
+        self.ledger = Arc::new(Ledger::packing(packer));
+    }
+
     /// Returns where the bytes of kept events are counted.
-    pub(super) fn ledger(&self) -> &Arc<AtomicUsize> {
+    pub(super) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 
     /// Returns how many bytes the kept events take.
     pub(super) fn kept_bytes(&self) -> usize {
-        self.ledger.load(Ordering::Relaxed)
+        self.ledger.bytes()
     }
 
     /// Returns how many bytes the partition may take, `limit` being its own limit.

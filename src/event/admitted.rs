@@ -1,7 +1,9 @@
 //! What is kept of an event that satisfied a stage: its place in the order, its identity, its
 //! record.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -53,7 +55,7 @@ pub struct Ordinal {
     /// `event.sequence`.
     pub sequence: NullsLast<i64>,
     /// Event log channel.
-    pub channel: NullsLast<Box<str>>,
+    pub channel: NullsLast<Arc<str>>,
     /// Number of the record within its channel.
     pub record_id: NullsLast<u64>,
     /// Where it was forwarded from; nothing where all events stand in one partition.
@@ -93,45 +95,92 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// Makes the records small that are kept.
+///
+/// The same record always gives the same bytes, whatever came before it.
+pub trait Packer: fmt::Debug + Send + Sync {
+    /// Returns a record in fewer bytes, or nothing if that is not worth it.
+    fn pack(&self, record: &[u8]) -> Option<Box<[u8]>>;
+
+    /// Returns a record of so many bytes that was packed; nothing if these are not of this packer.
+    fn unpack(&self, packed: &[u8], size: usize) -> Option<Vec<u8>>;
+}
+
+/// How records are kept, and how many bytes they take.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    bytes: AtomicUsize,
+    packer: Option<Arc<dyn Packer>>,
+}
+
+impl Ledger {
+    /// Returns an empty ledger of records that are packed.
+    pub fn packing(packer: Arc<dyn Packer>) -> Self {
+        Self { bytes: AtomicUsize::new(0), packer: Some(packer) }
+    }
+
+    /// Returns how many bytes the kept events take.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
 /// What a kept event takes beside its record: the struct itself, its reference counts, and what an
 /// allocator adds to two pieces of memory.
-const BESIDE_RECORD: usize = size_of::<Admitted>() + 4 * size_of::<usize>() + 2 * 16;
+const BESIDE_RECORD: usize = size_of::<Admitted>() + 2 * size_of::<usize>() + 2 * 8;
 
-/// The bytes of a kept record, counted in a ledger for as long as they are kept.
+/// A kept record, perhaps packed, counted in a ledger for as long as it is kept.
 #[derive(Default)]
 pub struct Body {
-    bytes: Arc<[u8]>,
-    ledger: Option<Arc<AtomicUsize>>,
+    bytes: Box<[u8]>,
+    /// The size of the record, if it is packed.
+    packed_from: Option<NonZeroU32>,
+    ledger: Option<Arc<Ledger>>,
 }
 
 impl Body {
-    /// Returns a copy of `bytes` that `ledger` counts until it is dropped, together with what its
-    /// event takes beside it.
-    pub fn counted(bytes: &[u8], ledger: &Arc<AtomicUsize>) -> Self {
-        ledger.fetch_add(Self::cost(bytes), Ordering::Relaxed);
-        Self { bytes: bytes.into(), ledger: Some(Arc::clone(ledger)) }
+    /// Keeps a record for long: packed, if the ledger says how. The ledger counts it until it is dropped,
+    /// together with what its event takes beside it.
+    pub fn kept(record: &[u8], ledger: &Arc<Ledger>) -> Self {
+        let packed = ledger.packer.as_ref().and_then(|packer| packer.pack(record));
+        Self::counted(record, packed, ledger)
     }
 
-    /// Returns what keeping an event of this record takes of the memory.
-    pub fn cost(bytes: &[u8]) -> usize {
-        bytes.len() + BESIDE_RECORD
+    /// Keeps a record as it is, and has the ledger count it as [`kept`](Self::kept) does: it will be needed at once.
+    pub fn at_hand(record: &[u8], ledger: &Arc<Ledger>) -> Self {
+        Self::counted(record, None, ledger)
     }
 
-    /// Returns the bytes.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    fn counted(record: &[u8], packed: Option<Box<[u8]>>, ledger: &Arc<Ledger>) -> Self {
+        let size = u32::try_from(record.len()).ok().and_then(NonZeroU32::new);
+        let (bytes, packed_from) = match (packed, size) {
+            (Some(packed), Some(size)) => (packed, Some(size)),
+            _ => (record.into(), None),
+        };
+        let body = Self { bytes, packed_from, ledger: Some(Arc::clone(ledger)) };
+        ledger.bytes.fetch_add(body.cost(), Ordering::Relaxed);
+        body
     }
 
-    /// Returns the bytes for a use that may outlast this; the ledger does not count that.
-    pub fn shared(&self) -> Arc<[u8]> {
-        Arc::clone(&self.bytes)
+    /// Returns what keeping the event of this record takes of the memory.
+    pub fn cost(&self) -> usize {
+        self.bytes.len() + BESIDE_RECORD
+    }
+
+    /// Returns the record.
+    pub fn record(&self) -> Cow<'_, [u8]> {
+        let Some(size) = self.packed_from else { return Cow::Borrowed(&self.bytes) };
+        let packer = self.ledger.as_ref().and_then(|ledger| ledger.packer.as_ref());
+        let record = packer.and_then(|packer| packer.unpack(&self.bytes, size.get() as usize));
+        debug_assert!(record.is_some(), "what was packed can be unpacked");
+        Cow::Owned(record.unwrap_or_default())
     }
 }
 
 impl Drop for Body {
     fn drop(&mut self) {
         if let Some(ledger) = &self.ledger {
-            ledger.fetch_sub(Self::cost(&self.bytes), Ordering::Relaxed);
+            ledger.bytes.fetch_sub(self.cost(), Ordering::Relaxed);
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn ordinal(
         event_time: envelope.event_time.unwrap_or_default(),
         tiebreaker: tiebreaker.and_then(|id| ordinal_value(fields, id)).into(),
         sequence: number(fields, engine.event_sequence).into(),
-        channel: channel.map(|name| name.to_lowercase().into_boxed_str()).into(),
+        channel: channel.map(|name| name.to_lowercase().into()).into(),
         record_id: number(fields, engine.record_id)
             .and_then(|number| u64::try_from(number).ok())
             .into(),

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 
 use super::candidate::Candidate;
 use super::pace::Pace;
+use super::slab::Slab;
 use crate::event::Identity;
 
 /// Index of an entry.
@@ -18,7 +19,7 @@ pub(super) type EntryId = u32;
 /// Index of a key.
 pub(super) type KeyId = u32;
 
-/// So many slots are kept when all are free.
+/// A table of so many places is kept when all are free.
 const FEW: usize = 64;
 /// No entry.
 const NONE: EntryId = EntryId::MAX;
@@ -32,14 +33,59 @@ pub(super) enum Remembered {
     Window(i64),
 }
 
-impl Remembered {
+/// [`Remembered`] in less room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Name {
+    high: u64,
+    low: u64,
+    is_window: bool,
+}
+
+impl From<Remembered> for Name {
+    fn from(what: Remembered) -> Self {
+        match what {
+            Remembered::Event(Identity(number)) => {
+                Self { high: (number >> 64) as u64, low: number as u64, is_window: false }
+            }
+            Remembered::Window(window) => {
+                Self { high: 0, low: window.cast_unsigned(), is_window: true }
+            }
+        }
+    }
+}
+
+impl Name {
     fn hash(self, key: KeyId) -> u64 {
-        let (kind, number) = match self {
-            Self::Event(identity) => (0, identity.0 as u64 ^ (identity.0 >> 64) as u64),
-            Self::Window(window) => (1, window.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        let number = match self.is_window {
+            false => self.low ^ self.high,
+            true => self.low.wrapping_mul(0x9e37_79b9_7f4a_7c15),
         };
         // Identities are digests; keys are small numbers, spread over all bits.
+        let kind = u64::from(self.is_window);
         number ^ (u64::from(key) * 2 + kind).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    }
+}
+
+/// [`Noted`] in less room: no time is as late as this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment(Pace);
+
+impl Moment {
+    const AHEAD: Self = Self(Pace::MAX);
+}
+
+impl From<Noted> for Moment {
+    fn from(noted: Noted) -> Self {
+        match noted {
+            Noted::At(pace) => Self(pace),
+            Noted::Ahead => Self::AHEAD,
+        }
+    }
+}
+
+impl From<Moment> for Noted {
+    fn from(moment: Moment) -> Self {
+        if moment == Moment::AHEAD { Self::Ahead } else { Self::At(moment.0) }
     }
 }
 
@@ -72,18 +118,36 @@ impl Size {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) key: KeyId,
-    pub(super) what: Remembered,
+    what: Name,
     /// The candidate, for as long as it is held.
     pub(super) candidate: Option<Arc<Candidate>>,
-    pub(super) arrival: Noted,
+    arrival: Moment,
     /// The delivery with which the candidate arrived.
     arrived_with: u64,
-    pub(super) delivered: Noted,
+    delivered: Moment,
     /// Counts the deliveries of the rule: tells a note of this delivery from older ones.
     pub(super) delivery: u64,
     /// What the last delivery counts for in the rule's quota.
-    pub(super) size: Size,
+    size: [u32; 2],
     links: [Link; 3],
+}
+
+impl Entry {
+    /// Returns when the candidate arrived.
+    pub(super) fn arrival(&self) -> Noted {
+        self.arrival.into()
+    }
+
+    /// Returns what the last delivery counts for in the rule's quota.
+    pub(super) fn size(&self) -> Size {
+        let [beside, event] = self.size.map(|bytes| bytes as usize);
+        Size { beside, event }
+    }
+
+    fn set_size(&mut self, size: Size) {
+        let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.size = [bytes(size.beside), bytes(size.event)];
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -121,8 +185,7 @@ pub(super) enum List {
 /// The entries of one rule.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    slots: Vec<Option<Entry>>,
-    spare: Vec<EntryId>,
+    slots: Slab<Entry>,
     by_what: HashTable<EntryId>,
     delivered: Ends,
     arrived: Ends,
@@ -132,38 +195,34 @@ pub(super) struct Entries {
 impl Entries {
     /// Returns about how many bytes an entry takes, its candidate not counted.
     pub(super) const fn bytes_of_one() -> usize {
-        // Vectors that double are three quarters full, and so are tables.
-        size_of::<Option<Entry>>() * 3 / 2 + 2 * (size_of::<EntryId>() + 1)
+        // Tables that double are about two thirds full.
+        Slab::<Entry>::bytes_of_one() + (size_of::<EntryId>() + 1) * 3 / 2
     }
 
     /// Returns the entry of an event or window of a key.
     pub(super) fn find(&self, key: KeyId, what: Remembered) -> Option<EntryId> {
-        let is_it = |id: &EntryId| {
-            self.slots[*id as usize].as_ref().is_some_and(|e| e.key == key && e.what == what)
-        };
+        let what = Name::from(what);
+        let is_it =
+            |id: &EntryId| self.slots.get(*id).is_some_and(|e| e.key == key && e.what == what);
         self.by_what.find(what.hash(key), is_it).copied()
     }
 
     /// Adds an entry that stands in no list yet.
     pub(super) fn add(&mut self, key: KeyId, what: Remembered) -> EntryId {
-        let entry = Entry {
+        let what = Name::from(what);
+        let id = self.slots.insert(Entry {
             key,
             what,
             candidate: None,
-            arrival: Noted::Ahead,
+            arrival: Moment::AHEAD,
             arrived_with: 0,
-            delivered: Noted::Ahead,
+            delivered: Moment::AHEAD,
             delivery: 0,
-            size: Size::default(),
+            size: [0; 2],
             links: [FREE; 3],
-        };
-        let id = self.spare.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            EntryId::try_from(self.slots.len() - 1).expect("memory ends before the indices")
         });
-        self.slots[id as usize] = Some(entry);
         let slots = &self.slots;
-        let hash_of = |id: &EntryId| slots[*id as usize].as_ref().map_or(0, |e| e.what.hash(e.key));
+        let hash_of = |id: &EntryId| slots.get(*id).map_or(0, |e| e.what.hash(e.key));
         self.by_what.insert_unique(what.hash(key), id, hash_of);
         id
     }
@@ -174,16 +233,14 @@ impl Entries {
             self.unlink(id, list);
         }
         self.unlink_of_key(id, of_key);
-        let entry = self.slots[id as usize].take().expect("the entry is there");
+        let entry = self.slots.remove(id).expect("the entry is there");
         if let Ok(found) = self.by_what.find_entry(entry.what.hash(entry.key), |other| *other == id)
         {
             found.remove();
         }
-        self.spare.push(id);
-        if self.spare.len() == self.slots.len() && self.slots.len() > FEW {
+        if self.slots.len() == 0 && self.by_what.capacity() > FEW {
             // Nothing is left: a flood gives its memory back.
-            let deliveries = self.deliveries;
-            *self = Self { deliveries, ..Self::default() };
+            self.by_what = HashTable::new();
         }
         entry
     }
@@ -195,7 +252,8 @@ impl Entries {
         self.unlink_of_key(id, of_key);
         let deliveries = self.deliveries;
         let entry = self.entry_mut(id);
-        (entry.delivered, entry.delivery, entry.size) = (noted, deliveries, size);
+        (entry.delivered, entry.delivery) = (noted.into(), deliveries);
+        entry.set_size(size);
         self.link_of_key(id, of_key);
         if matches!(noted, Noted::At(_)) {
             self.link(id, List::Delivered);
@@ -205,7 +263,7 @@ impl Entries {
     /// Notes when the candidate of an entry arrived.
     pub(super) fn arrive(&mut self, id: EntryId, candidate: Arc<Candidate>, noted: Noted) {
         let entry = self.entry_mut(id);
-        (entry.candidate, entry.arrival) = (Some(candidate), noted);
+        (entry.candidate, entry.arrival) = (Some(candidate), noted.into());
         entry.arrived_with = entry.delivery;
         if matches!(noted, Noted::At(_)) {
             self.link(id, List::Arrived);
@@ -215,18 +273,16 @@ impl Entries {
     /// Gives the delivery of this number its pace, and the arrival if that was with it; tells whether
     /// the entry is still there for that.
     pub(super) fn release(&mut self, id: EntryId, delivery: u64, pace: Pace) -> bool {
-        let Some(entry) = self.slots.get_mut(id as usize).and_then(Option::as_mut) else {
-            return false;
-        };
-        let is_arrival = entry.arrival == Noted::Ahead
+        let Some(entry) = self.slots.get_mut(id) else { return false };
+        let is_arrival = entry.arrival == Moment::AHEAD
             && entry.candidate.is_some()
             && entry.arrived_with == delivery;
-        let is_delivery = entry.delivery == delivery && entry.delivered == Noted::Ahead;
+        let is_delivery = entry.delivery == delivery && entry.delivered == Moment::AHEAD;
         if is_arrival {
-            entry.arrival = Noted::At(pace);
+            entry.arrival = Moment(pace);
         }
         if is_delivery {
-            entry.delivered = Noted::At(pace);
+            entry.delivered = Moment(pace);
         }
         if is_arrival {
             self.link(id, List::Arrived);
@@ -246,33 +302,33 @@ impl Entries {
     /// Returns the entry whose candidate arrived first, and when.
     pub(super) fn first_arrived(&self) -> Option<(EntryId, Pace)> {
         let id = self.arrived.first;
-        (id != NONE).then(|| (id, pace_of(self.entry(id).arrival)))
+        (id != NONE).then(|| (id, self.entry(id).arrival.0))
     }
 
     /// Returns the entry whose last delivery is the longest ago, and when that was.
     pub(super) fn first_delivered(&self) -> Option<(EntryId, Pace)> {
         let id = self.delivered.first;
-        (id != NONE).then(|| (id, pace_of(self.entry(id).delivered)))
+        (id != NONE).then(|| (id, self.entry(id).delivered.0))
     }
 
     /// Returns an entry.
     pub(super) fn entry(&self, id: EntryId) -> &Entry {
-        self.slots[id as usize].as_ref().expect("the entry is there")
+        self.slots.get(id).expect("the entry is there")
     }
 
     pub(super) fn entry_mut(&mut self, id: EntryId) -> &mut Entry {
-        self.slots[id as usize].as_mut().expect("the entry is there")
+        self.slots.get_mut(id).expect("the entry is there")
     }
 
     /// Tells whether a delivery is still the last one of its entry, or brought its candidate.
     pub(super) fn waits_for(&self, id: EntryId, delivery: u64) -> bool {
-        let entry = self.slots.get(id as usize).and_then(Option::as_ref);
+        let entry = self.slots.get(id);
         entry.is_some_and(|entry| entry.delivery == delivery || entry.arrived_with == delivery)
     }
 
     /// Returns how many there are.
     pub(super) fn len(&self) -> usize {
-        self.slots.len() - self.spare.len()
+        self.slots.len()
     }
 
     fn link(&mut self, id: EntryId, list: List) {
@@ -327,13 +383,6 @@ impl Entries {
             behind => self.entry_mut(behind).links[list as usize].before = before,
         }
         self.entry_mut(id).links[list as usize] = FREE;
-    }
-}
-
-fn pace_of(noted: Noted) -> Pace {
-    match noted {
-        Noted::At(pace) => pace,
-        Noted::Ahead => Pace::MAX,
     }
 }
 

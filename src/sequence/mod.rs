@@ -25,6 +25,7 @@ mod footprint;
 mod matcher;
 pub mod pace;
 pub mod plan;
+mod slab;
 mod store;
 mod watermark;
 

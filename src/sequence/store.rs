@@ -4,7 +4,8 @@
 //! Time runs in steps, in the order in which they fall due: a decision, a candidate that leaves, a
 //! source that has caught up. So a pace that is reached in one leap gives what small steps give.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 mod decide;
@@ -12,13 +13,17 @@ mod deliver;
 mod leave;
 mod limits;
 
+use hashbrown::HashTable;
+
 use super::candidate::Candidate;
 use super::entries::{Ends, Entries, EntryId, KeyId, Noted, Remembered, Size};
 use super::footprint::candidate_bytes;
+use super::matcher::Matcher;
 use super::matcher::held::Held;
-use super::matcher::{Matcher, sample};
+use super::matcher::sample::{self, Pool};
 use super::pace::Pace;
 use super::plan::Plan;
+use super::slab::Slab;
 use super::{Counts, Input, Limits, Match, Moment, Move};
 use crate::event::{EventTime, JoinKey, TimeSpan};
 
@@ -32,7 +37,7 @@ struct Key {
     matcher: Matcher,
     /// Its entries, by last delivery.
     entries: Ends,
-    entry_count: usize,
+    entry_count: u32,
     /// The pace up to which an event of an absence was driven out by the limit of the key.
     driven_out_until: Option<Pace>,
     /// The timer under which it stands.
@@ -45,9 +50,10 @@ pub(super) struct Store {
     plan: Arc<Plan>,
     limits: Limits,
     input: Input,
-    keys: Vec<Option<Key>>,
-    spare_keys: Vec<KeyId>,
-    by_name: HashMap<JoinKey, KeyId>,
+    keys: Slab<Key>,
+    by_name: HashTable<KeyId>,
+    /// Names of keys come from outside: nobody may know which of them have the same hash.
+    hasher: RandomState,
     entries: Entries,
     /// When the next of a key's candidates is decided.
     timers: BTreeSet<(Pace, JoinKey)>,
@@ -76,13 +82,14 @@ enum Limit {
     Instance,
 }
 
+/// A table of so many places is kept when all are free.
+const FEW: usize = 64;
 /// So many deliveries of driven out events may wait for their sources.
 const FEW_AHEAD: usize = 1_024;
 
-/// About how many bytes a key takes beside its entries: its place in tables that are three quarters
-/// full, and what most sequences have for their first event.
-const KEY: usize =
-    (size_of::<Option<Key>>() + size_of::<(JoinKey, KeyId)>()) * 3 / 2 + Held::bytes_of_first();
+/// About how many bytes a key takes beside its name and its entries: its slot, and its place in a table
+/// that is two thirds full.
+const KEY: usize = Slab::<Key>::bytes_of_one() + (size_of::<KeyId>() + 1) * 3 / 2;
 
 impl Store {
     /// Returns the empty state of a rule.
@@ -91,9 +98,9 @@ impl Store {
             plan,
             limits,
             input,
-            keys: Vec::new(),
-            spare_keys: Vec::new(),
-            by_name: HashMap::new(),
+            keys: Slab::default(),
+            by_name: HashTable::new(),
+            hasher: RandomState::new(),
             entries: Entries::default(),
             timers: BTreeSet::new(),
             ahead: BTreeMap::new(),
@@ -126,7 +133,7 @@ impl Store {
 
     /// Returns how many keys are kept.
     pub(super) fn key_count(&self) -> usize {
-        self.by_name.len()
+        self.keys.len()
     }
 
     /// Returns how many sequences are pending.
@@ -182,7 +189,7 @@ impl Store {
             }
         }
         self.now.pace = to.pace;
-        if self.by_name.is_empty() {
+        if self.keys.len() == 0 {
             // What was driven out would have left by itself.
             self.driven_out_until = None;
         }
@@ -205,7 +212,7 @@ impl Store {
     /// Ends a bounded input: everything is decided.
     pub(super) fn finish(&mut self) {
         let mut names: Vec<(JoinKey, KeyId)> =
-            self.by_name.iter().map(|(name, key)| (name.clone(), *key)).collect();
+            self.keys.iter().map(|(id, key)| (key.name.clone(), id)).collect();
         names.sort();
         let (plan, is_bounded) = (Arc::clone(&self.plan), self.input == Input::Bounded);
         for (name, key) in names {
@@ -231,14 +238,10 @@ impl Store {
     }
 
     fn key(&mut self, name: &JoinKey) -> KeyId {
-        if let Some(key) = self.by_name.get(name) {
-            return *key;
+        if let Some(key) = self.find_key(name) {
+            return key;
         }
-        let key = self.spare_keys.pop().unwrap_or_else(|| {
-            self.keys.push(None);
-            KeyId::try_from(self.keys.len() - 1).expect("memory ends before the indices")
-        });
-        self.keys[key as usize] = Some(Key {
+        let key = self.keys.insert(Key {
             name: name.clone(),
             matcher: Matcher::new(&self.plan),
             entries: Ends::default(),
@@ -246,13 +249,33 @@ impl Store {
             driven_out_until: None,
             due: None,
         });
-        self.by_name.insert(name.clone(), key);
+        let (keys, hasher) = (&self.keys, &self.hasher);
+        let hash_of = |id: &KeyId| keys.get(*id).map_or(0, |key| hasher.hash_one(&key.name));
+        self.by_name.insert_unique(hasher.hash_one(name), key, hash_of);
         self.bytes += KEY + name_bytes(name);
         key
     }
 
+    fn find_key(&self, name: &JoinKey) -> Option<KeyId> {
+        let is_it = |id: &KeyId| self.keys.get(*id).is_some_and(|key| key.name == *name);
+        self.by_name.find(self.hasher.hash_one(name), is_it).copied()
+    }
+
+    /// Lets go of a key.
+    fn remove_key(&mut self, id: KeyId) -> Option<Key> {
+        let key = self.keys.remove(id)?;
+        let hash = self.hasher.hash_one(&key.name);
+        if let Ok(found) = self.by_name.find_entry(hash, |other| *other == id) {
+            found.remove();
+        }
+        if self.keys.len() == 0 && self.by_name.capacity() > FEW {
+            self.by_name = HashTable::new();
+        }
+        Some(key)
+    }
+
     fn key_mut(&mut self, key: KeyId) -> &mut Key {
-        self.keys[key as usize].as_mut().expect("the key is there")
+        self.keys.get_mut(key).expect("the key is there")
     }
 
     fn held_mut(&mut self, key: KeyId) -> &mut Held {
@@ -263,19 +286,37 @@ impl Store {
     }
 
     fn add_entry(&mut self, key: KeyId, what: Remembered) -> EntryId {
-        self.key_mut(key).entry_count += 1;
+        self.count_entries(key, 1);
         self.bytes += Size::default().total();
         self.entries.add(key, what)
+    }
+
+    /// Counts an entry of a key, or one less, and what that changes about the room that the key takes.
+    fn count_entries(&mut self, key: KeyId, change: i32) {
+        let state = self.keys.get_mut(key).expect("the key is there");
+        let before = state.entry_count;
+        state.entry_count = before.saturating_add_signed(change);
+        let now = state.entry_count;
+        self.bytes = self.bytes + self.bytes_of(now) - self.bytes_of(before);
+    }
+
+    /// Returns about how many bytes a key takes by so many entries, beside these and itself.
+    fn bytes_of(&self, entries: u32) -> usize {
+        match () {
+            () if self.plan.is_single() => 0,
+            () if self.plan.is_sample => Pool::bytes_of(entries as usize),
+            () => Held::bytes_of(&self.plan, entries as usize),
+        }
     }
 
     fn note_delivery(&mut self, entry: EntryId, key: KeyId, size: Size, ahead: Option<EventTime>) {
         // A copy counts with its own size, whatever is left of the first delivery: what leaves at a
         // limit must not depend on what came before.
-        let before = self.entries.entry(entry).size;
+        let before = self.entries.entry(entry).size();
         self.bytes = self.bytes + size.total() - before.total();
         self.event_bytes = self.event_bytes + size.event - before.event;
         let noted = if ahead.is_some() { Noted::Ahead } else { Noted::At(self.now.pace) };
-        let state = self.keys[key as usize].as_mut().expect("the key is there");
+        let state = self.keys.get_mut(key).expect("the key is there");
         self.entries.deliver(entry, &mut state.entries, noted, size);
         if let Some(clock) = ahead {
             self.ahead.insert((clock, self.entries.entry(entry).delivery), entry);
@@ -293,7 +334,7 @@ impl Store {
     }
 
     fn set_all_timers(&mut self) {
-        let keys = self.by_name.values().copied().collect::<Vec<_>>();
+        let keys = self.keys.iter().map(|(id, _)| id).collect::<Vec<_>>();
         keys.into_iter().for_each(|key| self.set_timer(key));
     }
 
@@ -302,7 +343,7 @@ impl Store {
             return;
         }
         let (slack, lateness) = (self.now.slack, self.plan.times.allowed_lateness);
-        let Some(state) = self.keys[key as usize].as_mut() else { return };
+        let Some(state) = self.keys.get_mut(key) else { return };
         let due = match &state.matcher {
             Matcher::Sequence(held) => held
                 .next_limit()

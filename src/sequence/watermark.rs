@@ -20,6 +20,11 @@ pub(super) struct Newest {
 }
 
 impl Newest {
+    /// Returns what counts where nothing else is held.
+    pub(super) fn of(event_time: EventTime, arrival: Pace) -> Self {
+        Self { event_time, arrival }
+    }
+
     /// Returns the key's now at a pace.
     pub(super) fn now(&self, pace: Pace, slack: TimeSpan) -> EventTime {
         self.event_time + (pace - self.arrival - slack).max(TimeSpan::ZERO)

@@ -23,7 +23,7 @@ pub(super) enum Matcher {
     /// Each event is a match by itself.
     Single,
     /// The one-slot machine, over what is held in the order of the ordinals.
-    Sequence(Box<held::Held>),
+    Sequence(held::Held),
     /// Distinct events, one for each term, in any order.
     Sample(sample::Pool),
 }
@@ -34,7 +34,7 @@ impl Matcher {
         match () {
             () if plan.is_single() => Self::Single,
             () if plan.is_sample => Self::Sample(sample::Pool::default()),
-            () => Self::Sequence(Box::default()),
+            () => Self::Sequence(held::Held::default()),
         }
     }
 }

@@ -22,6 +22,15 @@ pub(in crate::sequence) struct Pool {
     kinds: BTreeMap<TermSet, VecDeque<Arc<Candidate>>>,
 }
 
+impl Pool {
+    /// Returns about how many bytes so many candidates take.
+    pub(in crate::sequence) fn bytes_of(candidates: usize) -> usize {
+        // A node of a tree has room for eleven kinds.
+        const NODE: usize = 12 * (size_of::<TermSet>() + size_of::<VecDeque<Arc<Candidate>>>());
+        if candidates == 0 { 0 } else { NODE + (4 + 2 * candidates) * size_of::<usize>() }
+    }
+}
+
 /// One event for each term, and the number of their window.
 pub(in crate::sequence) type Sample = (i64, Vec<Arc<Candidate>>);
 

@@ -28,7 +28,7 @@ impl Store {
     }
 
     pub(super) fn decide_due(&mut self, name: &JoinKey) {
-        if let Some(key) = self.by_name.get(name).copied() {
+        if let Some(key) = self.find_key(name) {
             self.decide_below_watermark(key);
             self.set_timer(key);
         }

@@ -124,9 +124,9 @@ impl Store {
             self.drop_candidate(entry);
             self.refresh_behind_leaving(key);
         }
-        let state = self.keys[key as usize].as_mut().expect("an entry has its key");
-        state.entry_count -= 1;
-        let size = self.entries.remove(entry, &mut state.entries).size;
+        self.count_entries(key, -1);
+        let state = self.keys.get_mut(key).expect("an entry has its key");
+        let size = self.entries.remove(entry, &mut state.entries).size();
         self.bytes -= size.total();
         self.event_bytes -= size.event;
     }
@@ -135,12 +135,10 @@ impl Store {
         if self.key_mut(key).entry_count > 0 {
             return self.set_timer(key);
         }
-        if let Some(state) = self.keys[key as usize].take() {
+        if let Some(state) = self.remove_key(key) {
             if let Some(due) = state.due {
                 self.timers.remove(&(due, state.name.clone()));
             }
-            self.by_name.remove(&state.name);
-            self.spare_keys.push(key);
             self.bytes -= KEY + name_bytes(&state.name);
         }
     }

@@ -9,14 +9,14 @@ impl Store {
         if self.input == Input::Bounded {
             return;
         }
-        while self.key_mut(key).entry_count > self.limits.max_candidates_per_key {
+        while self.key_mut(key).entry_count as usize > self.limits.max_candidates_per_key {
             let Some(first) = self.key_mut(key).entries.first().filter(|first| *first != newest)
             else {
                 break;
             };
             self.evict(first, Limit::Key);
         }
-        while self.bytes > self.limits.max_bytes || self.by_name.len() > self.limits.max_keys {
+        while self.bytes > self.limits.max_bytes || self.keys.len() > self.limits.max_keys {
             let Some(first) = self.first_to_leave().filter(|first| *first != newest) else { break };
             self.evict(first, Limit::Rule);
         }
@@ -57,7 +57,7 @@ impl Store {
 
     /// Absences that the event may have forbidden are undecidable from now on.
     pub(super) fn note_unseen(&mut self, key: KeyId, entry: EntryId, limit: Limit) {
-        let arrival = match self.entries.entry(entry).arrival {
+        let arrival = match self.entries.entry(entry).arrival() {
             Noted::At(pace) => pace,
             Noted::Ahead => self.now.pace,
         };

@@ -30,7 +30,7 @@ pub(in crate::sequence) struct Fate {
 }
 
 /// A candidate that is held.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sequence) struct HeldEvent {
     pub(in crate::sequence) candidate: Arc<Candidate>,
     /// The pace at its arrival; nothing while its source is ahead of the others.
@@ -50,6 +50,14 @@ impl HeldEvent {
         behind_ms: u32,
     ) -> Self {
         Self { candidate, arrival, behind_ms, sent_as: 0, fate: Fate::default() }
+    }
+
+    /// Notes that a match has left that ends with it.
+    pub(super) fn note_sent(&mut self, sequence: &Partial) {
+        self.fate.is_sent = true;
+        self.sent_as = sequence.digest() as u32;
+        // Of an adjusted match the events behind it have a say too: it is not looked at again.
+        self.fate.is_contradicted = sequence.is_adjusted();
     }
 
     pub(super) fn time(&self) -> EventTime {
@@ -103,5 +111,20 @@ impl Block {
     pub(super) fn set_done_until(&mut self) {
         let done = self.held.iter().rev().find(|held| held.fate.is_done);
         self.done_until = done.map(HeldEvent::time);
+    }
+}
+
+/// A stretch of blocks, by index.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stretch {
+    pub(super) first: usize,
+    /// The index behind the last one; 0 if there is none.
+    pub(super) end: usize,
+}
+
+impl Stretch {
+    pub(super) fn include(&mut self, at: usize) {
+        self.first = if self.end == 0 { at } else { self.first.min(at) };
+        self.end = self.end.max(at + 1);
     }
 }

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::Held;
 use super::block::{Block, Fate};
+use super::many::Many;
 use crate::event::{EventTime, TimeSpan};
 use crate::sequence::absences::Verdict;
 use crate::sequence::candidate::Candidate;
 use crate::sequence::matcher::partial::Partial;
 use crate::sequence::plan::Plan;
 
-impl Held {
+impl Many {
     /// Decides what is below a limit: returns the matches that hold, each once, and marks what is
     /// done. `forbids_for` is for how long after its final event a match may still be taken back.
-    pub(in crate::sequence) fn decide(
+    pub(super) fn decide(
         &mut self,
         plan: &Plan,
         limit: EventTime,
@@ -67,7 +67,7 @@ impl Held {
     }
 
     /// Returns the complete sequences that contain one of these and have not been decided.
-    pub(in crate::sequence) fn undecided_with(
+    pub(super) fn undecided_with(
         &self,
         plan: &Plan,
         candidates: &[Arc<Candidate>],
@@ -88,7 +88,7 @@ impl Held {
     }
 
     /// Returns what the watermark must be past for something to be decided.
-    pub(in crate::sequence) fn next_limit(&self) -> Option<EventTime> {
+    pub(super) fn next_limit(&self) -> Option<EventTime> {
         self.blocks.iter().filter_map(|block| block.next_limit).min()
     }
 }

@@ -1,203 +1,241 @@
-//! The held candidates of one key of a sequence, by ordinal, and what they match.
+//! The held candidates of one key of a sequence, and what they match.
 //!
-//! They stand in blocks. Behind each block the state of the machine is kept, so that an event out of
-//! order runs the machine again from its block on, and only until the state is what it was before.
+//! Most keys never hold more than one candidate. Of these there is little to know, and it stands in the
+//! key itself ([`Lone`]); with a second one it becomes what can hold [`Many`], and back again. What is
+//! known of one is the same in both forms.
 //!
 //! Use: [`insert`](Held::insert) or [`remove`](Held::remove), then [`refresh`](Held::refresh), which tells
 //! what an arrival shows; [`decide`](Held::decide) for what is below a watermark.
 
 mod block;
 mod decide;
+mod lone;
+mod many;
 mod refresh;
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::partial::Partial;
-use crate::event::{EventTime, Ordinal};
-use crate::sequence::absences::{Absences, Verdict};
+use crate::event::{EventTime, Ordinal, TimeSpan};
+use crate::sequence::absences::Verdict;
 use crate::sequence::candidate::Candidate;
 use crate::sequence::pace::Pace;
 use crate::sequence::plan::Plan;
-use crate::sequence::watermark::{Claims, Newest};
+use crate::sequence::watermark::Newest;
 
 pub(in crate::sequence) use block::HeldEvent;
-use block::{BLOCK, Block};
-use refresh::Stretch;
+use lone::Lone;
+use many::Many;
+use refresh::Shown;
 
 /// The held candidates of one key.
-#[derive(Debug, Default)]
-pub(in crate::sequence) struct Held {
-    /// INVARIANT: by ordinal.
-    blocks: VecDeque<Block>,
-    /// Which blocks may be stale.
-    stale: Stretch,
-    absences: Absences,
-    claims: Claims,
-    /// How many sequences were pending when the machine last came to the end.
-    pending: usize,
+#[derive(Debug)]
+pub(in crate::sequence) enum Held {
+    /// None, and how many sequences were pending as of the last [`refresh`](Self::refresh).
+    Nothing(u32),
+    /// One, of a plan that needs more for a match.
+    One(Lone),
+    /// Any number.
+    Many(Box<Many>),
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self::Nothing(0)
+    }
 }
 
 impl Held {
     /// Adds a candidate that is not held.
     pub(in crate::sequence) fn insert(&mut self, plan: &Plan, event: HeldEvent) {
-        if let Some(arrival) = event.arrival {
-            self.claims.add(event.time(), arrival);
-        }
-        if !event.fate.is_refused {
-            self.absences.add(plan, &event.candidate);
-        }
-        let is_lead = plan.leading.iter().any(|term| event.candidate.terms.has(*term));
-        if is_lead && plan.has_absences_at_both_ends() {
-            self.look_again_behind(plan, event.time());
-        }
-        self.place(event);
-    }
-
-    /// Has what waits behind a time looked at again: its window of maxspan may begin there now.
-    fn look_again_behind(&mut self, plan: &Plan, time: EventTime) {
-        let begins = self.blocks.partition_point(|block| block.last().event_time < time);
-        // The final event lies within maxspan of what the window begins with.
-        let until = time + plan.times.maxspan;
-        for block in self.blocks.range_mut(begins..).take_while(|b| b.held[0].time() <= until) {
-            block.next_limit = Some(EventTime::MIN);
-        }
-    }
-
-    fn place(&mut self, event: HeldEvent) {
-        let ordinal = &event.candidate.ordinal;
-        let at = self.blocks.partition_point(|block| block.last() < ordinal);
-        let is_behind_all = at == self.blocks.len();
-        let at = if is_behind_all { at.saturating_sub(1) } else { at };
-        self.stale.include(at);
-        let Some(block) = self.blocks.get_mut(at) else {
-            // Most keys never hold more than one block.
-            self.blocks.reserve_exact(1);
-            self.blocks.push_back(Block::of(vec![event]));
-            return;
-        };
-        if is_behind_all && !block.is_stale && block.end.is_some() {
-            if block.held.len() >= BLOCK {
-                self.stale.include(at + 1);
-                self.blocks.push_back(Block::of(vec![event]));
-            } else {
-                block.has_appended = true;
-                block.held.push(event);
+        match self {
+            Self::Nothing(pending) if Lone::is_enough_for(plan) => {
+                *self = Self::One(Lone::new(event, *pending));
             }
-            return;
-        }
-        block.is_stale = true;
-        if block.held.len() >= BLOCK {
-            // All behind it have moved by one.
-            self.stale.include(self.stale.end.max(at + 1));
-        }
-        if block.held.len() < BLOCK {
-            let index = block.held.partition_point(|held| held.candidate.ordinal < *ordinal);
-            block.held.insert(index, event);
-        } else if is_behind_all {
-            self.blocks.push_back(Block::of(vec![event]));
-        } else {
-            let index = block.held.partition_point(|held| held.candidate.ordinal < *ordinal);
-            block.held.insert(index, event);
-            let rest = Block::of(block.held.split_off(BLOCK / 2));
-            block.set_done_until();
-            self.blocks.insert(at + 1, rest);
-            self.blocks[at + 1].set_done_until();
+            _ => self.many(plan).insert(plan, event),
         }
     }
 
     /// Lets a candidate go.
     pub(in crate::sequence) fn remove(&mut self, plan: &Plan, candidate: &Candidate) {
-        let Some((at, index)) = self.find(&candidate.ordinal) else { return };
-        let block = &mut self.blocks[at];
-        let event = block.held.remove(index);
-        block.is_stale = true;
-        self.stale.include(at);
-        if event.fate.is_done {
-            block.set_done_until();
-        }
-        if block.held.is_empty() {
-            self.blocks.remove(at);
-            // The one behind it begins otherwise; without one, another is the last.
-            let next = at.min(self.blocks.len().saturating_sub(1));
-            if let Some(block) = self.blocks.get_mut(next) {
-                block.is_stale = true;
-                self.stale.include(next);
-            }
-        }
-        if let Some(arrival) = event.arrival {
-            self.claims.remove(event.time(), arrival);
-        }
-        if !event.fate.is_refused {
-            self.absences.remove(plan, &event.candidate);
+        match self {
+            Self::Nothing(_) => {}
+            Self::One(lone) if lone.is(candidate) => *self = Self::Nothing(lone.pending),
+            Self::One(_) => {}
+            Self::Many(many) => many.remove(plan, candidate),
         }
     }
 
     /// Notes the pace at which a candidate counts as arrived.
     pub(in crate::sequence) fn arrive(&mut self, candidate: &Candidate, arrival: Pace) {
-        let Some((at, index)) = self.find(&candidate.ordinal) else { return };
-        let event = &mut self.blocks[at].held[index];
-        if event.arrival.is_none() {
-            event.arrival = Some(arrival);
-            self.claims.add(candidate.event_time(), arrival);
+        match self {
+            Self::One(lone) if lone.is(candidate) => {
+                lone.event.arrival = lone.event.arrival.or(Some(arrival));
+            }
+            Self::Nothing(_) | Self::One(_) => {}
+            Self::Many(many) => many.arrive(candidate, arrival),
         }
     }
 
     /// Returns what is held of a candidate.
     pub(in crate::sequence) fn event(&self, candidate: &Candidate) -> Option<&HeldEvent> {
-        let (at, index) = self.find(&candidate.ordinal)?;
-        Some(&self.blocks[at].held[index])
+        match self {
+            Self::Nothing(_) => None,
+            Self::One(lone) => lone.is(candidate).then_some(&lone.event),
+            Self::Many(many) => many.event(candidate),
+        }
     }
 
     /// Returns the event by which the key's now goes.
     pub(in crate::sequence) fn newest(&self) -> Option<Newest> {
-        self.claims.newest()
+        match self {
+            Self::Nothing(_) => None,
+            Self::One(lone) => lone.newest(),
+            Self::Many(many) => many.newest(),
+        }
     }
 
     /// Returns how many sequences are pending, as of the last [`refresh`](Self::refresh).
     pub(in crate::sequence) fn pending_count(&self) -> usize {
-        self.pending
+        match self {
+            Self::Nothing(pending) => *pending as usize,
+            Self::One(lone) => lone.pending as usize,
+            Self::Many(many) => many.pending_count(),
+        }
     }
 
     /// Returns what the absences say of a complete sequence.
     pub(in crate::sequence) fn judge(&self, plan: &Plan, sequence: &Partial) -> Verdict {
-        self.absences.judge(plan, sequence)
+        match self {
+            Self::Nothing(_) => Many::default().judge(plan, sequence),
+            Self::One(lone) => lone.clone().into_many(plan).judge(plan, sequence),
+            Self::Many(many) => many.judge(plan, sequence),
+        }
     }
 
     /// Returns the time of the newest candidate that is done.
     pub(in crate::sequence) fn done_until(&self) -> Option<EventTime> {
-        self.blocks.iter().rev().find_map(|block| block.done_until)
+        match self {
+            Self::Nothing(_) => None,
+            Self::One(lone) => lone.done_until(),
+            Self::Many(many) => many.done_until(),
+        }
     }
 
     /// Tells whether anything comes behind a candidate in the order.
     pub(in crate::sequence) fn has_behind(&self, ordinal: &Ordinal) -> bool {
-        self.blocks.back().is_some_and(|block| block.last() > ordinal)
+        match self {
+            Self::Nothing(_) => false,
+            Self::One(lone) => lone.event.candidate.ordinal > *ordinal,
+            Self::Many(many) => many.has_behind(ordinal),
+        }
     }
 
     /// Notes that a match has left.
     pub(in crate::sequence) fn note_sent(&mut self, sequence: &Partial) {
-        let Some((at, index)) = self.find(&sequence.last().ordinal) else { return };
-        let event = &mut self.blocks[at].held[index];
-        event.fate.is_sent = true;
-        event.sent_as = sequence.digest() as u32;
-        // Of an adjusted match the events behind it have a say too: it is not looked at again.
-        event.fate.is_contradicted = sequence.is_adjusted();
+        match self {
+            Self::Nothing(_) => {}
+            Self::One(lone) if lone.is(sequence.last()) => lone.event.note_sent(sequence),
+            Self::One(_) => {}
+            Self::Many(many) => many.note_sent(sequence),
+        }
     }
 
-    /// Returns about how many bytes a key takes here with its first candidate.
-    pub(in crate::sequence) const fn bytes_of_first() -> usize {
-        const PIECES: usize = 4 * 16;
-        size_of::<Self>() + size_of::<Block>() + 4 * Claims::bytes_of_one() + PIECES
+    /// Runs the machine over what has changed.
+    ///
+    /// `inserted` is the candidate that has just come, if one has.
+    pub(in crate::sequence) fn refresh(
+        &mut self,
+        plan: &Plan,
+        inserted: Option<&Arc<Candidate>>,
+        keeps_completed: bool,
+    ) -> Shown {
+        let shown = match self {
+            Self::Nothing(pending) => {
+                *pending = 0;
+                return Shown::default();
+            }
+            Self::One(lone) => {
+                lone.refresh(plan, keeps_completed);
+                return Shown::default();
+            }
+            Self::Many(many) => many.refresh(plan, inserted, keeps_completed),
+        };
+        self.fold(plan);
+        shown
     }
 
-    /// Returns about how many bytes a candidate takes here.
-    pub(in crate::sequence) const fn bytes_of_one() -> usize {
-        size_of::<HeldEvent>() * 3 / 2 + size_of::<u64>() + Claims::bytes_of_one()
+    /// Decides what is below a limit: returns the matches that hold, each once, and marks what is
+    /// done. `forbids_for` is for how long after its final event a match may still be taken back.
+    pub(in crate::sequence) fn decide(
+        &mut self,
+        plan: &Plan,
+        limit: EventTime,
+        forbids_for: TimeSpan,
+    ) -> Vec<(Arc<Partial>, Option<EventTime>)> {
+        match self {
+            Self::Nothing(_) => Vec::new(),
+            Self::One(lone) => {
+                lone.decide(limit, forbids_for);
+                Vec::new()
+            }
+            Self::Many(many) => many.decide(plan, limit, forbids_for),
+        }
     }
 
-    fn find(&self, ordinal: &Ordinal) -> Option<(usize, usize)> {
-        let at = self.blocks.partition_point(|block| block.last() < ordinal);
-        let held = &self.blocks.get(at)?.held;
-        let index = held.binary_search_by(|held| held.candidate.ordinal.cmp(ordinal)).ok()?;
-        Some((at, index))
+    /// Returns the complete sequences that contain one of these and have not been decided.
+    pub(in crate::sequence) fn undecided_with(
+        &self,
+        plan: &Plan,
+        candidates: &[Arc<Candidate>],
+    ) -> Vec<Arc<Partial>> {
+        match self {
+            Self::Nothing(_) | Self::One(_) => Vec::new(),
+            Self::Many(many) => many.undecided_with(plan, candidates),
+        }
+    }
+
+    /// Returns what the watermark must be past for something to be decided.
+    pub(in crate::sequence) fn next_limit(&self) -> Option<EventTime> {
+        match self {
+            Self::Nothing(_) => None,
+            Self::One(lone) => lone.next_limit,
+            Self::Many(many) => many.next_limit(),
+        }
+    }
+
+    /// Returns about how many bytes so many candidates take beside the key itself.
+    pub(in crate::sequence) fn bytes_of(plan: &Plan, candidates: usize) -> usize {
+        match candidates {
+            0 => 0,
+            1 if Lone::is_enough_for(plan) => 0,
+            _ => Many::bytes_of_first() + candidates * Many::bytes_of_one(),
+        }
+    }
+
+    /// Returns it in the form that can hold many.
+    fn many(&mut self, plan: &Plan) -> &mut Many {
+        let many = match std::mem::take(self) {
+            Self::Nothing(pending) => Box::new(Many::with_pending(pending)),
+            Self::One(lone) => Box::new(lone.into_many(plan)),
+            Self::Many(many) => many,
+        };
+        *self = Self::Many(many);
+        match self {
+            Self::Many(many) => many,
+            Self::Nothing(_) | Self::One(_) => unreachable!("it has just become that"),
+        }
+    }
+
+    /// Goes back to the smaller form where that is enough.
+    fn fold(&mut self, plan: &Plan) {
+        let Self::Many(many) = self else { return };
+        if many.is_empty() {
+            *self = Self::Nothing(many.pending_count() as u32);
+        } else if Lone::is_enough_for(plan)
+            && let Some(lone) = Lone::take_from(many)
+        {
+            *self = Self::One(lone);
+        }
     }
 }

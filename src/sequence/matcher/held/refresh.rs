@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Held;
-use super::block::FEW;
+use super::block::{FEW, Stretch};
+use super::many::Many;
 use crate::event::EventTime;
 use crate::sequence::candidate::Candidate;
 use crate::sequence::matcher::Run;
@@ -22,21 +22,6 @@ pub(in crate::sequence) struct Shown {
     pub(in crate::sequence) contradicted: u64,
 }
 
-/// A stretch of blocks, by index.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Stretch {
-    pub(super) first: usize,
-    /// The index behind the last one; 0 if there is none.
-    pub(super) end: usize,
-}
-
-impl Stretch {
-    pub(super) fn include(&mut self, at: usize) {
-        self.first = if self.end == 0 { at } else { self.first.min(at) };
-        self.end = self.end.max(at + 1);
-    }
-}
-
 /// What running the machine again has changed.
 #[derive(Debug, Default)]
 struct Change {
@@ -47,11 +32,11 @@ struct Change {
     completed: Vec<Arc<Partial>>,
 }
 
-impl Held {
+impl Many {
     /// Runs the machine over what has changed.
     ///
     /// `inserted` is the candidate that has just come, if one has.
-    pub(in crate::sequence) fn refresh(
+    pub(super) fn refresh(
         &mut self,
         plan: &Plan,
         inserted: Option<&Arc<Candidate>>,
