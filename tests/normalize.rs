@@ -706,6 +706,18 @@ fn field_names() -> Vec<&'static str> {
     names
 }
 
+#[test]
+fn an_alert_shows_the_text_of_a_record_that_is_no_json_where_no_rule_reads() {
+    let text = r#"{"@timestamp":"2024-06-11T11:33:24.027Z","note":tru,"winlog":{"channel":"Security",
+        "event_id":"4688","event_data":{"NewProcessName":"C:\\a\\b.exe"}}}"#;
+    assert_eq!(DOCUMENTS.document(text.as_bytes()), None);
+    let document = Json::from(DOCUMENTS.of_hit(text.as_bytes()));
+    assert_eq!(document["event"]["original"], text);
+    assert_eq!(document["event"]["category"], json!(["process"]));
+    assert_eq!(document["process"]["name"], "b.exe");
+    assert_eq!(document["@timestamp"], "2024-06-11T11:33:24.027Z");
+}
+
 static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::new(Options::default()));
 static READS_NOTHING: LazyLock<Reader> = LazyLock::new(|| Reader::of(&[]));
 static READS_WMI: LazyLock<Reader> = LazyLock::new(|| Reader::of(WMI_FIELDS));
@@ -735,11 +747,15 @@ proptest! {
         }
         let document = DOCUMENTS.document(&payload);
         for reader in [&*READS_NOTHING, &*READS_WMI] {
-            let mut fields = Fields::new(reader.table.len(), lasting::arena());
-            let decoded = reader.decoder.decode(&payload, &mut fields);
-            prop_assert_eq!(decoded.is_ok(), document.is_some(), "{:?}", decoded);
-            reader.normalizer.normalize(&mut fields);
+            let fields = || Fields::new(reader.table.len(), lasting::arena());
+            let whole = reader.decoder.parse(&payload, &mut fields());
+            prop_assert_eq!(whole.is_ok(), document.is_some(), "{:?}", whole);
+            let mut read = fields();
+            let decoded = reader.decoder.decode(&payload, &mut read);
+            prop_assert!(decoded.is_ok() || document.is_none(), "{:?}", decoded);
+            reader.normalizer.normalize(&mut read);
         }
+        prop_assert!(!DOCUMENTS.of_hit(&payload).is_empty());
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Renderer {
             identity: event.identity,
             place: event.place.clone(),
             offset: event.offset,
-            document: self.rules.documents().document(&event.body).unwrap_or_default(),
+            document: self.rules.documents().of_hit(&event.body),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::convert::BINDING;
 use super::envelope::Envelope;
@@ -73,6 +73,27 @@ impl Documents {
         self.read(payload).map(|(document, _)| document)
     }
 
+    /// Returns the document of a record that has satisfied a rule. What rules read of it can be read;
+    /// where another part of it is no JSON, the document is the record's text (`event.original`) and
+    /// the ECS fields that follow from what can be read.
+    pub fn of_hit(&self, payload: &[u8]) -> Map<String, Json> {
+        self.document(payload).unwrap_or_else(|| self.original(payload))
+    }
+
+    fn original(&self, payload: &[u8]) -> Map<String, Json> {
+        let text = String::from_utf8_lossy(payload);
+        let mut document = Map::from_iter([("event".to_owned(), json!({ "original": text }))]);
+        let arena = Arena::new();
+        let mut fields = Fields::new(self.fields_len, &arena);
+        if self.decoder.decode(payload, &mut fields).is_ok() {
+            self.normalizer.normalize(&mut fields);
+            for (id, name) in self.targets.iter().filter(|(id, _)| fields.has(*id)) {
+                put(&mut document, name, to_json(name, fields.get(*id)));
+            }
+        }
+        document
+    }
+
     /// As [`document`](Self::document), with what is known of the record as a whole.
     pub fn read(&self, payload: &[u8]) -> Option<(Map<String, Json>, Envelope)> {
         let mut document = parse(payload)?;
@@ -106,7 +127,7 @@ fn pair_answers(document: &mut Map<String, Json>) {
     };
     if answers.len() == 2 && types.len() == data.len() {
         let pairs = types.iter().zip(data);
-        let list = pairs.map(|(kind, data)| serde_json::json!({"type": kind, "data": data}));
+        let list = pairs.map(|(kind, data)| json!({"type": kind, "data": data}));
         let list = list.collect();
         dns.insert("answers".to_owned(), list);
     }
@@ -136,8 +157,7 @@ fn details(parts: &Map<String, Json>) -> Option<Json> {
     }
     let mut lines = Vec::new();
     for ((kind, command), value) in kinds.iter().zip(commands).zip(values) {
-        let mut line =
-            serde_json::json!({"type": kind, "related_command": command, "value": value});
+        let mut line = json!({"type": kind, "related_command": command, "value": value});
         if kind == BINDING {
             line["name"] = names.next()?.clone();
         }
