@@ -23,11 +23,13 @@ pub mod key;
 mod need;
 mod node;
 mod number;
+mod parts;
 mod regex;
 mod scalar;
 mod source;
 mod strings;
 mod test;
+mod texts;
 
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Category, EventQuery, Expr};
