@@ -75,11 +75,20 @@ static NOT_DATA: &[&str] = &[
     "winlog",
 ];
 
-const DATA: &str = "winlog.event_data";
+/// Where Winlogbeat has the event data.
+pub(in crate::normalize) const DATA: &str = "winlog.event_data";
 
 /// Returns every field that the lifting of the envelope may fill, with repetitions.
 pub(in crate::normalize) fn targets() -> impl Iterator<Item = &'static str> {
     ENVELOPE.iter().map(|(_, target)| *target)
+}
+
+/// Returns the paths at the top level from which a field may be lifted.
+pub(in crate::normalize) fn sources(field: &str) -> impl Iterator<Item = String> {
+    let of_envelope = ENVELOPE.iter().filter(move |(_, target)| *target == field);
+    let data = field.strip_prefix(DATA).and_then(|path| path.strip_prefix('.'));
+    let of_data = data.filter(|path| is_data(path));
+    of_envelope.map(|(source, _)| *source).chain(of_data).map(str::to_owned)
 }
 
 /// The liftings that fill the fields of one field table.
