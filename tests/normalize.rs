@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use maxspan::event::decode::{Decoder, Limits};
+use maxspan::event::decode::{Decoder, Limits, Validation};
 use maxspan::event::{EventTime, FieldTable, Fields, NullsLast, OrdinalValue, Value};
 use maxspan::normalize::{Documents, Envelope, IndexPatterns, Normalizer, Options, Shape};
 use proptest::prelude::*;
@@ -62,7 +62,9 @@ impl Reader {
             table.intern(path);
         });
         let normalizer = Normalizer::new(&mut table, options);
-        let decoder = Decoder::new(&table, Limits { max_nesting: 64 });
+        let decoder = Decoder::new(&table, Limits { max_nesting: 64 })
+            // Documents are made of records that are valid as a whole.
+            .with_validation(Validation::All);
         Self { table, decoder, normalizer }
     }
 

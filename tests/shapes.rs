@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use maxspan::detect::{Detector, Options as Limits, Origin, Output, Past, Record, Stamp, Stats};
-use maxspan::event::decode::{self, Decoder};
+use maxspan::event::decode::{self, Decoder, Validation};
 use maxspan::event::{EventTime, FieldTable, Fields, Value};
 use maxspan::normalize::{
     Documents, EcsCompat, Envelope, HostKey, HostNames, Normalizer, Options, Shape, known_events,
@@ -58,7 +58,9 @@ impl Reader {
             table.intern(path);
         }
         let normalizer = Normalizer::new(&mut table, options);
-        let decoder = Decoder::new(&table, decode::Limits { max_nesting: 64 });
+        let decoder = Decoder::new(&table, decode::Limits { max_nesting: 64 })
+            // Documents are made of records that are valid as a whole.
+            .with_validation(Validation::All);
         Self { table, decoder, normalizer }
     }
 

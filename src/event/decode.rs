@@ -197,6 +197,17 @@ impl Decoder {
         })
     }
 
+    /// Looks at a record whole, as [`Validation::All`] does, and reads nothing.
+    ///
+    /// # Errors
+    /// If [`parse`](Self::parse) refuses the record.
+    pub fn validate(&self, payload: &[u8]) -> Result<(), DecodeError> {
+        if is_deeper_than(payload, self.max_nesting) {
+            return Err(DecodeError::TooDeep);
+        }
+        is_strict_object(payload).or_else(|_| is_strict_object(&repair(payload)))
+    }
+
     fn may_walk(&self, payload: &[u8]) -> bool {
         match self.validation {
             Validation::WhatIsRead => true,

@@ -40,6 +40,8 @@ impl<'p> Twins<'p> {
     /// Reads a record in all ways, and compares. Returns what was found.
     pub(crate) fn check(&mut self, payload: &[u8]) -> Outcome {
         let expected = self.parse(payload);
+        let validated = self.decoder.validate(payload).map_err(|error| error.to_string());
+        assert_eq!(validated.err(), expected.as_ref().err().cloned());
         let text = || String::from_utf8_lossy(payload);
         let (whole, decoder) = (self.whole.clone(), self.decoder.clone());
         let validated = self.read(payload, |scratch, payload, fields| {

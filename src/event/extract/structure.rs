@@ -159,13 +159,13 @@ impl Structure {
         let Some(room) = self.marks[self.marks_len..].first_chunk_mut::<BLOCK>() else { return };
         self.marks_len += count;
         // Most blocks have few: writing some too many is cheaper than asking after each one.
-        let (few, many) = room.split_at_mut(4);
+        let (few, many) = room.split_at_mut(8);
         for place in few {
             *place = start + marks.trailing_zeros();
             marks &= marks.wrapping_sub(1);
         }
         if marks != 0 {
-            for place in many.iter_mut().take(count.saturating_sub(4)) {
+            for place in many.iter_mut().take(count.saturating_sub(8)) {
                 *place = start + marks.trailing_zeros();
                 marks &= marks.wrapping_sub(1);
             }
@@ -297,9 +297,6 @@ impl Strings {
     #[inline(always)]
     fn escaped(&mut self, backslashes: u64) -> u64 {
         const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
-        if backslashes == 0 {
-            return std::mem::take(&mut self.is_escaped);
-        }
         let escaping = backslashes & !self.is_escaped;
         let behind = escaping << 1;
         let ends = ((behind | ODD).wrapping_sub(escaping)) ^ ODD;
