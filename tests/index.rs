@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use corpus::{Corpus, Settings, Shape};
 use maxspan::eql;
 use maxspan::event::decode::Scratch;
 use maxspan::event::{Arena, Fields};
 use maxspan::rule::set::{Defaults, RuleSet, TermRef};
 use maxspan::text::Text;
 use random::{Random, cases};
-use replay::{Corpus, not_run, shared};
+use replay::{not_run, shared};
 use scan::Scan;
 use serde_json::{Map, Value as Json, json};
 
+#[path = "support/corpus/mod.rs"]
+mod corpus;
 #[path = "support/grammar.rs"]
 mod grammar;
 #[path = "support/own_values.rs"]
@@ -471,14 +474,11 @@ fn recorded_attacks_hit_what_they_hit_without_the_index() {
 
 #[test]
 fn generated_telemetry_hits_what_it_hits_without_the_index() {
-    let flags = ["--events", "100000", "--eps", "500", "--attacks", "600"];
-    let Some(corpus) = Corpus::make("plain", &flags) else {
-        return not_run("generated corpora", "../shared/tools is absent");
-    };
+    let corpus = Corpus::make(Settings::MANY_ATTACKS);
     let Some(rules) = rules_of(PUBLISHED[0]) else { return };
     let mut asked = Asked::new(&rules);
-    for shape in ["raw", "ecs"] {
-        asked_about_file(&mut asked, &corpus.directory.join(format!("{shape}.ndjson")));
+    for shape in Shape::ALL {
+        asked_about_file(&mut asked, &corpus.file(shape));
     }
     println!("{} generated events, {} hits", asked.events, asked.hits);
     assert!(asked.hits > 10_000, "{} hits", asked.hits);

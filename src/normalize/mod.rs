@@ -28,7 +28,7 @@ pub use envelope::Envelope;
 pub use host::{HostHash, Machine};
 pub use index::{IndexNames, IndexPatterns};
 pub use kind::RecordKind;
-pub use normalizer::{Normalizer, Opened, known_events};
+pub use normalizer::{Normalizer, known_events};
 pub use options::{EcsCompat, HostKey, HostNames, Options};
 pub use program::EventKind;
 pub use reads::Reads;

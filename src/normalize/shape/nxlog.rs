@@ -113,12 +113,6 @@ impl Nxlog {
         Self { envelope, entries, data: fields.get(DATA) }
     }
 
-    /// Returns the fields from which some targets are filled.
-    pub(in crate::normalize) fn sources_of(&self, targets: &[FieldId]) -> Vec<FieldId> {
-        let lifts = self.envelope.iter().chain(&self.entries);
-        lifts.filter(|(_, target)| targets.contains(target)).map(|(source, _)| *source).collect()
-    }
-
     /// Fills the fields that have no value by now.
     pub(in crate::normalize) fn lift(&self, fields: &mut Fields<'_>) {
         for (source, target) in &self.envelope {
