@@ -62,9 +62,14 @@ fn main() {
     }
     sets.extend(synthetic.iter().map(|count| ("synthetic".to_owned(), made_up(*count))));
     for (name, texts) in sets {
-        let begun = Instant::now();
+        let (before, bytes) = (cpu_seconds(), resident_bytes());
         let (rules, _) = RuleSet::compile(texts, &Defaults::default());
-        println!("{} rules ({name}), compiled in {:.2?}", rules.rules().len(), begun.elapsed());
+        println!(
+            "{} rules ({name}), compiled in {:.0} ms of CPU time, {:.1} MB more",
+            rules.rules().len(),
+            (cpu_seconds() - before) * 1e3,
+            (resident_bytes() - bytes) / 1e6,
+        );
         measure(&rules, &inputs, rounds);
     }
 }
@@ -279,4 +284,18 @@ fn print_asked(rules: &RuleSet, tally: &Tally) {
         let words: Vec<&str> = query.split_whitespace().take(40).collect();
         println!("    {count:>7} times, {took:>9.2?}: {}", words.join(" "));
     }
+}
+
+/// CPU time of this process so far, from Linux's `/proc/self/schedstat`.
+fn cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/schedstat").unwrap();
+    // The first field: nanoseconds on a CPU.
+    stat.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+}
+
+/// Bytes of this process in memory, from Linux's `/proc/self/statm`.
+fn resident_bytes() -> f64 {
+    let stat = fs::read_to_string("/proc/self/statm").unwrap();
+    // The second field: pages of 4 KiB.
+    stat.split(' ').nth(1).unwrap().parse::<f64>().unwrap() * 4_096.0
 }

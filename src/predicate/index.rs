@@ -62,7 +62,6 @@ impl<T: Copy> Index<T> {
     /// Returns the index; `category` is where events carry their categories.
     pub fn new(category: FieldId, entries: &[Entry<'_, T>], fields: &FieldTable) -> Self {
         let needs: Vec<Need> = entries.iter().map(Entry::need).collect();
-        let shares = Shares::new(&needs, fields);
         let mut by_category = BTreeMap::<&str, Vec<Listed<'_>>>::new();
         let mut any = Vec::new();
         for (number, (entry, need)) in (0..).zip(entries.iter().zip(&needs)) {
@@ -81,8 +80,8 @@ impl<T: Copy> Index<T> {
                 .zip(by_category.keys())
                 .map(|(at, key)| ((*key).into(), at))
                 .collect(),
-            branches: by_category.values().map(|listed| Branch::new(listed, &shares)).collect(),
-            any: Branch::new(&any, &shares),
+            branches: by_category.values().map(|listed| Branch::new(listed, fields)).collect(),
+            any: Branch::new(&any, fields),
         }
     }
 
@@ -135,8 +134,10 @@ struct Listed<'n> {
 }
 
 impl Branch {
-    fn new(conditions: &[Listed<'_>], shares: &Shares<'_>) -> Self {
-        let dear = dear_fields(conditions, shares);
+    fn new(conditions: &[Listed<'_>], fields: &FieldTable) -> Self {
+        // What is rare differs by category.
+        let shares = Shares::new(conditions.iter().map(|condition| condition.need), fields);
+        let dear = dear_fields(conditions, &shares);
         let share = |clue: Clue<'_>| {
             if is_part(clue) && dear.contains(&clue.0) { ALL } else { shares.of(clue) }
         };
@@ -187,9 +188,9 @@ fn dear_fields(conditions: &[Listed<'_>], shares: &Shares<'_>) -> BTreeSet<Field
         .collect()
 }
 
-/// Reading the value of every event for its parts takes about as much work as sixteen units of
+/// Reading the value of every event for its parts takes about as much work as six units of
 /// [`Node::effort`](super::node::Node::effort).
-const WORTH_A_PASS: u64 = 16 * ALL;
+const WORTH_A_PASS: u64 = 6 * ALL;
 
 fn is_part((_, literal): Clue<'_>) -> bool {
     matches!(literal, Some(Literal::Part(_)))

@@ -14,6 +14,8 @@ use crate::predicate::parts::{self, common::TEXTS};
 /// shorter it is.
 pub(super) struct Shares<'n> {
     common: HashMap<FieldId, u64>,
+    /// Of [`SAME`].
+    same: Vec<FieldId>,
     uses: HashMap<(FieldId, &'n Literal), u64>,
     uses_of_field: HashMap<FieldId, u64>,
 }
@@ -34,7 +36,8 @@ impl<'n> Shares<'n> {
             .iter()
             .filter_map(|(path, percent)| Some((fields.get(path)?, ALL / 100 * percent)));
         let common = common.collect();
-        let mut shares = Self { common, uses: HashMap::new(), uses_of_field: HashMap::new() };
+        let same = SAME.iter().filter_map(|path| fields.get(path)).collect();
+        let mut shares = Self { common, same, uses: HashMap::new(), uses_of_field: HashMap::new() };
         for need in needs {
             need.for_each_clue(&mut |(field, literal)| {
                 if let Some(literal) = literal {
@@ -51,6 +54,7 @@ impl<'n> Shares<'n> {
         let uses = self.uses.get(&(field, literal)).copied().unwrap_or_default();
         let of_field = self.uses_of_field.get(&field).copied().unwrap_or_default().max(1);
         let share = match self.common.get(&field) {
+            Some(common) if self.same.contains(&field) => *common,
             Some(common) => common * uses / of_field,
             None => ALL * uses / (of_field + UNKNOWN_USES),
         };
@@ -85,6 +89,9 @@ fn of_part(part: &Part) -> u64 {
         _ => ALL / 1_000,
     }
 }
+
+/// Fields of [`FIELDS`] in which most events of a stream have the same value, whichever it is.
+const SAME: &[&str] = &["host.os.family", "host.os.name", "host.os.platform", "host.os.type"];
 
 /// Fields with few values, and how many percent of the events have one of those that rules name.
 const FIELDS: &[(&str, u64)] = &[
