@@ -32,7 +32,7 @@ use process::Process;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
-use support::replay::{Corpus, not_run};
+use support::corpus::{Corpus, Settings, Shape, rules};
 
 const CODECS: [&str; 5] = ["none", "lz4", "snappy", "zstd", "gzip"];
 
@@ -45,14 +45,12 @@ fn main() {
     };
     let (events, rounds) = (number("--events", 300_000), number("--rounds", 3));
     let batch = number("--batch", 50);
-    let Some(corpus) = corpus(events) else {
-        return not_run("records through Kafka", "../shared/tools is absent");
-    };
+    let corpus = Corpus::make(Settings::MANY_ATTACKS.late().of(events as u64, 5_000, 60));
     let Some(broker) = Broker::start_or_not_run(1, "records through Kafka") else { return };
-    let input = corpus.directory.join("raw.ndjson");
+    let input = corpus.file(Shape::Raw);
     let bytes = std::fs::metadata(&input).unwrap().len() / events as u64;
     println!("{events} records of {bytes} bytes, {batch} in a batch, median of {rounds} rounds");
-    let known = ["v100", "2023", "20s"].map(|rule| corpus.finals(rule).len()).iter().sum();
+    let known = rules().map(|rule| corpus.finals(rule).len()).iter().sum();
     let of_codec = |codec| Topic::fill(&broker, codec, &input, batch, known);
     let chosen: Vec<&str> = match after("--codec") {
         Some([codec]) => CODECS.into_iter().filter(|known| *known == codec).collect(),
@@ -71,12 +69,6 @@ fn main() {
 fn after<const N: usize>(name: &str) -> Option<[String; N]> {
     let following = std::env::args().skip_while(|argument| argument != name).skip(1);
     following.take(N).collect::<Vec<_>>().try_into().ok()
-}
-
-fn corpus(events: usize) -> Option<Corpus> {
-    let (name, events) = (format!("readback-{events}"), events.to_string());
-    let size = ["--events", &events, "--eps", "5000", "--attacks", "60"];
-    Corpus::make(&name, &[&size[..], &["--forms", "raw", "--lag"]].concat())
 }
 
 /// Returns the CPU seconds of `maxspan replay` over a file with one job, from start to end.

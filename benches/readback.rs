@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 use broker::Broker;
 use live::{DEADLINE, Instance, Setup, host_id, send};
 use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
-use support::replay::{Corpus, not_run, shared};
+use support::corpus::{Corpus, Settings, Shape, rules};
+use support::replay::{not_run, shared};
 
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 /// The codec with which many rules are measured.
@@ -40,11 +41,9 @@ fn main() {
     };
     let (events, rounds) = (argument("--events", 300_000), argument("--rounds", 3));
     let batch = argument("--batch", 50);
-    let Some(corpus) = corpus(events) else {
-        return not_run("the cost of codecs", "../shared/tools is absent");
-    };
+    let corpus = Corpus::make(corpus_of(events));
     let Some(broker) = Broker::start_or_not_run(1, "the cost of codecs") else { return };
-    let input = corpus.directory.join("raw.ndjson");
+    let input = corpus.file(Shape::Raw);
     let bytes = std::fs::metadata(&input).unwrap().len() / events as u64;
     println!("{events} records of {bytes} bytes, {batch} in a batch, median of {rounds} rounds");
     for mut cases in [of_codecs(&broker, &corpus), of_many_rules(&broker)] {
@@ -54,17 +53,14 @@ fn main() {
     }
 }
 
-fn corpus(events: usize) -> Option<Corpus> {
-    let (name, events) = (format!("readback-{events}"), events.to_string());
-    let rate = RECORDS_PER_SECOND.to_string();
-    let size = ["--events", &events, "--eps", &rate, "--attacks", "60"];
-    Corpus::make(&name, &[&size[..], &["--forms", "raw", "--lag"]].concat())
+fn corpus_of(events: usize) -> Settings {
+    Settings::MANY_ATTACKS.late().of(events as u64, RECORDS_PER_SECOND as u64, 60)
 }
 
 /// Returns every codec with the shipped rules.
 fn of_codecs<'b>(broker: &'b Broker, corpus: &Corpus) -> Vec<Case<'b>> {
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rules");
-    let known: usize = ["v100", "2023", "20s"].map(|rule| corpus.finals(rule).len()).iter().sum();
+    let known: usize = rules().map(|rule| corpus.finals(rule).len()).iter().sum();
     let of_codec = |codec| Case { known, ..Case::new(broker, codec, codec, &rules) };
     CODECS.map(of_codec).into()
 }

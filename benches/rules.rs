@@ -7,7 +7,9 @@
 //! `cargo bench --no-default-features --bench rules [-- --events 200000 --rounds 5]`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers")]
 
-#[allow(dead_code, unreachable_pub, reason = "the bench needs the corpus alone")]
+#[path = "../tests/support/corpus/mod.rs"]
+mod corpus;
+#[allow(dead_code, unreachable_pub, reason = "the bench needs paths alone")]
 #[path = "../tests/support/replay.rs"]
 mod replay;
 #[path = "../tests/support/scan.rs"]
@@ -19,10 +21,11 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
+use corpus::{Corpus, Settings, Shape};
 use maxspan::event::{Arena, Fields, Memory};
 use maxspan::rule::set::{Defaults, RuleSet, TermRef};
 use maxspan::text::Text;
-use replay::{Corpus, shared};
+use replay::shared;
 use scan::Scan;
 
 /// What is done with each event.
@@ -47,11 +50,8 @@ fn main() {
         arguments.next().and_then(|value| value.parse().ok()).unwrap_or(default)
     };
     let (events, rounds) = (argument("--events", 200_000), argument("--rounds", 5));
-    let flags = ["--events", &events.to_string(), "--eps", "1000", "--attacks", "300", "--lag"];
-    let Some(corpus) = Corpus::make(&format!("bench-{events}"), &flags) else {
-        println!("not run: the corpus generator (or Python 3) is not there");
-        return;
-    };
+    let settings = Settings::MANY_ATTACKS.late().of(events as u64, 1_000, 300);
+    let corpus = Corpus::make(settings);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let shipped = root.join("config/rules");
     let published = shared("data/elastic-rules");
@@ -61,8 +61,8 @@ fn main() {
     println!("{events} events, medians of {rounds} rounds, one thread");
     for directory in [Some(shipped), published].into_iter().flatten() {
         let rules = rules(&directory);
-        for shape in ["raw", "ecs"] {
-            measure(&rules, &corpus.directory.join(format!("{shape}.ndjson")), rounds);
+        for shape in Shape::ALL {
+            measure(&rules, &corpus.file(shape), rounds);
         }
     }
 }

@@ -20,7 +20,8 @@ use maxspan::event::{Arena, Fields, TimeSpan};
 use maxspan::rule::Emit;
 use maxspan::rule::set::{Defaults, RuleSet};
 use maxspan::{rules_dir, source};
-use support::replay::{Corpus, event_index, rule_suffix};
+use support::corpus::{Corpus, Settings, Shape};
+use support::replay::{event_index, rule_suffix};
 
 /// What is measured, cheapest first.
 const STEPS: [(&str, Step); 4] = [
@@ -44,18 +45,15 @@ fn main() {
         arguments.next().and_then(|value| value.parse().ok()).unwrap_or(default)
     };
     let (events, rounds) = (argument("--events", 200_000), argument("--rounds", 5));
-    let flags = ["--events", &events.to_string(), "--eps", "1000", "--attacks", "300", "--lag"];
-    let Some(corpus) = Corpus::make(&format!("bench-{events}"), &flags) else {
-        println!("not run: the corpus generator (or Python 3) is not there");
-        return;
-    };
+    let settings = Settings::MANY_ATTACKS.late().of(events as u64, 1_000, 300);
+    let corpus = Corpus::make(settings);
     let rules = rules();
     println!("{events} events, 3 rules, median of {rounds} rounds, one thread");
-    for shape in ["raw", "ecs"] {
-        let file = corpus.directory.join(format!("{shape}.ndjson"));
+    for shape in Shape::ALL {
+        let file = corpus.file(shape);
         check_answers(&rules, &file, &corpus);
         let bytes = std::fs::metadata(&file).unwrap().len();
-        println!("\n{shape}: {} bytes an event", bytes / events as u64);
+        println!("\n{}: {} bytes an event", shape.name(), bytes / events as u64);
         let mut seconds = vec![Vec::new(); STEPS.len()];
         for _ in 0..rounds {
             for (index, (_, step)) in STEPS.iter().enumerate() {

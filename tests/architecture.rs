@@ -534,6 +534,9 @@ const ALLOWED_PATHS: &[&str] =
 
 const BANNED_MACROS: &[&str] = &["dbg", "eprint", "eprintln", "print", "println"];
 
+/// Files with `unsafe`: calls of the Kafka client's C, and of functions for processors of one kind.
+const UNSAFE: &[&str] = &["src/event/extract/structure/x86.rs", "src/kafka/client/native/"];
+
 /// Words of the shipped rules: only rules, tests and documentation may know them.
 const RULE_WORDS: &[&str] = &["svchost", "wmi", "wmiprvse"];
 
@@ -550,6 +553,17 @@ fn modules_use_only_what_stands_below_them() {
 fn pure_modules_touch_no_clock_file_network_thread_or_metric() {
     let faults: Vec<String> = sources().iter().flat_map(Source::banned_apis).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn unsafe_stands_where_it_is_allowed() {
+    let has_unsafe =
+        |source: &&Source| tokens(&source.text).iter().any(|token| token.text == "unsafe");
+    let is_allowed = |path: &str| UNSAFE.iter().any(|allowed| path.starts_with(allowed));
+    let sources = sources();
+    let faults = sources.iter().filter(has_unsafe).filter(|source| !is_allowed(&source.path));
+    let faults: Vec<&str> = faults.map(|source| &*source.path).collect();
+    assert!(faults.is_empty(), "`unsafe` in {faults:?}");
 }
 
 #[test]

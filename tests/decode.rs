@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use maxspan::event::decode::{DecodeError, Decoder, Limits};
+use maxspan::event::decode::{DecodeError, Decoder, Limits, Validation};
 use maxspan::event::{Arena, FieldTable, Fields};
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
@@ -62,6 +62,7 @@ proptest! {
         let mut table = FieldTable::default();
         PATHS.iter().for_each(|path| { table.intern(path); });
         let decoder = Decoder::new(&table, Limits { max_nesting: 127 });
+        let decoder = decoder.with_validation(Validation::All);
         let arena = Arena::new();
         let mut fields = Fields::new(table.len(), &arena);
         let decoded = decoder.decode(&payload, &mut fields);

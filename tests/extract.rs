@@ -153,7 +153,7 @@ fn unread_mistakes_are_those_that_are_told() {
         r#"{"b":{"c" 1,,},"a":1}"#,
         r#"{"b":[1 2 : 3],"a":1}"#,
         r#"{"b":,"a":1}"#,
-        "{\"b\tc\":\"\t\",\"b\":1 \"b\":1,\"a\":1}",
+        "{\"b\":\"\t\",\"b\":1 \"b\":1,\"a\":1}",
     ] {
         assert_eq!(twins.check(json.as_bytes()).unwrap(), ["a: [Int(1)]"], "{json}");
     }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 mod flat;
 #[path = "support/grammar.rs"]
 mod grammar;
+#[path = "support/lenient.rs"]
+mod lenient;
 #[path = "support/naive.rs"]
 mod naive;
 #[path = "support/random.rs"]
@@ -28,6 +30,8 @@ mod spanless;
 #[path = "../fuzz/src/targets/mod.rs"]
 #[allow(unreachable_pub, reason = "public in the package of the fuzzer")]
 mod targets;
+#[path = "support/twin_decode.rs"]
+mod twin_decode;
 
 fn inputs(folder: &str, target: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder).join(target);

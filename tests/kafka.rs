@@ -20,31 +20,33 @@ use exact::{Way, finds_exactly_what_is_there};
 use live::*;
 use maxspan::event::EventTime;
 use rdkafka::producer::Producer;
+use support::corpus::{Corpus, Settings, Shape};
 use support::replay::{Replay, not_run, rule_suffix, shared};
 
 #[test]
 fn two_instances_find_exactly_what_is_there() {
     let Some((broker, _turn)) = broker() else { return };
-    for (corpus, flags, shape, delivery) in [
-        ("plain", &[][..], "ecs", "at_least_once"),
-        ("plain", &[][..], "raw", "exactly_once"),
-        ("lag", &["--lag"][..], "ecs", "exactly_once"),
-        ("lag-dup", &["--lag", "--dup", "0.02"][..], "raw", "exactly_once"),
+    let plain = Settings::MANY_ATTACKS;
+    for (name, settings, shape, delivery) in [
+        ("plain", plain, Shape::Ecs, "at_least_once"),
+        ("plain", plain, Shape::Raw, "exactly_once"),
+        ("late", plain.late(), Shape::Ecs, "exactly_once"),
+        ("late-doubled", plain.late().doubled(20), Shape::Raw, "exactly_once"),
     ] {
-        finds_exactly_what_is_there(broker, Way { corpus, flags, shape, delivery });
+        finds_exactly_what_is_there(broker, Way { name, settings, shape, delivery });
     }
 }
 
 #[test]
 fn a_killed_instance_loses_nothing_and_repeats_nothing() {
     let Some((broker, _turn)) = broker() else { return };
-    let Some(corpus) = corpus("lag", &["--lag"]) else { return };
+    let corpus = Corpus::make(Settings::MANY_ATTACKS.late());
     let setup = Setup::new(broker, "killed", &overrides("exact"));
     let survivor = setup.instance(0);
     let mut victim = Some(setup.instance(1));
     survivor.wait_ready();
     victim.as_ref().unwrap().wait_ready();
-    setup.send_file(&corpus.directory.join("raw.ndjson"), |number| {
+    setup.send_file(&corpus.file(Shape::Raw), |number| {
         let works = |victim: &Instance| victim.metric("maxspan_alerts_delivered_total", "") > 10.0;
         if number >= 50_000 && victim.as_ref().is_some_and(works) {
             victim.take().unwrap().kill();
@@ -337,13 +339,13 @@ fn earlier_of_two_instances_with_one_name_ends_and_says_why() {
 #[test]
 fn scattered_events_are_found_by_way_of_their_keys() {
     let Some((broker, _turn)) = broker() else { return };
-    let Some(corpus) = corpus("plain", &[]) else { return };
+    let corpus = Corpus::make(Settings::MANY_ATTACKS);
     let truth = truth(&corpus);
 
     let setup = Setup::new(broker, "scattered", &overrides("exact"));
     let instance = setup.instance(0);
     instance.wait_ready();
-    setup.scatter_file(&corpus.directory.join("raw.ndjson"), |_| ());
+    setup.scatter_file(&corpus.file(Shape::Raw), |_| ());
     let records = setup.read("alerts", |records| !records.is_empty());
     let found = by_final(&records).len();
     assert!(found * 2 < truth.len(), "{found} of {}: most are missed", truth.len());
@@ -360,7 +362,7 @@ fn scattered_events_are_found_by_way_of_their_keys() {
             shares().iter().all(|share| *share > 0.0)
                 && shares().iter().sum::<f64>() == f64::from(PARTITIONS + REKEY_PARTITIONS)
         });
-        setup.scatter_file(&corpus.directory.join("raw.ndjson"), |_| ());
+        setup.scatter_file(&corpus.file(Shape::Raw), |_| ());
         let records = setup.read("alerts", |records| by_final(records).len() >= truth.len());
         let found: BTreeSet<_> = by_final(&records).into_keys().collect();
         assert_eq!(found, truth, "{delivery}");
@@ -377,14 +379,14 @@ fn scattered_events_are_found_by_way_of_their_keys() {
 #[test]
 fn scattered_events_survive_the_death_of_an_instance() {
     let Some((broker, _turn)) = broker() else { return };
-    let Some(corpus) = corpus("lag", &["--lag"]) else { return };
+    let corpus = Corpus::make(Settings::MANY_ATTACKS.late());
     let mut setup = Setup::new(broker, "rekey-killed", &overrides("exact"));
     setup.rekey("all", "60s");
     let survivor = setup.instance(0);
     let mut victim = Some(setup.instance(1));
     survivor.wait_ready();
     victim.as_ref().unwrap().wait_ready();
-    setup.scatter_file(&corpus.directory.join("raw.ndjson"), |number| {
+    setup.scatter_file(&corpus.file(Shape::Raw), |number| {
         let works = |victim: &Instance| victim.metric("maxspan_rekeyed_records_total", "") > 10.0;
         if number >= 50_000 && victim.as_ref().is_some_and(works) {
             victim.take().unwrap().kill();

@@ -80,8 +80,11 @@ struct Took {
 
 /// Measures while `RATE` other events a second come in; none by default.
 fn under_load(setup: &Setup<'_>) -> Vec<Took> {
-    let (rate, load) = (number("RATE", 0), Load::make());
-    let Some(load) = load.filter(|_| rate > 0) else { return measure(setup) };
+    let rate = number("RATE", 0);
+    if rate == 0 {
+        return measure(setup);
+    }
+    let load = Load::make();
     std::thread::scope(|scope| {
         scope.spawn(|| load.send(setup, rate));
         std::thread::sleep(Duration::from_secs(10));

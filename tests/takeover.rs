@@ -21,16 +21,13 @@ use std::time::{Duration, Instant};
 use live::*;
 use load::{Load, number};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use support::replay::not_run;
 
 const INSTANCES: usize = 3;
 
 #[test]
 fn time_until_the_others_have_taken_over() {
     let Some((broker, _turn)) = broker() else { return };
-    let Some(load) = Load::make() else {
-        return not_run("recovery", "../shared/tools is absent");
-    };
+    let load = Load::make();
     let setup = Setup::new(broker, "takeover", "");
     broker.set_topic(
         "takeover-in",

@@ -5,6 +5,8 @@
 mod flat;
 #[path = "../../tests/support/grammar.rs"]
 mod grammar;
+#[path = "../../tests/support/lenient.rs"]
+mod lenient;
 #[path = "../../tests/support/naive.rs"]
 mod naive;
 #[path = "../../tests/support/random.rs"]
@@ -21,5 +23,7 @@ mod slow_decode;
 mod slow_regex;
 #[path = "../../tests/support/spanless.rs"]
 mod spanless;
+#[path = "../../tests/support/twin_decode.rs"]
+mod twin_decode;
 
 pub mod targets;

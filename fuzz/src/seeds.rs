@@ -22,6 +22,7 @@ fn main() -> io::Result<()> {
     }
     for (_, text) in files(&project.join("tests/corpus/normalize"), "json")? {
         seeds.add("decode", &text)?;
+        seeds.add("extract", &text)?;
     }
     for (path, lines) in files(&project.join("tests/corpus/normalize/ids"), "ndjson")? {
         // Beside each `.in.ndjson` stands what becomes of it.
@@ -32,6 +33,7 @@ fn main() -> io::Result<()> {
     }
     for text in DOCUMENTS {
         seeds.add("decode", text)?;
+        seeds.add("extract", text)?;
     }
     for metadata in METADATA {
         seeds.add("metadata", metadata)?;

@@ -14,9 +14,10 @@ use crate::sequence::Counts;
 pub(super) fn print(rules: &RuleSet, stats: &Stats, elapsed: Duration) {
     let rate = stats.records as f64 / elapsed.as_secs_f64().max(1e-6);
     output::note(&format!(
-        "records: {} in {:.1} s ({rate:.0} a second); hits: {}",
+        "records: {} in {:.1} s ({rate:.0} a second), {} of them rejected by their bytes; hits: {}",
         stats.records,
         elapsed.as_secs_f64(),
+        stats.prefiltered,
         stats.admitted,
     ));
     for (rule, counted) in rules.rules().iter().zip(&stats.rules) {

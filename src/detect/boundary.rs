@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::finding::Finding;
 use super::forward::{Forward, Rekey, Source};
+use super::gate::Prefiltering;
 pub use crate::event::Stamp;
 use crate::event::{Place, TimeSpan};
 pub use crate::recovery::JournalRecord;
@@ -76,6 +77,8 @@ pub struct Options {
     pub journal_beyond: Option<TimeSpan>,
     /// How rules are re-keyed that ask for it; nothing if they are not.
     pub rekey: Option<Rekey>,
+    /// Whether records may be rejected by their bytes.
+    pub prefiltering: Prefiltering,
 }
 
 impl Default for Options {
@@ -97,6 +100,7 @@ impl Default for Options {
             owner: "maxspan".to_owned(),
             journal_beyond: None,
             rekey: None,
+            prefiltering: Prefiltering::default(),
         }
     }
 }

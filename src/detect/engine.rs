@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::judge::Judge;
 use super::screen::Screen;
-use super::{Detector, Options, Origin, Past, Rekey};
+use super::{Detector, Options, Origin, Past, Rekey, prefilter};
 use crate::rule::cost::NanoClock;
 use crate::rule::set::RuleSet;
 use crate::sequence::Input;
@@ -89,7 +89,9 @@ impl Engine {
 
     /// Returns what judges records ahead of these detectors: one for each thread.
     pub fn screen(&self) -> Screen {
-        let mut judge = Judge::new(Arc::clone(&self.rules), self.options.max_record_bytes);
+        let gate = prefilter::gate(&self.rules, &self.options);
+        let rules = Arc::clone(&self.rules);
+        let mut judge = Judge::new(rules, self.options.max_record_bytes, gate);
         if let Some(clock) = self.clock {
             judge.profile(clock);
         }

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::gate::Gate;
 use crate::event::decode::Scratch;
 use crate::event::{Arena, Fields, Memory};
 use crate::normalize::Envelope;
@@ -20,6 +21,8 @@ pub(super) const INTERNAL: &str = "internal";
 pub(super) struct Judge {
     rules: Arc<RuleSet>,
     max_record_bytes: usize,
+    /// Nothing if each record is to be judged.
+    gate: Option<Gate>,
     /// Counts what each rule costs, if somebody wants to know.
     profile: Option<Profile>,
     scratch: Scratch,
@@ -43,11 +46,28 @@ pub(super) struct Judged<'p> {
 }
 
 impl Judge {
-    /// Returns a judge of records of at most so many bytes.
-    pub(super) fn new(rules: Arc<RuleSet>, max_record_bytes: usize) -> Self {
+    /// Returns a judge of records of at most so many bytes, behind a gate if there is one.
+    pub(super) fn new(rules: Arc<RuleSet>, max_record_bytes: usize, gate: Option<Gate>) -> Self {
         let (spare, spare_arena, spare_hits) = (Memory::default(), Arena::new(), Vec::new());
         let scratch = Scratch::default();
-        Self { rules, max_record_bytes, profile: None, scratch, spare, spare_arena, spare_hits }
+        let profile = None;
+        Self { rules, max_record_bytes, gate, profile, scratch, spare, spare_arena, spare_hits }
+    }
+
+    /// Tells whether it may reject records.
+    pub(super) fn has_gate(&self) -> bool {
+        self.gate.is_some()
+    }
+
+    /// Tells that a record satisfies no term, by its bytes: then it need not be judged.
+    pub(super) fn rejects(&mut self, payload: Option<&[u8]>) -> bool {
+        let Some(payload) = payload.filter(|payload| payload.len() <= self.max_record_bytes) else {
+            return false;
+        };
+        match (&mut self.gate, self.rules.prefilter()) {
+            (Some(gate), Some(prefilter)) => gate.rejects(prefilter, payload),
+            _ => false,
+        }
     }
 
     /// Counts from now on what each rule costs.
@@ -143,7 +163,7 @@ pub(super) mod tests {
     #[test]
     fn record_that_panics_is_unreadable_and_the_next_one_is_judged() {
         let (rules, _) = RuleSet::compile(Vec::new(), &Defaults::default());
-        let mut judge = Judge::new(Arc::new(rules), 1_000);
+        let mut judge = Judge::new(Arc::new(rules), 1_000, None);
         let arena = judge.arena();
         assert_eq!(judge.judge(Some(PANICS), &arena).err(), Some(INTERNAL));
         assert!(judge.judge(Some(b"{}"), &arena).is_ok());

@@ -21,11 +21,13 @@ pub mod case;
 mod engine;
 pub mod finding;
 pub mod forward;
+mod gate;
 mod judge;
 mod lane;
 mod lanes;
 mod machines;
 mod phase;
+mod prefilter;
 mod rekeyed;
 mod restore;
 mod resume;
@@ -41,6 +43,7 @@ pub use boundary::{
 pub use engine::Engine;
 pub use finding::{Finding, FindingEvent, InputEnd};
 pub use forward::{Forward, Rekey, Source};
+pub use gate::Prefiltering;
 pub use room::Budget;
 pub use stats::{Held, RuleStats, Stats};
 
@@ -152,6 +155,7 @@ impl Detector {
             of_lane[lane].push(rule);
         }
         let ByLane { input, journal } = of_lane;
+        let gate = prefilter::gate(&rules, &options).filter(|_| !matches!(role, Role::Receiver));
         let restoring = (!journal.is_empty()).then(Restoring::of_nothing);
         Self {
             lanes: Lanes {
@@ -170,7 +174,7 @@ impl Detector {
             stats: Stats { rules: vec![RuleStats::default(); count], ..Stats::default() },
             windows: Windows::of(Vec::new(), options.input),
             rekeyed: Rekeyed::new(role, Sources::new(idle_timeout)),
-            judge: Judge::new(Arc::clone(&rules), options.max_record_bytes),
+            judge: Judge::new(Arc::clone(&rules), options.max_record_bytes, gate),
             rules,
             origin,
             options,
@@ -259,7 +263,10 @@ impl Detector {
             true => detector.receive(record),
             false => {
                 detector.note_mark(record.offset);
-                detector.read(record);
+                match detector.rejects(record) {
+                    true => detector.note_rejected(record),
+                    false => detector.read(record),
+                }
             }
         });
     }
@@ -274,6 +281,10 @@ impl Detector {
         self.step(record, |detector| {
             detector.note_mark(record.offset);
             match screened {
+                Screened::Rejected if !detector.must_be_decoded(record) => {
+                    detector.note_rejected(record);
+                }
+                Screened::Rejected => detector.read(record),
                 Screened::Hit => {
                     // What judging it costs has been counted where it was screened.
                     let profile = detector.judge.set_profile(None);
@@ -539,9 +550,9 @@ impl Detector {
     }
 
     fn dead_letter(&mut self, record: &Record<'_>, reason: &'static str) {
-        if let (Stamp::Append(appended), false) = (record.stamp, self.is_receiver()) {
-            self.clock.append(appended, self.options.max_skew);
-            self.tick(None);
+        // As if the prefilter had rejected it: nobody would know then that it is not valid.
+        if !self.is_receiver() && self.moves_clock_by_stamp(record) {
+            self.move_clock_by_stamp(record);
         }
         if self.is_replaying() {
             return;
@@ -560,18 +571,28 @@ impl Detector {
     /// Moves the partition's clock by a record: by the broker's word if there is one, else by the
     /// producer's, else by the event's own.
     fn move_clock(&mut self, record: &Record<'_>, envelope: &Envelope) {
+        let stamp = match (record.stamp.plausible(), envelope.event_time) {
+            (Stamp::None, Some(stated)) => Stamp::Create(stated),
+            (stamp, _) => stamp,
+        };
+        self.move_clock_to(record.offset, stamp, envelope.host.map_or(0, |host| host.0));
+    }
+
+    /// Moves it by a record's stamp, for which its host need not be known.
+    fn move_clock_by_stamp(&mut self, record: &Record<'_>) {
+        self.move_clock_to(record.offset, record.stamp.plausible(), 0);
+    }
+
+    fn move_clock_to(&mut self, offset: i64, stamp: Stamp, host: u64) {
         let before = self.clock;
-        let host = envelope.host.map_or(0, |host| host.0);
         let max_skew = self.options.max_skew;
-        match (record.stamp.plausible(), envelope.event_time) {
+        match stamp {
             _ if self.options.input == Input::Bounded => {}
-            (Stamp::Append(appended), _) => self.clock.append(appended, max_skew),
-            (Stamp::Create(stated), _) | (Stamp::None, Some(stated)) => {
-                self.clock.create(stated, host, max_skew);
-            }
-            (Stamp::None, None) => {}
+            Stamp::Append(appended) => self.clock.append(appended, max_skew),
+            Stamp::Create(stated) => self.clock.create(stated, host, max_skew),
+            Stamp::None => {}
         }
-        self.note_pace(record.offset, before);
+        self.note_pace(offset, before);
         self.tick(None);
     }
 
@@ -582,13 +603,16 @@ impl Detector {
         if self.clock.shows.is_none() {
             return;
         }
+        let mut has_acted = false;
         for lane in LaneName::BOTH {
             if self.phase.shows_to(lane) {
-                self.show_time_moved(lane, moved);
+                has_acted |= self.show_time_moved(lane, moved);
             }
         }
-        self.collect(self.occasion());
-        self.keep_within_room();
+        if has_acted {
+            self.collect(self.occasion());
+            self.keep_within_room();
+        }
     }
 
     /// Moves the time of a lane on to where the partition's is.
@@ -596,9 +620,10 @@ impl Detector {
         self.show_time_moved(lane, None);
     }
 
-    fn show_time_moved(&mut self, lane: LaneName, moved: Option<Move>) {
+    /// The same; tells whether that decided anything, or let anything go.
+    fn show_time_moved(&mut self, lane: LaneName, moved: Option<Move>) -> bool {
         let moment = Moment { pace: self.clock.pace, slack: self.slack() };
-        self.lanes[lane].sequences.advance(moment, moved);
+        self.lanes[lane].sequences.advance(moment, moved)
     }
 
     /// Notes from which pace on rules have seen the partition that start at this record, given the clock

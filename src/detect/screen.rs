@@ -23,6 +23,8 @@ pub enum Screened {
     Hit,
     /// It satisfies none.
     Missed(Missed),
+    /// It satisfies none, by its bytes: nothing else is known of it.
+    Rejected,
     /// It cannot be read: why, as dead letters say it.
     Unreadable(&'static str),
 }
@@ -47,6 +49,9 @@ impl Screen {
 
     /// Judges a record.
     pub fn screen(&mut self, payload: &[u8]) -> Screened {
+        if self.judge.rejects(Some(payload)) {
+            return Screened::Rejected;
+        }
         let arena = self.judge.arena();
         let screened = match self.judge.judge(Some(payload), &arena) {
             Ok(judged) => self.screened(judged),

@@ -18,6 +18,9 @@ pub struct Stats {
     pub replayed: u64,
     /// Bytes of the records.
     pub bytes: u64,
+    /// Records that were told by their bytes to satisfy no stage, and not decoded: nothing that
+    /// follows counts them.
+    pub prefiltered: u64,
     /// Records by how they are laid out, in the order of [`Shape::ALL`].
     pub shapes: [u64; Shape::ALL.len()],
     /// Records that another machine has collected.
@@ -132,6 +135,7 @@ impl Stats {
         self.records += other.records;
         self.replayed += other.replayed;
         self.bytes += other.bytes;
+        self.prefiltered += other.prefiltered;
         for (sum, count) in self.shapes.iter_mut().zip(other.shapes) {
             *sum += count;
         }

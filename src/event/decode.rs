@@ -90,7 +90,7 @@ pub struct Rest<'d, 'a> {
     decoder: &'d Decoder,
     scratch: &'d mut Scratch,
     /// The record; none if all has been read.
-    text: Option<&'a str>,
+    payload: Option<&'a [u8]>,
 }
 
 /// The parser's own bound on nesting: one level is kept for the record itself.
@@ -165,17 +165,15 @@ impl Decoder {
     ) -> Result<Rest<'d, 'a>, DecodeError> {
         if !self.plan.has_early() {
             self.decode_within(scratch, payload, out)?;
-            return Ok(Rest { decoder: self, scratch, text: None });
+            return Ok(Rest { decoder: self, scratch, payload: None });
         }
         let walk = (&self.trie, &self.plan);
-        let text = match self.may_walk(payload) {
-            true => extract::read_early(walk, scratch, payload, out).ok(),
-            false => None,
-        };
-        if text.is_none() {
+        let is_begun =
+            self.may_walk(payload) && extract::read_early(walk, scratch, payload, out).is_ok();
+        if !is_begun {
             self.parse_again(payload, out)?;
         }
-        Ok(Rest { decoder: self, scratch, text })
+        Ok(Rest { decoder: self, scratch, payload: is_begun.then_some(payload) })
     }
 
     /// As [`decode`](Self::decode) with [`Validation::All`], by the parser alone: its slow twin.
@@ -253,11 +251,11 @@ impl<'a> Rest<'_, 'a> {
     }
 
     fn read_by(self, trie: &Trie, out: &mut Fields<'a>) -> Result<(), DecodeError> {
-        let Self { decoder, scratch, text } = self;
-        let Some(text) = text else { return Ok(()) };
-        match extract::read_rest((trie, &decoder.plan), scratch, text, out) {
+        let Self { decoder, scratch, payload } = self;
+        let Some(payload) = payload else { return Ok(()) };
+        match extract::read_rest((trie, &decoder.plan), scratch, payload, out) {
             Ok(()) => Ok(()),
-            Err(_) => decoder.parse_again(text.as_bytes(), out),
+            Err(_) => decoder.parse_again(payload, out),
         }
     }
 }

@@ -227,7 +227,7 @@ fn tail_of(segment: &[u8]) -> u64 {
 fn behind_quote(bytes: u64) -> u64 {
     const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
     let zero_if_quote = bytes ^ 0x2222_2222_2222_2222;
-    let quotes = !((zero_if_quote & LOW) + LOW | zero_if_quote | LOW);
+    let quotes = !(((zero_if_quote & LOW) + LOW) | zero_if_quote | LOW);
     // A quote in the last byte is that of an empty key: nothing is left.
     bytes.checked_shr(u64::BITS - quotes.leading_zeros()).unwrap_or(0)
 }

@@ -15,6 +15,8 @@ pub struct IngestMetrics {
     pub bytes: IntCounterVec,
     /// Records that were replayed to rebuild the state.
     pub replayed: IntCounter,
+    /// Records that were rejected by their bytes, and not decoded.
+    pub prefiltered: IntCounter,
     /// Records by how they are laid out.
     pub shapes: IntCounterVec,
     /// Records that another machine has collected.
@@ -42,6 +44,11 @@ impl IngestMetrics {
             )?,
             bytes: area.counter_vec("consumed_bytes", "Bytes of the records.", &["topic"])?,
             replayed: area.counter("events_replayed", "Records replayed to rebuild the state.")?,
+            prefiltered: area.counter(
+                "events_prefiltered",
+                "Records told by their bytes to satisfy no stage. They are not decoded, and of those \
+                 that are not valid only a sample is noticed.",
+            )?,
             shapes: area.counter_vec(
                 "events_by_shape",
                 "Records by how they are laid out: ecs, endpoint, winlogbeat, elastic_agent, nxlog, \
@@ -81,6 +88,7 @@ impl IngestMetrics {
         self.consumed.with_label_values(&[topic]).inc_by(stats.records);
         self.bytes.with_label_values(&[topic]).inc_by(stats.bytes);
         self.replayed.inc_by(stats.replayed);
+        self.prefiltered.inc_by(stats.prefiltered);
         self.forwarded.inc_by(stats.forwarded);
         self.foreign_ids.inc_by(stats.foreign_ids);
         self.shared_ids.inc_by(stats.shared_ids);

@@ -226,6 +226,17 @@ const NETBIOS_LEN: usize = 15;
 
 /// Compares the short names.
 fn is_same_machine(computer: &str, collector: &str) -> bool {
+    is_full_name(computer, collector) || has_same_short_name(computer, collector)
+}
+
+/// Tells whether the computer's name is the collector's short one, with a domain: most are like that.
+fn is_full_name(computer: &str, collector: &str) -> bool {
+    computer.as_bytes().get(collector.len()) == Some(&b'.')
+        && computer.as_bytes()[..collector.len()].eq_ignore_ascii_case(collector.as_bytes())
+        && !collector.as_bytes().contains(&b'.')
+}
+
+fn has_same_short_name(computer: &str, collector: &str) -> bool {
     let (short, other) = (short_name(computer), short_name(collector));
     let starts = |long: &str, start: &str| {
         start.len() == NETBIOS_LEN
@@ -275,6 +286,7 @@ mod tests {
             ("BÜRO.corp.example", "büro", true),
         ] {
             assert_eq!(is_same_machine(computer, collector), is_same, "{computer} {collector}");
+            assert_eq!(has_same_short_name(computer, collector), is_same, "the slow way");
         }
     }
 

@@ -40,12 +40,10 @@ struct Wanted {
 const ALWAYS: [&str; 2] = ["event.category", "event.action"];
 
 /// What the envelope of a record says: how to fill the rest.
-#[derive(Debug)]
-pub struct Opened<'n> {
-    /// What is known of the record as a whole.
-    pub envelope: Envelope,
+struct Opened<'n> {
+    envelope: Envelope,
     /// Of a raw record: what the tables say of such events.
-    pub kind: Option<&'n EventKind>,
+    kind: Option<&'n EventKind>,
     happened: Happened,
     /// The dataset of its channel.
     dataset: Option<&'static str>,
@@ -92,23 +90,11 @@ impl Normalizer {
         opened.envelope
     }
 
-    /// Returns the fields that have to be decoded before a record can be opened, in the order of
-    /// their ids.
-    pub fn envelope_fields(&self) -> Vec<FieldId> {
-        let own = self.engine.of_envelope();
-        let mut all = self.nxlog.sources_of(&own);
-        all.extend(own);
-        all.sort_unstable();
-        all.dedup();
-        all
-    }
-
-    /// Reads the envelope of a record: before anything is mapped, and from nothing but its
-    /// [`envelope_fields`](Self::envelope_fields).
+    /// Reads the envelope of a record: before anything is mapped.
     ///
     /// Writes the canonical host to `host.id` if a rule reads that. What remains to be done is
     /// [`fill`](Self::fill).
-    pub fn open(&self, fields: &mut Fields<'_>) -> Opened<'_> {
+    fn open(&self, fields: &mut Fields<'_>) -> Opened<'_> {
         let engine = &self.engine;
         let (shape, code) = engine.shape(fields);
         if shape == Shape::Nxlog {
@@ -130,13 +116,9 @@ impl Normalizer {
         Opened { envelope, kind, happened, dataset: channel.and_then(|channel| channel.dataset) }
     }
 
-    /// Fills the wanted ECS fields of an opened record whose fields have all been decoded.
-    pub fn fill(&self, opened: &Opened<'_>, fields: &mut Fields<'_>) {
+    /// Fills the wanted ECS fields of an opened record.
+    fn fill(&self, opened: &Opened<'_>, fields: &mut Fields<'_>) {
         let shape = opened.envelope.shape;
-        if shape == Shape::Nxlog {
-            // What has been decoded since the record was opened.
-            self.nxlog.lift(fields);
-        }
         self.write_times(shape, opened.happened, fields);
         if let Some(kind) = opened.kind {
             // Only Elastic Agent names modules as its integrations do.

@@ -66,6 +66,8 @@ impl EventKind {
 #[derive(Debug)]
 struct Operation {
     target: FieldId,
+    /// Its source, if it has no other: without it there is nothing to do.
+    only_source: Option<FieldId>,
     sources: Range<u32>,
     how: How,
     present: Present,
@@ -99,8 +101,10 @@ impl Program {
     /// Returns the channel's part; that for unknown channels if it has no table.
     pub(super) fn channel(&self, name: &str) -> &ChannelRows {
         // Names differ in length first of all, so that few are compared.
-        let known = self.channels.iter().find(|channel| channel.name.eq_ignore_ascii_case(name));
-        known.unwrap_or(&self.other)
+        let is_known = |channel: &&ChannelRows| {
+            channel.name == name || channel.name.eq_ignore_ascii_case(name)
+        };
+        self.channels.iter().find(is_known).unwrap_or(&self.other)
     }
 
     /// Returns what the tables say of a channel's events with this id.
@@ -118,6 +122,10 @@ impl Program {
     /// Fills the wanted targets of a record of this kind.
     pub(super) fn run(&self, kind: &EventKind, agent: Agent, fields: &mut Fields<'_>) {
         for operation in &self.operations[kind.operations.clone()] {
+            // Of most operations the source is absent.
+            if operation.only_source.is_some_and(|source| !fields.has(source)) {
+                continue;
+            }
             let Range { start, end } = operation.sources;
             operation.run(&self.sources[start as usize..end as usize], agent, fields);
         }
@@ -188,13 +196,18 @@ impl Compiler<'_> {
     }
 
     fn operation(&mut self, map: &Map) {
-        let start = self.sources.len() as u32;
+        let start = self.sources.len();
         for source in map.sources {
             self.sources.push(self.fields.intern(&full_name(source)));
         }
+        let only_source = match self.sources[start..] {
+            [source] => Some(source),
+            _ => None,
+        };
         self.operations.push(Operation {
             target: self.fields.intern(map.target),
-            sources: start..self.sources.len() as u32,
+            only_source,
+            sources: start as u32..self.sources.len() as u32,
             how: map.how.under(self.compat),
             present: map.present,
         });

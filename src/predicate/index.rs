@@ -9,10 +9,7 @@
 //! Never decides: what is found must still be asked. Never allocates for ordinary events.
 
 mod column;
-mod common;
 mod found;
-mod grams;
-mod part;
 mod share;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -23,17 +23,21 @@ pub mod key;
 mod need;
 mod node;
 mod number;
+mod parts;
 mod regex;
+mod requirement;
 mod scalar;
 mod source;
 mod strings;
 mod test;
+mod texts;
 
 use crate::diag::Diagnostic;
 use crate::eql::ast::{Category, EventQuery, Expr};
 use crate::event::{FieldTable, Fields};
 pub use folds::Folds;
 use node::Node;
+pub use requirement::Requirement;
 pub use source::FieldSource;
 
 /// What a condition is for an event.
@@ -167,6 +171,11 @@ impl Predicate {
     /// Tells whether every event satisfies it.
     pub fn is_always(&self) -> bool {
         matches!(self.node, Node::Constant(true))
+    }
+
+    /// Returns what every event has that satisfies it, or might.
+    pub fn requirement(&self) -> Requirement {
+        Requirement::of(&need::Need::of(&self.node))
     }
 
     /// Returns where it looks for values, ascending, each place once.

@@ -2,6 +2,7 @@
 
 mod exact;
 mod glob;
+mod globs;
 mod middle;
 mod segment;
 
@@ -13,6 +14,7 @@ use crate::event::Value;
 use crate::text::fold::fold;
 use exact::ExactSet;
 use glob::Glob;
+use globs::Globs;
 
 /// Texts and wildcard patterns, one of which must match a whole text.
 ///
@@ -22,7 +24,7 @@ use glob::Glob;
 pub(super) struct Strings {
     case: Case,
     exact: ExactSet,
-    globs: Box<[Glob]>,
+    globs: Globs,
 }
 
 impl Strings {
@@ -33,7 +35,7 @@ impl Strings {
         globs: impl IntoIterator<Item = Glob>,
     ) -> Self {
         let exact = exact.into_iter().map(|text| folded(text, case)).collect();
-        Self { case, exact: ExactSet::new(exact), globs: globs.into_iter().collect() }
+        Self { case, exact: ExactSet::new(exact), globs: Globs::new(globs) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -57,7 +59,7 @@ impl Strings {
     }
 
     fn matches_folded(&self, text: &[u8]) -> bool {
-        self.exact.contains(text) || self.globs.iter().any(|glob| glob.matches(text))
+        self.exact.contains(text) || self.globs.matches(text)
     }
 
     /// Returns the texts, folded; nothing if a pattern matches others too.
@@ -84,8 +86,7 @@ impl Strings {
     }
 
     pub(super) fn cost(&self) -> u32 {
-        let globs = u32::try_from(self.globs.len()).unwrap_or(u32::MAX);
-        self.exact.cost().saturating_add(globs.saturating_mul(4))
+        self.exact.cost().saturating_add(self.globs.cost())
     }
 }
 

@@ -16,6 +16,7 @@ mod hash;
 mod lint;
 pub mod mapping;
 pub mod overrides;
+pub mod prefilter;
 mod read;
 pub mod set;
 pub mod suppress;

@@ -10,6 +10,7 @@ use super::cost::{Observer, Unobserved};
 use super::demand::{Demand, Wanted};
 use super::file::{self, Parsed};
 use super::lint;
+use super::prefilter::Prefilter;
 use super::{Emit, Rekeying, RuleFile, Settings, Suppression};
 use crate::diag::Diagnostic;
 use crate::event::decode::{DecodeError, Decoder, Limits, Scratch};
@@ -160,6 +161,7 @@ pub struct RuleSet {
     documents: Arc<Documents>,
     /// Which terms an event could satisfy.
     index: Index<TermRef>,
+    prefilter: Option<Prefilter>,
     /// Which fields of a record any rule wants; nothing if all of them are always read.
     demand: Option<Demand>,
 }
@@ -188,7 +190,9 @@ impl RuleSet {
             (!defaults.whole_events).then(|| demand(&rules, &reads, &normalizer, &decoder));
         let index = index(&rules, category, &fields);
         let documents = Arc::new(Documents::new(defaults.normalize.clone()));
-        (Self { rules, fields, decoder, normalizer, documents, index, demand }, reports)
+        let prefilter = Prefilter::new(&rules, &fields, defaults.normalize.ecs_compat);
+        let set = Self { rules, fields, decoder, normalizer, documents, index, prefilter, demand };
+        (set, reports)
     }
 
     /// Returns the rules.
@@ -209,6 +213,12 @@ impl RuleSet {
     /// Returns what makes a record's values those of ECS.
     pub fn normalizer(&self) -> &Normalizer {
         &self.normalizer
+    }
+
+    /// Returns what tells most records that satisfy no term, by their bytes; nothing if the rules give
+    /// it too little to look for, or are too many.
+    pub fn prefilter(&self) -> Option<&Prefilter> {
+        self.prefilter.as_ref()
     }
 
     /// Returns what makes whole documents of records, for alerts.

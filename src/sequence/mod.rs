@@ -246,18 +246,17 @@ impl Sequences {
         self.stores[rule].set_seen_from(pace);
     }
 
-    /// Moves time on to a moment: decides, and lets go.
+    /// Moves time on to a moment: decides, and lets go. Tells whether there was anything.
     ///
     /// `moved` is the movement of a clock that some sources may be ahead of.
-    pub fn advance(&mut self, to: Moment, moved: Option<Move>) {
+    pub fn advance(&mut self, to: Moment, moved: Option<Move>) -> bool {
         let has_new_slack = to.slack != self.now.slack;
         self.now = to;
         if has_new_slack || moved.is_some() {
-            for rule in 0..self.stores.len() {
-                self.advance_rule(rule, to, moved);
-            }
+            let all = 0..self.stores.len();
+            all.fold(false, |has_acted, rule| self.advance_rule(rule, to, moved) | has_acted)
         } else {
-            self.run_due(to);
+            self.run_due(to)
         }
     }
 

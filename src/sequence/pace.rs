@@ -104,14 +104,23 @@ impl PartitionClock {
     /// still for ever.
     pub fn create(&mut self, stated: EventTime, host: u64, max_skew: TimeSpan) {
         self.stamps = Stamps::Producers;
-        let is_step = self.shows.is_some_and(|shows| stated - shows > max_skew);
-        if is_step {
+        if self.is_step(stated, max_skew) {
             self.take_step(stated, host, max_skew);
         } else {
             self.gain(stated, max_skew);
             // Another host that is still where the clock is contradicts the step.
             self.step = self.step.filter(|step| step.host == host);
         }
+    }
+
+    /// Tells whether it depends on the host what a time does that a host states: only then it need be
+    /// known for [`create`](Self::create).
+    pub fn asks_for_host(&self, stated: EventTime, max_skew: TimeSpan) -> bool {
+        self.step.is_some() || self.is_step(stated, max_skew)
+    }
+
+    fn is_step(&self, stated: EventTime, max_skew: TimeSpan) -> bool {
+        self.shows.is_some_and(|shows| stated - shows > max_skew)
     }
 
     /// Returns how far one host's word may be from the clock: a silence and a skewed host add up.

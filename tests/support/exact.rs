@@ -5,28 +5,28 @@ use std::collections::BTreeSet;
 
 use crate::broker::Broker;
 use crate::live::*;
+use crate::support::corpus::{Corpus, Settings, Shape};
 
 /// A generated corpus and how it goes through.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Way<'w> {
-    pub(crate) corpus: &'w str,
-    /// What the generator is told.
-    pub(crate) flags: &'w [&'w str],
-    /// The shape of the events.
-    pub(crate) shape: &'w str,
+    pub(crate) name: &'w str,
+    pub(crate) settings: Settings,
+    pub(crate) shape: Shape,
     pub(crate) delivery: &'w str,
 }
 
 /// Sends a corpus through two instances, and looks that each known answer comes out once.
 pub(crate) fn finds_exactly_what_is_there(broker: &Broker, way: Way<'_>) {
-    let Way { corpus: name, flags, shape, delivery } = way;
-    let Some(corpus) = corpus(name, flags) else { return };
-    let mut setup = Setup::new(broker, &format!("exact-{name}-{shape}"), &overrides("exact"));
+    let Way { name, settings, shape, delivery } = way;
+    let corpus = Corpus::make(settings);
+    let topics = format!("exact-{name}-{}", shape.name());
+    let mut setup = Setup::new(broker, &topics, &overrides("exact"));
     setup.kafka = format!("delivery = \"{delivery}\"\n");
     let instances = [setup.instance(0), setup.instance(1)];
     instances.iter().for_each(Instance::wait_ready);
     wait_both_work(&instances);
-    setup.send_file(&corpus.directory.join(format!("{shape}.ndjson")), |_| ());
+    setup.send_file(&corpus.file(shape), |_| ());
     let truth = truth(&corpus);
     let records = setup.read("alerts", |records| by_final(records).len() >= truth.len());
     let found: BTreeSet<_> = by_final(&records).into_keys().collect();

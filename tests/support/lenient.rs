@@ -57,9 +57,9 @@ fn tokens(payload: &[u8]) -> Option<Vec<Token>> {
                 (open.pop()? + 2 == bracket).then_some(())?;
                 Kind::Close
             }
-            // A backslash hides what stands behind it outside of strings too.
-            b'\\' => {
-                end = payload.len().min(at + 2);
+            // Outside of strings too a backslash takes a quote its meaning.
+            b'\\' if matches!(payload.get(end), Some(b'"' | b'\\')) => {
+                end += 1;
                 Kind::Other
             }
             _ => Kind::Other,

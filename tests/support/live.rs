@@ -17,7 +17,8 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::broker::Broker;
-use crate::support::replay::{Corpus, event_index, not_run, rule_suffix};
+use crate::support::corpus::Corpus;
+use crate::support::replay::{event_index, rule_suffix};
 
 /// How long anything here may take on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(240);
@@ -442,13 +443,4 @@ pub fn overrides(emit: &str) -> String {
         )
     };
     format!("{EXACT}{}", ids.map(of_rule).join(""))
-}
-
-pub fn corpus(name: &str, flags: &[&str]) -> Option<Corpus> {
-    let size = ["--events", "100000", "--eps", "500", "--attacks", "600"];
-    let corpus = Corpus::make(name, &[&size, flags].concat());
-    if corpus.is_none() {
-        not_run("generated corpora through Kafka", "../shared/tools is absent");
-    }
-    corpus
 }

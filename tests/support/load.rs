@@ -9,7 +9,7 @@ use maxspan::event::EventTime;
 use rdkafka::producer::Producer;
 
 use crate::live::{DEADLINE, Setup, host_id, send};
-use crate::support::replay::Corpus;
+use crate::support::corpus::{Corpus, Settings, Shape};
 
 /// Events that are sent over and over, each time as if they happened now.
 pub struct Load {
@@ -20,13 +20,11 @@ pub struct Load {
 }
 
 impl Load {
-    /// Nothing if the generator is not there.
-    pub fn make() -> Option<Self> {
-        let flags = ["--events", "200000", "--eps", "2000", "--attacks", "100", "--forms", "ecs"];
-        let corpus = Corpus::make("takeover", &flags)?;
-        let lines = std::fs::read_to_string(corpus.directory.join("ecs.ndjson")).unwrap();
+    pub fn make() -> Self {
+        let corpus = Corpus::make(Settings::MANY_ATTACKS.of(200_000, 2_000, 100));
+        let lines = std::fs::read_to_string(corpus.file(Shape::Ecs)).unwrap();
         let events = lines.lines().map(|line| (line.to_owned(), host_id(line))).collect();
-        Some(Self { events, sent: AtomicU64::new(0), is_over: AtomicBool::new(false) })
+        Self { events, sent: AtomicU64::new(0), is_over: AtomicBool::new(false) }
     }
 
     /// Sends so many a second, in portions of 10 ms.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 pub mod alerts;
+pub mod corpus;
 pub mod random;
 pub mod reference;
 #[cfg(feature = "cli")]

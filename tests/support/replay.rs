@@ -1,4 +1,4 @@
-//! `maxspan replay` as a user runs it, and the corpora beside the project.
+//! `maxspan replay` as a user runs it, and the data beside the project.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,47 +69,6 @@ impl Replay {
 /// The document of an alert's final event.
 pub fn final_event(alert: &serde_json::Value) -> &serde_json::Value {
     alert["maxspan"]["sequence"]["events"].as_array().unwrap().last().unwrap()
-}
-
-/// A generated corpus with known answers.
-pub struct Corpus {
-    pub directory: PathBuf,
-    truth: serde_json::Value,
-}
-
-impl Corpus {
-    /// Generates the corpus, or takes the one that was generated before. Nothing if the generator
-    /// (or Python) is not there.
-    pub fn make(name: &str, flags: &[&str]) -> Option<Self> {
-        let generator = shared("tools/gen_corpus.py")?;
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/corpora");
-        let directory = base.join(name);
-        if !directory.join("truth.json").exists() {
-            let unfinished = base.join(format!("{name}.{}", std::process::id()));
-            let mut command = Command::new("python3");
-            command.arg(generator).arg(&unfinished).args(flags);
-            let made = command.output().ok()?;
-            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-            // Another test may have been faster: then its result is as good.
-            if std::fs::rename(&unfinished, &directory).is_err() {
-                std::fs::remove_dir_all(&unfinished).ok();
-            }
-        }
-        let truth = std::fs::read(directory.join("truth.json")).unwrap();
-        Some(Self { directory, truth: serde_json::from_slice(&truth).unwrap() })
-    }
-
-    /// The events that end a sequence of the rule whose id ends so.
-    pub fn finals(&self, rule: &str) -> Vec<u64> {
-        let name = match rule {
-            "v100" => "v100",
-            "2023" => "v2023",
-            "20s" => "v20s",
-            other => panic!("no truth for {other}"),
-        };
-        let finals = self.truth["final_events"][name].as_array().unwrap();
-        finals.iter().map(|index| index.as_u64().unwrap()).collect()
-    }
 }
 
 /// The corpus's number of an alert's final event.

@@ -1,6 +1,6 @@
 //! The decoder finds what flattening the whole document finds, and refuses what the parser refuses.
 
-use maxspan::event::decode::{DecodeError, Decoder, Limits};
+use maxspan::event::decode::{DecodeError, Decoder, Limits, Validation};
 use maxspan::event::{Arena, FieldTable, Fields};
 
 use crate::slow_decode::{Json, PATHS, assert_agrees};
@@ -12,6 +12,7 @@ pub fn run(data: &[u8]) {
         table.intern(path);
     });
     let decoded = Decoder::new(&table, Limits { max_nesting: 127 })
+        .with_validation(Validation::All)
         .decode(data, &mut Fields::new(table.len(), &Arena::new()));
     match (std::str::from_utf8(data), serde_json::from_slice::<Json>(data)) {
         (Ok(payload), Ok(Json::Object(_))) => assert_agrees(payload),
@@ -20,7 +21,7 @@ pub fn run(data: &[u8]) {
         _ => {}
     }
     // A smaller limit refuses more, and never less.
-    let shallow = Decoder::new(&table, Limits { max_nesting: 3 });
+    let shallow = Decoder::new(&table, Limits { max_nesting: 3 }).with_validation(Validation::All);
     if decoded.is_err() {
         assert!(shallow.decode(data, &mut Fields::new(table.len(), &Arena::new())).is_err());
     }

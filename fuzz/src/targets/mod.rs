@@ -2,6 +2,7 @@
 
 pub mod condition;
 pub mod decode;
+pub mod extract;
 pub mod language;
 pub mod metadata;
 pub mod regex;
@@ -16,6 +17,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("condition", condition::run),
     ("decode", decode::run),
+    ("extract", extract::run),
     ("language", language::run),
     ("metadata", metadata::run),
     ("regex", regex::run),

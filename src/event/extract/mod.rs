@@ -29,6 +29,11 @@ impl Scratch {
         self.structure.index(payload);
         self.structure.view().marks.len()
     }
+
+    fn index_to_walk(&mut self, payload: &[u8]) -> Result<(), GiveUp> {
+        self.later.clear();
+        if self.structure.index(payload) { Ok(()) } else { Err(GiveUp) }
+    }
 }
 
 /// The walk has met something that only the parser can judge. What it has found counts for nothing.
@@ -38,7 +43,9 @@ pub(super) struct GiveUp;
 /// What the walk does at each node of the wanted paths.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    /// For each node; none where there is only one walk.
     classes: Vec<Class>,
+    early: Vec<FieldId>,
     max_nesting: usize,
 }
 
@@ -75,7 +82,7 @@ impl Plan {
         if is_tangled || early.is_empty() {
             classes.clear();
         }
-        Self { classes, max_nesting }
+        Self { classes, early: early.to_vec(), max_nesting }
     }
 
     /// Tells whether the first of two walks reads less than all.
@@ -91,47 +98,38 @@ pub(super) fn read<'a>(
     payload: &'a [u8],
     out: &mut Fields<'a>,
 ) -> Result<(), GiveUp> {
-    walk(trie, plan, scratch, payload, out)?.record::<false>()
+    let text = text(payload)?;
+    scratch.index_to_walk(payload)?;
+    Walk::new(trie, plan, scratch, (payload, Some(text)), out).record::<false>()
 }
 
-/// Adds the values of early fields to `out`. Returns the record as text for [`read_rest`].
+/// Adds the values of early fields to `out`, for [`read_rest`].
 pub(super) fn read_early<'a>(
     (trie, plan): (&Trie, &Plan),
     scratch: &mut Scratch,
     payload: &'a [u8],
     out: &mut Fields<'a>,
-) -> Result<&'a str, GiveUp> {
-    let mut walk = walk(trie, plan, scratch, payload, out)?;
-    walk.record::<true>()?;
-    Ok(walk.text)
+) -> Result<(), GiveUp> {
+    scratch.index_to_walk(payload)?;
+    Walk::new(trie, plan, scratch, (payload, None), out).record::<true>()
 }
 
 /// Adds the values of the other fields to `out`: of the record that was read last.
 pub(super) fn read_rest<'a>(
     (trie, plan): (&Trie, &Plan),
     scratch: &mut Scratch,
-    text: &'a str,
+    payload: &'a [u8],
     out: &mut Fields<'a>,
 ) -> Result<(), GiveUp> {
+    let text = text(payload)?;
     let later = std::mem::take(&mut scratch.later);
-    let read = Walk::new(trie, plan, scratch, text, out).rest(&later);
+    let read = Walk::new(trie, plan, scratch, (payload, Some(text)), out).rest(&later);
     scratch.later = later;
     read
 }
 
-fn walk<'w, 'a>(
-    trie: &'w Trie,
-    plan: &'w Plan,
-    scratch: &'w mut Scratch,
-    payload: &'a [u8],
-    out: &'w mut Fields<'a>,
-) -> Result<Walk<'w, 'a>, GiveUp> {
-    // Slices of a valid text cost nothing more. Of a record with broken encoding only the parser
-    // knows what counts.
-    let text = std::str::from_utf8(payload).map_err(|_| GiveUp)?;
-    if !scratch.structure.index(payload) {
-        return Err(GiveUp);
-    }
-    scratch.later.clear();
-    Ok(Walk::new(trie, plan, scratch, text, out))
+/// Returns a record as text: slices of a valid text cost nothing more. Of one with broken encoding
+/// only the parser knows what counts.
+fn text(payload: &[u8]) -> Result<&str, GiveUp> {
+    std::str::from_utf8(payload).map_err(|_| GiveUp)
 }

@@ -24,9 +24,8 @@ pub(super) fn literal(bytes: &[u8]) -> Result<(Literal, usize), GiveUp> {
     found.map(|(word, literal)| (literal, word.len())).ok_or(GiveUp)
 }
 
-/// Returns the number that a text begins with.
-pub(super) fn number(text: &str) -> Result<&str, GiveUp> {
-    let bytes = text.as_bytes();
+/// Returns the number that the bytes begin with.
+pub(super) fn number(bytes: &[u8]) -> Result<&str, GiveUp> {
     let digits_from = |at: usize| {
         let rest = bytes.get(at..).unwrap_or_default();
         at + rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
@@ -46,7 +45,8 @@ pub(super) fn number(text: &str) -> Result<&str, GiveUp> {
         end = digits_from(exponent);
         is_complete &= end > exponent;
     }
-    if is_complete { text.get(..end).ok_or(GiveUp) } else { Err(GiveUp) }
+    let text = bytes.get(..end).and_then(|number| std::str::from_utf8(number).ok());
+    text.filter(|_| is_complete).ok_or(GiveUp)
 }
 
 /// Returns the value of a number; gives up beyond the range of a double.

@@ -315,8 +315,8 @@ fn classes(bytes: &[u8; BLOCK]) -> Classes {
     let mut all = Classes::default();
     for (word, shift) in words.iter().zip((0..).step_by(8)) {
         let word = u64::from_le_bytes(*word);
-        let with_bit_5 = word | EACH * 0x20;
-        let is = |word: u64, byte: u8| is_zero(word ^ EACH * u64::from(byte));
+        let with_bit_5 = word | (EACH * 0x20);
+        let is = |word: u64, byte: u8| is_zero(word ^ (EACH * u64::from(byte)));
         let brackets = is(with_bit_5, b'{') | is(with_bit_5, b'}');
         all.quotes |= gathered(is(word, b'"')) << shift;
         all.backslashes |= gathered(is(word, b'\\')) << shift;
@@ -334,7 +334,7 @@ const EACH: u64 = 0x0101_0101_0101_0101;
 /// Returns the highest bit of each byte that is zero.
 fn is_zero(word: u64) -> u64 {
     let low = EACH * 0x7F;
-    !((word & low) + low | word | low)
+    !(((word & low) + low) | word | low)
 }
 
 /// Gathers the highest bits of eight bytes.

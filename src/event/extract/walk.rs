@@ -17,8 +17,9 @@ use crate::event::value::Value;
 ///
 /// `EARLY` walks read early fields and note the rest.
 pub(super) struct Walk<'w, 'a> {
-    pub(super) text: &'a str,
     bytes: &'a [u8],
+    /// The same as text, if all of it is valid; otherwise each text is looked at where it is read.
+    text: Option<&'a str>,
     trie: &'w Trie,
     plan: &'w Plan,
     view: View<'w>,
@@ -59,12 +60,12 @@ impl<'w, 'a> Walk<'w, 'a> {
         trie: &'w Trie,
         plan: &'w Plan,
         scratch: &'w mut Scratch,
-        text: &'a str,
+        (bytes, text): (&'a [u8], Option<&'a str>),
         out: &'w mut Fields<'a>,
     ) -> Self {
         Self {
+            bytes,
             text,
-            bytes: text.as_bytes(),
             trie,
             plan,
             view: scratch.structure.view(),
@@ -186,13 +187,12 @@ impl<'w, 'a> Walk<'w, 'a> {
             let Some(child) = child else { return self.unwanted(colon) };
             return self.early_member(child, colon);
         }
-        if EARLY {
-            // No early field is below one that is passed. Even where it leads nowhere it makes an
-            // object of what it passes.
+        // Nothing wanted is above or below an early field, so that none of them is passed with others.
+        if EARLY && !passed.iter().any(|id| self.plan.early.contains(id)) {
             return self.put_off(Target::Key(node, before), colon);
         }
         let probe = probe || !passed.is_empty();
-        let Some(child) = child.or(probe.then_some(Trie::NOWHERE)) else {
+        let Some(child) = child.or_else(|| probe.then_some(Trie::NOWHERE)) else {
             return self.unwanted(colon);
         };
         let is_filled = self.wanted::<false>(child, colon, probe)?;
@@ -216,7 +216,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// Passes an unwanted value.
-    #[inline]
+    #[inline(always)]
     fn unwanted(&mut self, colon: usize) -> Result<bool, GiveUp> {
         let at = self.behind_blanks(colon + 1);
         if matches!(self.byte(at)?, b'{' | b'[') {
@@ -234,14 +234,16 @@ impl<'w, 'a> Walk<'w, 'a> {
         probe: bool,
     ) -> Result<bool, GiveUp> {
         let at = self.behind_blanks(colon + 1);
-        let Passage { end, is_filled } = self.value::<EARLY>(node, at, probe)?;
+        let Passage { end, is_filled } = match self.byte(at)? {
+            b'"' => self.string(node, at)?,
+            _ => self.value::<EARLY>(node, at, probe)?,
+        };
         match self.byte(self.behind_blanks(end))? {
             b',' | b'}' => Ok(is_filled),
             _ => Err(GiveUp),
         }
     }
 
-    #[inline]
     fn value<const EARLY: bool>(
         &mut self,
         node: u32,
@@ -286,14 +288,23 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn string(&mut self, node: u32, at: usize) -> Result<Passage, GiveUp> {
         let Span { start, end, has_specials } = self.view.string_from(at + 1).ok_or(GiveUp)?;
         if let Some(id) = self.trie.field(node) {
-            let text = self.text.get(start..end).ok_or(GiveUp)?;
-            let text = match has_specials {
-                true => self.out.arena().text(scalar::unescape(text, self.unescaped)?),
-                false => text,
+            let text = match self.text {
+                Some(text) => text.get(start..end).ok_or(GiveUp)?,
+                None => self.checked_text(start, end)?,
             };
+            let text = if has_specials { self.without_escapes(text)? } else { text };
             self.out.push(id, Value::Str(text));
         }
         Ok(Passage { end: end + 1, is_filled: true })
+    }
+
+    fn checked_text(&self, start: usize, end: usize) -> Result<&'a str, GiveUp> {
+        std::str::from_utf8(self.bytes.get(start..end).ok_or(GiveUp)?).map_err(|_| GiveUp)
+    }
+
+    #[inline(never)]
+    fn without_escapes(&mut self, text: &str) -> Result<&'a str, GiveUp> {
+        Ok(self.out.arena().text(scalar::unescape(text, self.unescaped)?))
     }
 
     fn literal(&mut self, node: u32, at: usize) -> Result<Passage, GiveUp> {
@@ -305,7 +316,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     fn number(&mut self, node: u32, at: usize) -> Result<Passage, GiveUp> {
-        let text = scalar::number(self.text.get(at..).ok_or(GiveUp)?)?;
+        let text = scalar::number(self.bytes.get(at..).ok_or(GiveUp)?)?;
         let value = scalar::number_value(text, self.out.arena())?;
         if let Some(id) = self.trie.field(node) {
             self.out.push(id, value);
@@ -314,6 +325,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// Passes an object or a list by its brackets alone.
+    #[inline(never)]
     fn skip(&mut self, start: usize) -> Result<(), GiveUp> {
         // Bits tell which of the open ones are lists: their number is bounded.
         let mut lists = 0_u128;

@@ -1,7 +1,8 @@
 //! The tables of the Windows event log: one file for each channel.
 
 use crate::normalize::convert::Convert;
-use crate::normalize::table::{Channel, Map, copy, first, replace, text};
+use crate::normalize::options::EcsCompat;
+use crate::normalize::table::{Channel, How, Map, copy, first, replace, text};
 
 mod defender;
 mod management;
@@ -57,6 +58,39 @@ pub(in crate::normalize) fn targets() -> impl Iterator<Item = &'static str> {
         "event.action",
         "event.module",
     ])
+}
+
+/// One way in which a table fills a field: the field, what it is filled from, and how.
+pub(in crate::normalize) type Way = (&'static str, &'static [&'static str], How);
+
+/// Returns every way in which the tables fill fields under a setting, with repetitions.
+pub(in crate::normalize) fn ways(compat: EcsCompat) -> impl Iterator<Item = Way> {
+    let channels = || CHANNELS.iter().copied().chain([&OTHER]);
+    let rows = || channels().flat_map(|channel| channel.rows.iter().chain([&channel.other]));
+    let of_channels = channels().flat_map(|channel| channel.maps.iter());
+    let maps =
+        rows().flat_map(|row| row.maps.iter()).chain(of_channels).flat_map(|maps| maps.iter());
+    let maps = maps.chain(COMMON).filter(move |map| map.only.is_none_or(|only| only == compat));
+    let of_rows = rows().flat_map(|row| {
+        let of_row = [
+            ("event.category", row.category),
+            ("event.type", row.types),
+            ("event.action", row.action),
+        ];
+        of_row.into_iter().filter(|(_, texts)| !texts.is_empty())
+    });
+    let of_modules = channels().filter_map(|channel| {
+        let (beats, agent) = channel.module?;
+        Some(("event.module", &[][..], How::Module(beats, agent)))
+    });
+    maps.map(move |map| (map.target, map.sources, map.how.under(compat)))
+        .chain(of_rows.map(|(target, texts)| (target, &[][..], How::Text(texts))))
+        .chain(of_modules)
+}
+
+/// Returns the datasets of all channels.
+pub(in crate::normalize) fn datasets() -> impl Iterator<Item = &'static str> {
+    CHANNELS.iter().copied().chain([&OTHER]).filter_map(|channel| channel.dataset)
 }
 
 /// Returns channel and event id of every row.

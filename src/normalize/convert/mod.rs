@@ -130,6 +130,61 @@ pub(super) enum Convert {
 pub(super) type Names = &'static [(&'static str, &'static str)];
 
 impl Convert {
+    /// Tells whether each text that it gives stands in its source as it is, apart from letter case.
+    ///
+    /// Where in doubt it does not: then the texts that rules look for are not sought in records.
+    pub(super) fn keeps_text(self) -> bool {
+        match self {
+            Self::Text
+            | Self::NameInPath
+            | Self::BaseName
+            | Self::Directory
+            | Self::Extension
+            | Self::ExtensionOfName
+            | Self::PlainArgs
+            | Self::Words
+            | Self::Hash(_)
+            | Self::Hashes
+            | Self::Address
+            | Self::MappedAddress
+            | Self::UserDomain
+            | Self::UserName
+            | Self::RegistryKey
+            | Self::AnswerData
+            | Self::Domain(_)
+            | Self::CommonName => true,
+            Self::Resource(inner) | Self::Context(_, inner) | Self::SharePath(inner) => {
+                inner.convert().keeps_text()
+            }
+            // Quotes within an argument go, and the texts around them join.
+            Self::WindowsArgs => false,
+            // As of a line of PowerShell: its values lose their quotes.
+            Self::Invocation(_) => false,
+            // Entities stand for characters.
+            Self::Xml(_) => false,
+            Self::Number
+            | Self::WindowsArgCount
+            | Self::PlainArgCount
+            | Self::Truth
+            | Self::IsValid
+            | Self::Initiated
+            | Self::FirewallDirection
+            | Self::IpVersion
+            | Self::VersionOfAddress
+            | Self::Transport
+            | Self::RegistryHive
+            | Self::RegistryType
+            | Self::RegistryStrings
+            | Self::RegistryNumbers
+            | Self::AnswerTypes
+            | Self::AnswerAddresses
+            | Self::Named(_)
+            | Self::Known(_)
+            | Self::Flags(_)
+            | Self::Outcome => false,
+        }
+    }
+
     /// Returns what does the same without Elastic's quirks.
     pub(super) fn fixed(self) -> Self {
         match self {

@@ -75,11 +75,20 @@ static NOT_DATA: &[&str] = &[
     "winlog",
 ];
 
-const DATA: &str = "winlog.event_data";
+/// Where Winlogbeat has the event data.
+pub(in crate::normalize) const DATA: &str = "winlog.event_data";
 
 /// Returns every field that the lifting of the envelope may fill, with repetitions.
 pub(in crate::normalize) fn targets() -> impl Iterator<Item = &'static str> {
     ENVELOPE.iter().map(|(_, target)| *target)
+}
+
+/// Returns the paths at the top level from which a field may be lifted.
+pub(in crate::normalize) fn sources(field: &str) -> impl Iterator<Item = String> {
+    let of_envelope = ENVELOPE.iter().filter(move |(_, target)| *target == field);
+    let data = field.strip_prefix(DATA).and_then(|path| path.strip_prefix('.'));
+    let of_data = data.filter(|path| is_data(path));
+    of_envelope.map(|(source, _)| *source).chain(of_data).map(str::to_owned)
 }
 
 /// The liftings that fill the fields of one field table.
@@ -111,12 +120,6 @@ impl Nxlog {
         let entries =
             data.into_iter().map(|(target, source)| (fields.intern(&source), target)).collect();
         Self { envelope, entries, data: fields.get(DATA) }
-    }
-
-    /// Returns the fields from which some targets are filled.
-    pub(in crate::normalize) fn sources_of(&self, targets: &[FieldId]) -> Vec<FieldId> {
-        let lifts = self.envelope.iter().chain(&self.entries);
-        lifts.filter(|(_, target)| targets.contains(target)).map(|(source, _)| *source).collect()
     }
 
     /// Fills the fields that have no value by now.

@@ -1,18 +1,18 @@
 //! What is listed under values of one field.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::found::{Found, Number};
-use super::part::{self, Parts};
 use crate::eql::functions::number_of;
 use crate::event::ip::parse_ip;
 use crate::event::{FieldId, Value};
 use crate::predicate::folds::Folds;
-use crate::predicate::hash::{Hash, Lengths};
 use crate::predicate::need::{Clue, Literal, Part};
 use crate::predicate::number::Exact;
+use crate::predicate::parts::{self, Parts};
 use crate::predicate::test::text_satisfies;
+use crate::predicate::texts::{Texts, name_of};
 
 /// The conditions of one category that need something of one field.
 #[derive(Debug)]
@@ -32,15 +32,6 @@ pub(super) struct Column {
     /// By what stands in it.
     parts: Parts,
     lists: Vec<Vec<Number>>,
-}
-
-/// Places by folded text.
-#[derive(Debug, Default)]
-struct Texts {
-    lengths: Lengths,
-    /// Bytes of the longest text.
-    longest: usize,
-    places: HashMap<Box<[u8]>, usize, Hash>,
 }
 
 /// An event with more values than this in a field gets the whole column: looking all of them up
@@ -65,7 +56,7 @@ impl Builder {
     pub(super) fn add(&mut self, term: Number, clues: &[Clue<'_>]) {
         self.all.push(term);
         let is_listed = |literal: &Literal| match literal {
-            Literal::Part(part) => part.text.len() >= part::SHORTEST,
+            Literal::Part(part) => part.text.len() >= parts::SHORTEST,
             _ => true,
         };
         if clues.iter().any(|(_, literal)| !literal.is_some_and(is_listed)) {
@@ -155,37 +146,5 @@ impl Column {
                 || (!self.names.is_empty()
                     && text.rsplit_once('\\').is_some_and(|(_, name)| self.names.may_contain(name)))
         })
-    }
-}
-
-/// Returns what stands behind the last backslash.
-fn name_of(text: &[u8]) -> Option<&[u8]> {
-    memchr::memrchr(b'\\', text).map(|at| &text[at + 1..])
-}
-
-impl Texts {
-    fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    /// Returns the place of a text, which is `free` if it has none yet.
-    fn place(&mut self, text: &str, free: usize) -> usize {
-        self.lengths.insert(text.len());
-        self.longest = self.longest.max(text.len());
-        *self.places.entry(text.as_bytes().into()).or_insert(free)
-    }
-
-    fn get(&self, folded: &[u8]) -> Option<&usize> {
-        let fits = folded.len() <= self.longest && self.lengths.may_contain(folded.len());
-        fits.then(|| self.places.get(folded)).flatten()
-    }
-
-    /// Tells whether the folded form of a text could be there.
-    fn may_contain(&self, text: &str) -> bool {
-        // Folding keeps the length of ASCII texts, and makes one byte at least of any character.
-        match text.is_ascii() {
-            true => text.len() <= self.longest && self.lengths.may_contain(text.len()),
-            false => text.len() <= self.longest.saturating_mul(4),
-        }
     }
 }

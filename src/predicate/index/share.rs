@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::common::{FIELDS, TEXTS};
-use super::part;
 use crate::event::{FieldId, FieldTable};
 use crate::predicate::need::{ALL, Clue, Literal, Need, Part};
+use crate::predicate::parts::{self, common::TEXTS};
 
 /// How large a share of all events has a clue, by guess, in millionths.
 ///
@@ -69,7 +68,7 @@ fn least(literal: &Literal) -> u64 {
 }
 
 fn of_part(part: &Part) -> u64 {
-    if part.text.len() < part::SHORTEST {
+    if part.text.len() < parts::SHORTEST {
         return WITH_VALUE;
     }
     if TEXTS.iter().any(|text| text.contains(&*part.text)) {
@@ -86,3 +85,26 @@ fn of_part(part: &Part) -> u64 {
         _ => ALL / 1_000,
     }
 }
+
+/// Fields with few values, and how many percent of the events have one of those that rules name.
+const FIELDS: &[(&str, u64)] = &[
+    ("agent.type", 80),
+    ("data_stream.dataset", 80),
+    ("data_stream.type", 80),
+    ("event.action", 20),
+    ("event.category", 30),
+    ("event.dataset", 80),
+    ("event.kind", 80),
+    ("event.module", 80),
+    ("event.outcome", 50),
+    ("event.provider", 80),
+    ("event.type", 40),
+    ("host.os.family", 85),
+    ("host.os.name", 85),
+    ("host.os.platform", 85),
+    ("host.os.type", 85),
+    ("network.direction", 40),
+    ("network.protocol", 40),
+    ("network.transport", 70),
+    ("network.type", 80),
+];

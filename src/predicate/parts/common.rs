@@ -1,7 +1,7 @@
-//! What is common in the events of Windows: texts, and fields of few values.
+//! What is common in the events of Windows.
 
 /// Pieces of paths, command lines and names that many events have, folded.
-pub(super) const TEXTS: &[&str] = &[
+pub(in crate::predicate) const TEXTS: &[&str] = &[
     r"c:\windows\system32\services.exe",
     r".exe -k netsvcs -p -s ",
     r"c:\windows\syswow64\",
@@ -31,27 +31,4 @@ pub(super) const TEXTS: &[&str] = &[
     r"https://www.",
     r"http://",
     r".dll, .exe, .com, .tmp, .bat, .txt, .dat, .log, .ps1, .sys, .xml, .zip",
-];
-
-/// Fields with few values, and how many percent of the events have one of those that rules name.
-pub(super) const FIELDS: &[(&str, u64)] = &[
-    ("agent.type", 80),
-    ("data_stream.dataset", 80),
-    ("data_stream.type", 80),
-    ("event.action", 20),
-    ("event.category", 30),
-    ("event.dataset", 80),
-    ("event.kind", 80),
-    ("event.module", 80),
-    ("event.outcome", 50),
-    ("event.provider", 80),
-    ("event.type", 40),
-    ("host.os.family", 85),
-    ("host.os.name", 85),
-    ("host.os.platform", 85),
-    ("host.os.type", 85),
-    ("network.direction", 40),
-    ("network.protocol", 40),
-    ("network.transport", 70),
-    ("network.type", 80),
 ];

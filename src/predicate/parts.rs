@@ -5,11 +5,14 @@
 //! pass. Unlike an automaton it reads the value without waiting for the byte before, and takes a few
 //! bytes for each text instead of a row of a table for each of its letters.
 
+pub(super) mod common;
+mod grams;
+
 use std::collections::HashMap;
 
-use super::grams::{Counts, Gram};
-use crate::predicate::hash::Hash;
-use crate::predicate::need::{Part, Place};
+use super::hash::Hash;
+use super::need::{Part, Place};
+use grams::{Counts, Gram};
 
 /// Texts, and numbers that stand for them.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::common::TEXTS;
+use crate::predicate::hash::Hash;
 
 /// A few bytes in a row, as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +27,7 @@ impl Gram {
 }
 
 /// How often n-grams of `WIDTH` bytes occur, by guess.
-pub(super) struct Counts<const WIDTH: usize>(HashMap<Gram, u32>);
+pub(super) struct Counts<const WIDTH: usize>(HashMap<Gram, u32, Hash>);
 
 /// What stands in one of the common texts counts as much as so many texts of rules.
 const COMMON: u32 = 10_000;
@@ -34,7 +35,7 @@ const COMMON: u32 = 10_000;
 impl<const WIDTH: usize> Counts<WIDTH> {
     /// Counts those of the texts of rules, and of texts that are common in events.
     pub(super) fn of<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
-        let mut counts = HashMap::new();
+        let mut counts = HashMap::default();
         for (text, count) in texts.map(|text| (text, 1)).chain(TEXTS.iter().map(|t| (*t, COMMON))) {
             for window in text.as_bytes().array_windows::<WIDTH>() {
                 *counts.entry(Gram::of(*window)).or_insert(0) += count;
