@@ -47,7 +47,7 @@ chaos: kafka-jars ## kill, stop, starve and deceive instances and brokers (about
 	$(CARGO) test --locked --features failpoints --test membership -- --test-threads=1 --nocapture long::
 
 .PHONY: latency
-latency: kafka-jars ## measure from a record's arrival until its alert can be read, in both modes of delivery (RATE=10000: under load)
+latency: kafka-jars ## measure from a record's sending, and from the broker's stamp, until its alert can be read, in both modes of delivery (RATE=10000: under load)
 	@.ci/setup test
 	$(CARGO) build --locked --release
 	PROGRAM=$(CURDIR)/target/release/maxspan $(CARGO) test --locked --test latency -- --nocapture

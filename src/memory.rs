@@ -9,7 +9,7 @@
 //! fetch queue       1/192  records of one partition that wait for its worker, unpacked
 //! fetch answer      1/1024 one answer of a broker, as it is packed
 //! fetch partition   1/4096 one partition's part of an answer, as it is packed
-//! fetch unfolded    1/24   what an answer unfolds to, but for its first batch
+//! fetch unfolded    1/48   what an answer unfolds to, but for its first batch
 //! ```
 //! `docs/operations.md` says what follows for the process.
 
@@ -105,9 +105,9 @@ impl Memory {
 
     /// Returns to how much an answer may unfold with gzip or Zstandard, which pack a thousandfold and more; its
     /// first batch is taken whatever its size. The client holds at most one part of an answer of each
-    /// partition beyond what may wait: those of twelve partitions unfold to half of all at worst.
+    /// partition beyond what may wait: those of twelve partitions unfold to a quarter of all at worst.
     pub fn fetch_unfolded(self) -> usize {
-        self.max_bytes / 24
+        self.max_bytes / 48
     }
 }
 

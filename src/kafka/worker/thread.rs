@@ -88,8 +88,8 @@ impl Worker {
                 all.filter(|p| origins.contains(p.origin())).for_each(Partition::freeze);
             }
             Command::Cut(reply) => {
-                let renderer = &self.shared.renderer;
-                let bundles = self.partitions.iter_mut().filter_map(|p| p.cut(renderer)).collect();
+                let (partitions, shared) = (self.partitions.iter_mut(), &self.shared);
+                let bundles = partitions.filter_map(|partition| partition.cut(shared)).collect();
                 // Only a process that ends has no committer any more.
                 drop(reply.send(Cuts { worker: self.number, bundles, is_answer: true }));
             }
@@ -180,7 +180,9 @@ impl Worker {
             return;
         }
         match summons.is_free() {
-            true => summons.hand_over(urgent.filter_map(|p| p.cut(&shared.renderer)).collect()),
+            true => {
+                summons.hand_over(urgent.filter_map(|partition| partition.cut(shared)).collect())
+            }
             false => summons.call(),
         }
     }

@@ -229,7 +229,8 @@ impl Partition {
     }
 
     /// Returns a cut if there is something to make durable and no other cut is on its way.
-    pub(super) fn cut(&mut self, renderer: &Renderer) -> Option<Bundle> {
+    pub(super) fn cut(&mut self, shared: &Shared) -> Option<Bundle> {
+        let renderer = &shared.renderer;
         if self.is_cut || self.failure != Failure::None || !self.detector.has_news() {
             return None;
         }
@@ -242,6 +243,7 @@ impl Partition {
         if !is_news && cut.outputs == 0 {
             return None;
         }
+        self.publish_new_counts(shared);
         let output = self.detector.outbox().iter().zip(self.waiting.triggers());
         self.is_cut = true;
         Some(Bundle::new(self.origin.clone(), self.lease.number, cut, output, renderer))

@@ -18,9 +18,13 @@ const HELD_EVERY: u64 = 1_000;
 
 impl Partition {
     /// Publishes what the last batch has changed; counters a little later, if they were published just now.
+    /// They are never behind a cut that is committed, or behind the end of a replay.
     pub(in crate::kafka::worker) fn publish(&mut self, shared: &Shared) {
         self.counts.has_news = true;
-        self.publish_due_counts(shared);
+        match self.has_just_been_rebuilt() {
+            true => self.publish_counts(shared),
+            false => self.publish_due_counts(shared),
+        }
         self.publish_waiting();
         self.publish_replay(shared);
     }
@@ -33,6 +37,17 @@ impl Partition {
         if self.counts.has_news && is_due {
             self.publish_counts(shared);
         }
+    }
+
+    /// Publishes counters that have changed.
+    pub(in crate::kafka::worker) fn publish_new_counts(&mut self, shared: &Shared) {
+        if self.counts.has_news {
+            self.publish_counts(shared);
+        }
+    }
+
+    fn has_just_been_rebuilt(&self) -> bool {
+        self.state.replay_began.load(Ordering::Relaxed) > 0 && !self.detector.is_replaying()
     }
 
     fn publish_counts(&mut self, shared: &Shared) {
@@ -49,8 +64,8 @@ impl Partition {
 
     fn publish_replay(&self, shared: &Shared) {
         self.state.replay_left.store(self.detector.replay_remaining(), Ordering::Relaxed);
-        let began = self.state.replay_began.load(Ordering::Relaxed);
-        if began > 0 && !self.detector.is_replaying() {
+        if self.has_just_been_rebuilt() {
+            let began = self.state.replay_began.load(Ordering::Relaxed);
             let millis = now_millis().saturating_sub(began);
             self.state.replay_began.store(0, Ordering::Relaxed);
             shared.metrics.kafka.restore_seconds.set(millis as f64 / 1_000.0);
