@@ -63,9 +63,16 @@ fmt: ## format the sources
 	$(CARGO) fmt
 
 .PHONY: bench
-bench: ## measure (ARGS=sequence picks one benchmark)
+bench: ## measure speed beside yardsticks; with Java also through Kafka (ARGS=--quick: short; docs/performance.md)
 	@.ci/setup build
-	$(CARGO) bench --locked $(ARGS)
+	$(CARGO) bench --locked --bench throughput -- $(ARGS)
+	@if command -v java >/dev/null && $(MAKE) --no-print-directory kafka-jars; then \
+	    $(CARGO) bench --locked --bench kafka && $(CARGO) bench --locked --bench pending && \
+	    $(CARGO) build --locked --release && \
+	    RATE=20000 PROGRAM=$(CURDIR)/target/release/maxspan $(CARGO) test --locked --test latency -- --nocapture; \
+	else \
+	    echo "not run: bench through Kafka: no Java"; \
+	fi
 
 .PHONY: fuzz
 fuzz: ## fuzz a part of the core: make fuzz T=language SECONDS=600; failures go to fuzz/regressions
