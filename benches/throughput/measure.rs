@@ -66,6 +66,8 @@ pub(crate) fn print(figures: &[Figure]) {
 
 /// CPU time of this thread so far.
 pub(crate) fn cpu_time() -> Duration {
+    // The kernel brings its count up to date when it looks for somebody else to run, else at ticks only.
+    std::thread::yield_now();
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     // The first field: nanoseconds on a CPU.
     Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
@@ -75,5 +77,5 @@ pub(crate) fn cpu_time() -> Duration {
 pub(crate) fn resident_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = status.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * 4_096 >> 20
+    (pages * 4_096) >> 20
 }
