@@ -19,6 +19,7 @@ use serde::Deserialize;
 use crate::alert::Format;
 use crate::detect::Prefiltering;
 use crate::diag::{Diagnostic, encoding};
+use crate::event::decode::Validation;
 use crate::normalize::{EcsCompat, HostKey, HostNames};
 use crate::rule::set::Defaults;
 use crate::setting::Fault;
@@ -72,7 +73,7 @@ pub struct InputSettings {
     pub prefilter: bool,
 }
 
-/// How many records are looked at for whether they are valid.
+/// How many records are looked at as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Validate {
@@ -106,6 +107,14 @@ impl Default for InputSettings {
 }
 
 impl InputSettings {
+    /// Returns how much of a record must be valid that is read.
+    fn validation(&self) -> Validation {
+        match self.validate {
+            Validate::Sampled => Validation::WhatIsRead,
+            Validate::All => Validation::All,
+        }
+    }
+
     /// Returns whether records may be rejected by their bytes.
     fn prefiltering(&self) -> Prefiltering {
         match (self.validate, self.prefilter) {
@@ -213,6 +222,7 @@ impl Config {
             overrides,
             default_maxspan: self.state.default_maxspan,
             index_patterns: self.input.index_patterns,
+            validation: self.input.validation(),
             normalize: self.input.normalize(),
             whole_events: false,
             max_nesting: self.state.max_nesting,
@@ -227,6 +237,7 @@ impl Config {
             owner: self.kafka.instance(),
             journal_beyond: self.kafka.journal.beyond(),
             prefiltering: self.input.prefiltering(),
+            reads_all: self.input.validate == Validate::All,
             ..self.state.options()
         }
     }

@@ -403,7 +403,8 @@ fn decided(detector: &mut Detector) -> Decided {
 }
 
 fn with(prefiltering: Prefiltering) -> Options {
-    Options { prefiltering, ..options() }
+    // Without the prefilter each record is read, whatever its kind.
+    Options { prefiltering, reads_all: prefiltering == Prefiltering::Off, ..options() }
 }
 
 /// Writes the payloads of steps anew, leaves out marks that say nothing, and breaks some.

@@ -192,7 +192,7 @@ fn the_profile_names_what_each_rule_was_asked_and_what_it_hit() {
     let few = rule("few", r#"any where process.name == "a" and process.pid > 8"#);
     let none = rule("none", r#"any where process.name == "c""#);
     let record = |number: usize| {
-        let name = if number % 3 == 0 { "a" } else { "b" };
+        let name = if number.is_multiple_of(3) { "a" } else { "b" };
         format!(
             "{{\"@timestamp\":\"2026-03-02T08:00:00.{:03}Z\",\"event\":{{\"id\":\"{number}\",\
              \"category\":[\"process\"]}},\"host\":{{\"id\":\"h\"}},\

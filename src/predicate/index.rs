@@ -229,7 +229,7 @@ mod tests {
         let arena = Arena::new();
         let mut fields = Fields::new(table.len(), &arena);
         for (path, value) in event {
-            fields.push(table.get(path).unwrap(), value.clone());
+            fields.push(table.get(path).unwrap(), *value);
         }
         let mut found = Vec::new();
         Index::new(category, &entries, &table).candidates(&fields, |term, _| found.push(term));

@@ -139,7 +139,7 @@ mod tests {
         let arena = Arena::new();
         let mut fields = Fields::new(table.len(), &arena);
         for (path, value) in values {
-            fields.push(table.get(path).unwrap(), value.clone());
+            fields.push(table.get(path).unwrap(), *value);
         }
         let expansion = plan.expand(&fields, limit);
         let show = |key: &JoinKey| {

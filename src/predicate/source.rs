@@ -87,7 +87,7 @@ mod tests {
         let mut fields = Fields::new(table.len(), arena);
         for (path, value) in event {
             if let Some(id) = table.get(path) {
-                fields.push(id, value.clone());
+                fields.push(id, *value);
             }
         }
         source.values(&fields).to_vec()

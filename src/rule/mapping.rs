@@ -124,7 +124,7 @@ mod tests {
             let arena: &Arena = Box::leak(Box::default());
             let mut fields = Fields::new(table.len(), arena);
             for (name, value) in pairs {
-                fields.push(table.get(name).unwrap(), value.clone());
+                fields.push(table.get(name).unwrap(), *value);
             }
             fields
         };

@@ -13,7 +13,7 @@ use super::lint;
 use super::prefilter::Prefilter;
 use super::{Emit, Rekeying, RuleFile, Settings, Suppression};
 use crate::diag::Diagnostic;
-use crate::event::decode::{DecodeError, Decoder, Limits, Scratch};
+use crate::event::decode::{DecodeError, Decoder, Limits, Scratch, Validation};
 use crate::event::{FieldId, FieldTable, Fields, TimeSpan};
 use crate::normalize::{Documents, Envelope, Normalizer, Reads};
 use crate::predicate::index::{Entry, Index};
@@ -44,6 +44,8 @@ pub struct Defaults {
     pub whole_events: bool,
     /// Deepest nesting of a record.
     pub max_nesting: usize,
+    /// How much of a record must be valid.
+    pub validation: Validation,
     /// Which rules get their events sorted by join key first.
     pub rekeying: Rekeying,
 }
@@ -61,6 +63,7 @@ impl Default for Defaults {
             normalize: crate::normalize::Options::default(),
             whole_events: false,
             max_nesting: 64,
+            validation: Validation::default(),
             rekeying: Rekeying::None,
         }
     }
@@ -185,7 +188,8 @@ impl RuleSet {
             false => Normalizer::narrowed(&mut fields, options, &reads),
         };
         let decoder = Decoder::new(&fields, Limits { max_nesting: defaults.max_nesting })
-            .with_early(&normalizer.early_fields());
+            .with_early(&normalizer.early_fields())
+            .with_validation(defaults.validation);
         let demand =
             (!defaults.whole_events).then(|| demand(&rules, &reads, &normalizer, &decoder));
         let index = index(&rules, category, &fields);

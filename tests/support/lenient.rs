@@ -94,10 +94,10 @@ impl Reader<'_> {
                 self.out.extend_from_slice(format!("\"{key}\":").as_bytes());
                 self.value(colon + 1, value_end, &path)?;
                 at = value_end;
-            } else if let Some(first) = self.first(at, end - 1) {
-                if self.tokens[first].kind == Kind::Open {
-                    at = self.container_end(first)?;
-                }
+            } else if let Some(first) = self.first(at, end - 1)
+                && self.tokens[first].kind == Kind::Open
+            {
+                at = self.container_end(first)?;
             }
         }
         // An object or a list stands where a value is expected, and nowhere else.

@@ -113,7 +113,7 @@ fn naive<'j>(document: &'j Json) -> BTreeMap<&'static str, (Vec<Value<'j>>, bool
         let values = leaves.iter().filter(|(found, _)| found == path);
         let below = format!("{path}.");
         let is_object = leaves.iter().any(|(found, _)| found.starts_with(&below));
-        (*path, (values.map(|(_, leaf)| (*leaf).clone()).collect(), is_object))
+        (*path, (values.map(|(_, leaf)| *(*leaf)).collect(), is_object))
     };
     PATHS.iter().map(of_path).collect()
 }

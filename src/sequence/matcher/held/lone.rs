@@ -207,8 +207,8 @@ mod tests {
         twins.refresh(Some(&second.candidate), keeps);
         twins.check(&context);
         twins.decide();
-        let leaving = if terms % 2 == 0 { &first } else { &second };
-        let staying = if terms % 2 == 0 { &second } else { &first };
+        let leaving = if terms.is_multiple_of(2) { &first } else { &second };
+        let staying = if terms.is_multiple_of(2) { &second } else { &first };
         for event in [leaving, staying] {
             twins.held.remove(plan, &event.candidate);
             twins.many.remove(plan, &event.candidate);
