@@ -251,7 +251,7 @@ const INNER_EDGES: &[(&str, &[&str])] = &[
     ("detect::phase", &["lanes", "restore", "resume"]),
     ("detect::admit", &["boundary", "forward", "judge", "lanes", "mod"]),
     ("detect::screen", &["judge", "mod", "stats"]),
-    ("detect::prefilter", &["boundary", "gate", "mod"]),
+    ("detect::prefilter", &["boundary", "gate", "judge", "mod"]),
     ("detect::engine", &["boundary", "forward", "judge", "mod", "prefilter", "screen"]),
     ("detect::case", &["boundary", "engine", "finding"]),
     ("detect", &[]),

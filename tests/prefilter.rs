@@ -135,7 +135,7 @@ impl Spelling {
 
     fn blank(&self, random: &mut Random, out: &mut String) {
         if self.blanks && random.chance(30) {
-            out.push_str(*random.pick(&[" ", "\t", "\r\n", "   "]));
+            out.push_str(random.pick(&[" ", "\t", "\r\n", "   "]));
         }
     }
 }

@@ -28,7 +28,7 @@ struct Pending {
 impl Answers {
     /// Takes the next event in order of event time.
     pub(super) fn see(&mut self, event: &Event) {
-        for rule in 0..RULES.len() {
+        for (rule, (_, longest)) in RULES.iter().enumerate() {
             let stage = match &event.act {
                 Act::Connect(connect) if is_first(rule, connect) => 1,
                 Act::Start(start) if is_second(rule, start, event.kind) => 2,
@@ -39,7 +39,7 @@ impl Answers {
             if stage == 1 {
                 pending.first.insert(event.host, event.at);
             } else if let Some(first) = pending.first.remove(&event.host)
-                && event.at - first <= RULES[rule].1
+                && event.at - first <= *longest
             {
                 pending.finals.push(event.number);
             }

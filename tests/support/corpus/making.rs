@@ -175,10 +175,16 @@ impl<'m> Making<'m> {
         if self.kind == Kind::ProcessCreate {
             let by_user = ["Medium", "High"][self.chance.below(2) as usize];
             let usual = if self.user == SYSTEM { "System" } else { by_user };
-            let integrity = Some(wish.integrity.unwrap_or(usual));
-            self.sysmon_start(&line, &parent, integrity.unwrap_or_default());
+            let integrity = wish.integrity.unwrap_or(usual);
+            self.sysmon_start(&line, &parent, integrity);
             let user_id = "S-1-5-18".to_owned();
-            return Act::Start(Start { image, args, parent_image: parent, integrity, user_id });
+            return Act::Start(Start {
+                image,
+                args,
+                parent_image: parent,
+                integrity: Some(integrity),
+                user_id,
+            });
         }
         let user_id = self.audited_start(&line, &parent);
         let args = line.split_whitespace().map(str::to_owned).collect();

@@ -163,7 +163,7 @@ fn normalized(event: &Event, about: &mut Members, members: &mut Members, order: 
     let (category, types): (&[&str], &[&str]) = match event.kind {
         Kind::ProcessCreate | Kind::AuditedProcess => (&["process"], &["start"]),
         Kind::Connection => (&["network"], &["start", "connection", "protocol"]),
-        Kind::AuditedConnection => (&["network"], &["connection", "info", "allowed"]),
+        Kind::AuditedConnection => (&["network"], &["start", "connection", "allowed"]),
         Kind::ProcessEnd => (&["process"], &["end"]),
         Kind::ImageLoad => (&["process", "library"], &["change"]),
         Kind::ProcessAccess => (&["process"], &["access"]),
@@ -223,7 +223,8 @@ fn process(event: &Event, order: &mut Random) -> Members {
     let mut process = Members::default();
     let path = one_of(&["Image", "SourceImage", "NewProcessName", "Application"]);
     match event.kind {
-        Kind::AuditedProcess => {
+        // The Security channel's processes have a name even without a folder.
+        Kind::AuditedProcess | Kind::AuditedConnection => {
             process.text("executable", path);
             process.text("name", base_name(path));
         }
