@@ -135,7 +135,7 @@ impl Spelling {
 
     fn blank(&self, random: &mut Random, out: &mut String) {
         if self.blanks && random.chance(30) {
-            out.push_str(random.pick(&[" ", "\t", "\r\n", "   "]));
+            out.push_str(random.pick::<&str>(&[" ", "\t", "\r\n", "   "]));
         }
     }
 }
@@ -373,6 +373,58 @@ fn published_rules_have_prefilters_that_hide_no_hit() {
     let (filtered, found) = check_rules(rule_files(&directory));
     println!("{filtered} rules with a prefilter, {found} hits");
     assert!(filtered > 200, "only {filtered} rules have a prefilter");
+}
+
+/// Texts that stand in no record as rules see them: joined, unescaped, named or computed.
+#[test]
+fn texts_that_normalizing_makes_are_not_sought_in_records() {
+    let sysmon = "Microsoft-Windows-Sysmon/Operational";
+    for (channel, id, data, query) in [
+        (
+            sysmon,
+            1,
+            serde_json::json!({"CommandLine": "a.exe -enc\"oded\" x"}),
+            "any where process.args : \"-encoded\"",
+        ),
+        (
+            sysmon,
+            13,
+            serde_json::json!({"TargetObject": "HKLM\\x", "Details": "DWORD (0x00001000)"}),
+            "any where registry.data.strings : \"4096\"",
+        ),
+        (
+            sysmon,
+            13,
+            serde_json::json!({"TargetObject": "HKEY_LOCAL_MACHINE\\SOFTWARE\\x"}),
+            "any where registry.hive == \"HKLM\"",
+        ),
+        (
+            "Security",
+            4698,
+            serde_json::json!({"TaskContent": "<Command>cmd&#46;exe</Command>"}),
+            "any where maxspan.task.command : \"cmd.exe\"",
+        ),
+        (
+            "Security",
+            5145,
+            serde_json::json!({"ShareLocalPath": "\\??\\C:\\Windows", "RelativeTargetName": "x.dll"}),
+            "any where file.path : \"c:\\\\windows\\\\X.dll\"",
+        ),
+        (
+            "Security",
+            4624,
+            serde_json::json!({"LogonType": "3"}),
+            "any where winlog.logon.type == \"Network\"",
+        ),
+    ] {
+        let record = serde_json::json!({
+            "@timestamp": "2026-03-01T10:00:00Z",
+            "winlog": {"channel": channel, "event_id": id, "event_data": data},
+        });
+        let (rules, record) = (rule(query), record.to_string());
+        assert!(!hits(&rules, record.as_bytes()).is_empty(), "{query} {record}");
+        assert!(!rejects(&rules, record.as_bytes()), "{query} {record}");
+    }
 }
 
 #[test]

@@ -10,9 +10,6 @@ use maxspan::event::{Arena, FieldTable, Fields, Value};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-#[path = "lasting.rs"]
-mod lasting;
-
 /// The fields that are asked for.
 pub(crate) const PATHS: &[&str] =
     &["a", "a.b", "a.b.c", "b.a", "b.c.a", "c", "c.c.c", "\u{e9}.b", "a.\u{e9}"];
@@ -44,9 +41,10 @@ fn number(text: &str) -> Option<Value<'static>> {
         (_, Ok(whole)) => Value::Big(whole),
         _ => match Value::Float(text.parse().ok().filter(|number: &f64| number.is_finite())?) {
             plain if plain.text().unwrap() == text => plain,
-            Value::Float(number) => {
-                lasting::value(Value::Written(&Written { number, text: text.into() }))
-            }
+            Value::Float(number) => Value::Written(Box::leak(Box::new(Written {
+                number,
+                text: text.to_owned().into(),
+            }))),
             _ => unreachable!(),
         },
     })
