@@ -402,7 +402,7 @@ fn texts_that_normalizing_makes_are_not_sought_in_records() {
             "Security",
             4698,
             serde_json::json!({"TaskContent": "<Command>cmd&#46;exe</Command>"}),
-            "any where maxspan.task.command : \"cmd.exe\"",
+            "any where `maxspan`.task.command : \"cmd.exe\"",
         ),
         (
             "Security",
