@@ -27,9 +27,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use maxspan::alert::{Format, Renderer};
-use maxspan::detect::{Detector, Options, Origin, Output, Past, Record, Stamp};
+use maxspan::detect::{
+    Detector, Input, Options, Origin, Output, Past, Prefiltering, Record, Stamp,
+};
 use maxspan::event::decode::Scratch;
-use maxspan::event::{Arena, Fields, TimeSpan};
+use maxspan::event::{Arena, Fields, Memory, TimeSpan};
 use maxspan::rule::Emit;
 use maxspan::rule::set::{Defaults, RuleSet};
 use maxspan::text::Text;
@@ -115,7 +117,13 @@ fn generated(group: &str, rounds: usize, corpus: &Corpus, shape: Shape) -> Vec<F
             black_box(rules.normalizer().normalize(fields));
         })
     }));
-    cases.push(Case::new("file: whole, alerts written", || whole(&rules, &file).0));
+    for (name, prefiltering) in [
+        ("file: whole, alerts written", Prefiltering::Adaptive),
+        ("file: the same, prefilter off", Prefiltering::Off),
+    ] {
+        let (rules, file) = (&rules, &file);
+        cases.push(Case::new(name, move || whole(rules, file, prefiltering).0));
+    }
     finish(measure(group, rounds, cases))
 }
 
@@ -125,14 +133,18 @@ fn made_up_rules(rounds: usize, corpus: &Corpus) -> Vec<Figure> {
     let bytes = fs::read(&file).unwrap();
     let sets = [1, 1_000, 3_000].map(|count| {
         let rules = compile("made up", made_up::rules(count));
-        assert_eq!(whole(&rules, &file).1, made_up::alerts(count, &bytes), "{count} made-up rules");
+        assert_eq!(
+            whole(&rules, &file, Prefiltering::Off).1,
+            made_up::alerts(count, &bytes),
+            "{count} made-up rules"
+        );
         check_hits(&rules, &file);
         rules
     });
     let mut cases = yardsticks(&bytes);
     for rules in &sets {
         let name = format!("file: {} made-up rules", rules.rules().len());
-        cases.push(Case::new(name, || whole(rules, &file).0));
+        cases.push(Case::new(name, || whole(rules, &file, Prefiltering::Off).0));
     }
     let figures = finish(measure("generated, ecs, made-up rules", rounds, cases));
     let of = |back: usize| figures[figures.len() - back].nanos;
@@ -165,10 +177,10 @@ fn recorded(rounds: usize) -> Vec<Figure> {
         .collect();
     let mut cases = yardsticks(&bytes);
     for rules in &sets {
-        let alerts = whole(rules, &file).1;
+        let alerts = whole(rules, &file, Prefiltering::Adaptive).1;
         let name = format!("file: {} rules, {alerts} alerts written", rules.rules().len());
         cases.push(Case::new(name, move || {
-            let (records, again) = whole(rules, &file_of_attacks());
+            let (records, again) = whole(rules, &file_of_attacks(), Prefiltering::Adaptive);
             assert_eq!(again, alerts);
             records
         }));
@@ -224,13 +236,15 @@ fn origin() -> Origin {
 }
 
 fn decode(rules: &RuleSet, mut lines: source::Lines, then: impl Fn(&mut Fields<'_>)) -> usize {
-    let (mut arena, mut count) = (Arena::new(), 0);
+    let (mut arena, mut scratch, mut memory) =
+        (Arena::new(), Scratch::default(), Memory::default());
+    let mut count = 0;
     while lines.advance().unwrap() {
-        let mut fields = Fields::new(rules.fields().len(), &arena);
-        rules.decoder().decode(lines.line(), &mut fields).unwrap();
+        let mut fields = Fields::within(memory, rules.fields().len(), &arena);
+        rules.decoder().decode_within(&mut scratch, lines.line(), &mut fields).unwrap();
         then(&mut fields);
         black_box(&fields);
-        drop(fields);
+        memory = fields.into_memory();
         arena.reset();
         count += 1;
     }
@@ -238,8 +252,8 @@ fn decode(rules: &RuleSet, mut lines: source::Lines, then: impl Fn(&mut Fields<'
 }
 
 /// Runs the detector over a file and writes its alerts; returns how many records and alerts there were.
-fn whole(rules: &Arc<RuleSet>, file: &Path) -> (usize, usize) {
-    let (records, outputs) = detect(rules, file);
+fn whole(rules: &Arc<RuleSet>, file: &Path, prefiltering: Prefiltering) -> (usize, usize) {
+    let (records, outputs) = detect(rules, file, prefiltering);
     let renderer = Renderer::new(Arc::clone(rules), Format::Ecs, usize::MAX);
     let mut alerts = 0;
     for output in &outputs {
@@ -249,9 +263,11 @@ fn whole(rules: &Arc<RuleSet>, file: &Path) -> (usize, usize) {
     (records, alerts)
 }
 
-fn detect(rules: &Arc<RuleSet>, file: &Path) -> (usize, Vec<Output>) {
+/// As `replay` does it: a bounded input.
+fn detect(rules: &Arc<RuleSet>, file: &Path, prefiltering: Prefiltering) -> (usize, Vec<Output>) {
     let mut lines = source::open(file).unwrap();
-    let options = Options { past: Past::Nothing, ..Options::default() };
+    let options =
+        Options { past: Past::Nothing, input: Input::Bounded, prefiltering, ..Options::default() };
     let mut detector = Detector::new(Arc::clone(rules), origin(), options);
     let mut records = 0;
     while lines.advance().unwrap() {
@@ -267,7 +283,7 @@ fn detect(rules: &Arc<RuleSet>, file: &Path) -> (usize, Vec<Output>) {
 fn check_answers(rules: &Arc<RuleSet>, file: &Path, corpus: &Corpus) {
     let renderer = Renderer::new(Arc::clone(rules), Format::Ecs, usize::MAX);
     let mut finals: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for output in detect(rules, file).1 {
+    for output in detect(rules, file, Prefiltering::Adaptive).1 {
         let Output::Finding(finding) = output else { panic!("an unreadable line") };
         let alert = &renderer.alert(&origin(), &finding)[0];
         let alert: serde_json::Value = serde_json::from_slice(&alert.value).unwrap();
