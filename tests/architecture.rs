@@ -571,7 +571,8 @@ const ALLOWED_PATHS: &[&str] =
 
 const BANNED_MACROS: &[&str] = &["dbg", "eprint", "eprintln", "print", "println"];
 
-/// Files with `unsafe`: calls of the Kafka client's C, and of functions for processors of one kind.
+/// Files with `unsafe`: those that call the C functions of the Kafka client, and the one that calls
+/// functions which need a processor with AVX2.
 const UNSAFE: &[&str] = &["src/event/extract/structure/x86.rs", "src/kafka/client/native/"];
 
 /// Words of the shipped rules: only rules, tests and documentation may know them.

@@ -1,7 +1,7 @@
 //! Any number of held candidates of one key, by ordinal, and what they match.
 //!
-//! They stand in blocks. Behind each block the state of the machine is kept, so that an event out of
-//! order runs the machine again from its block on, and only until the state is what it was before.
+//! They stand in blocks, and the state of the machine behind each block is kept. An event out of order
+//! runs the machine again from its block on. It stops where the state is what it was before.
 
 use std::collections::VecDeque;
 
